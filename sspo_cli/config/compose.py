@@ -1,0 +1,242 @@
+"""Overrides -> one typed, frozen configuration, or every problem at once.
+
+Hydra's parser and composer choose the YAML files; the values on the command line are then set here, so that a misspelt
+key is a problem to report (Hydra lets `+key` through) and the first problem does not hide the others.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter, ValidationError
+
+from sspo_cli.config.complete import known_keys
+from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.locate import groups, shipped, user_conf
+from sspo_cli.config.rules import problems_between_keys
+from sspo_cli.config.schema import EvalConfig, TrainConfig
+
+C = TypeVar("C", bound=EvalConfig)
+
+ROOTS: dict[type[EvalConfig], str] = {TrainConfig: "train", EvalConfig: "eval"}
+
+
+@dataclass
+class Request:
+    """The user's words, sorted: which files, which values, and what is wrong so far."""
+
+    choices: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    unknown_groups: set[str] = field(default_factory=set)
+
+    def refuse(self, key: str, problem: str) -> None:
+        self.problems.append(problem)
+        for refused in [name for name in self.values if name == key or key.startswith(name + ".")]:
+            del self.values[refused]
+
+    def is_under_unknown_group(self, key: str) -> bool:
+        """Whether `key` belongs to a choice that could not be made, so that nothing is known of it."""
+        return any((key + ".").startswith(group.replace("/", ".") + ".") for group in self.unknown_groups)
+
+
+def load_config(schema: type[C], overrides: Sequence[str], base: Path | None = None) -> C:
+    """Compose `schema` from conf/ (or from the resolved file `base`) and the user's overrides.
+
+    Raises:
+        ConfigError: with one line for every problem found.
+    """
+    request = sort_overrides(overrides, ROOTS[schema])
+    request.problems += shadowed_choices()
+    tree = compose_tree(request, base, schema)
+    config = check(schema, with_values(tree, request, schema), request)
+    if config is None:
+        # Without the values just refused, the rules between the remaining keys can still be told.
+        config = check(schema, with_values(tree, request, schema), Request())
+    if config is not None:
+        request.problems += problems_between_keys(config)
+    if config is None or request.problems:
+        raise ConfigError(request.problems)
+    return config
+
+
+def shadowed_choices() -> list[str]:
+    """A user's file with the name of a built-in choice would never be read."""
+    own = user_conf()
+    files = sorted(own.rglob("*/*.yaml")) if own else []
+    return [
+        f"conf/{name}: a built-in choice has this name, so the file would be ignored; rename it"
+        for name in (file.relative_to(own).as_posix() for file in files if own)
+        if (shipped("conf") / name).is_file()
+    ]
+
+
+def sort_overrides(overrides: Sequence[str], root: str) -> Request:
+    """Tell group choices from values and refuse what Hydra would silently ignore."""
+    request = Request()
+    parser = OverridesParser.create()
+    known = groups()
+    for word in overrides:
+        try:
+            override = parser.parse_override(word)
+        except HydraException:
+            request.problems.append(f"cannot read '{word}'; write key=value, for example seed=1 or objective=sspo")
+            continue
+        key = override.key_or_group
+        if key.startswith("hydra.") or key.startswith("hydra/") or key == "hydra":
+            request.problems.append(f"'{word}': sspo {root} runs one configuration, so hydra settings have no effect")
+        elif override.is_delete():
+            request.problems.append(f"'{word}': a key cannot be removed; set it to another value with {key}=...")
+        elif override.is_sweep_override():
+            request.problems.append(f"'{word}': sspo {root} takes one value for {key}, not a list of them")
+        elif key in known and not isinstance(override.value(), dict):
+            choose(request, key, override, known[key])
+        else:
+            request.values[key] = plain(override.value())
+    return request
+
+
+def choose(request: Request, group: str, override: Override, choices: list[str]) -> None:
+    choice = override.get_value_element_as_str()
+    if choice in choices:
+        request.choices.append(f"{group}={choice}")
+        return
+    request.unknown_groups.add(group)
+    request.problems.append(
+        f"{group}={choice}: unknown choice{did_you_mean(choice, choices)} allowed: {', '.join(choices)}"
+        f" (see `sspo show {group}`)"
+    )
+
+
+def plain(value: Any) -> Any:
+    """A parsed override value as plain Python; quotes around a string are Hydra's, not the user's."""
+    if isinstance(value, QuotedString):
+        return value.text.replace("\\'", "'") if value.quote == Quote.single else value.text.replace('\\"', '"')
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) -> DictConfig:
+    """The composed configuration, before the values of the command line; chosen files replace those of `base`."""
+    own = user_conf()
+    search = [f"hydra.searchpath=[file://{own}]"] if own else []
+    try:
+        with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+            tree = compose(ROOTS[schema], overrides=[*request.choices, *search], return_hydra_config=True)
+    except HydraException as error:
+        raise ConfigError([*request.problems, " ".join(str(error).split())]) from error
+    chosen = {str(group): str(choice) for group, choice in tree.hydra.runtime.choices.items() if choice is not None}
+    OmegaConf.set_struct(tree, False)
+    del tree["hydra"]
+    tree.choices = {group: choice for group, choice in chosen.items() if not group.startswith("hydra/")}
+    if base is None:
+        return tree
+    saved = cast(DictConfig, OmegaConf.load(base))
+    kept = OmegaConf.create({f.name: saved[f.name] for f in fields(schema) if f.name in saved})
+    for group in (choice.split("=")[0] for choice in request.choices):
+        kept[group.split("/")[0]] = tree[group.split("/")[0]]
+        kept.choices[group] = tree.choices[group]
+    return kept
+
+
+def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) -> DictConfig:
+    """A copy of `tree` with the values of the command line; a refused value is reported and forgotten."""
+    tree = copy.deepcopy(tree)
+    known = known_keys(schema)
+    for key, value in list(request.values.items()):
+        if key not in known:
+            request.refuse(
+                key, f"unknown key '{key}'{did_you_mean(key, known)} (every key: `sspo {ROOTS[schema]} --dry-run`)"
+            )
+            continue
+        if request.is_under_unknown_group(key):
+            continue
+        try:
+            OmegaConf.update(tree, key, value, merge=True)
+        except (OmegaConfBaseException, TypeError, ValueError) as error:
+            request.refuse(key, f"{key}={show_value(value)}: {' '.join(str(error).split())}")
+    return tree
+
+
+def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
+    """Types and ranges of every key; None, with the problems noted in `request`, if any is wrong."""
+    try:
+        content = OmegaConf.to_container(tree, resolve=True)
+    except OmegaConfBaseException as error:
+        request.problems.append(" ".join(str(error).split()))
+        return None
+    try:
+        return TypeAdapter(schema).validate_python(mark_missing(content))
+    except ValidationError as error:
+        for item in error.errors():
+            key = ".".join(str(part) for part in path_of(item["loc"], content))
+            if not request.is_under_unknown_group(key):
+                request.refuse(key, describe(key, item, content, tree))
+        return None
+
+
+def mark_missing(content: Any) -> Any:
+    """Drop the keys that YAML leaves as ???, so that each is reported as missing."""
+    if isinstance(content, dict):
+        return {key: mark_missing(value) for key, value in content.items() if value != "???"}
+    return content
+
+
+def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:
+    """The key path of a problem: pydantic's location without the union tags in it."""
+    path: list[int | str] = []
+    for index, part in enumerate(loc):
+        is_tag = isinstance(content, dict) and part in (content.get("kind"), content.get("name"))
+        if is_tag and part not in content and index < len(loc):
+            continue
+        path.append(part)
+        content = content.get(part) if isinstance(content, dict) else None
+    return path
+
+
+def describe(key: str, item: Any, content: Any, tree: DictConfig) -> str:
+    """One line for one of pydantic's problems."""
+    parent = key.rpartition(".")[0]
+    group = key.split(".")[0]
+    hint = f" (see `sspo show {group}`)" if group in groups() else ""
+    discriminator = str(item.get("ctx", {}).get("discriminator", "")).strip("'")
+    if item["type"] == "unexpected_keyword_argument":
+        choice = tree.choices.get(parent.replace(".", "/"))
+        where = f" with {parent.replace('.', '/')}={choice}" if choice else ""
+        return f"unknown key '{key}'{where}{did_you_mean(key, known_keys(TrainConfig) if not choice else [])}{hint}"
+    if item["type"] == "missing":
+        return f"missing key '{key}': set it with {key}=...{hint}"
+    if item["type"] == "union_tag_not_found":
+        return f"missing key '{key}.{discriminator}'{hint}"
+    if item["type"] == "union_tag_invalid":
+        return f"{key}.{discriminator}={item['ctx']['tag']}: allowed: {item['ctx']['expected_tags']}{hint}"
+    reason = re.sub(r"^Input should", "must", item["msg"])
+    return f"{key}={show_value(item['input'])}: {reason}{hint}"
+
+
+def show_value(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def to_yaml(config: EvalConfig) -> str:
+    """The resolved configuration as YAML that `load_config(base=...)` reads back."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def to_dict(config: EvalConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], TypeAdapter(type(config)).dump_python(config))

@@ -1,0 +1,20 @@
+"""The one error that a user's input can cause."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigError(Exception):
+    """Everything wrong with what the user asked for, one line per problem. The command line exits with code 2."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """A question to append to a problem, naming the closest of `choices`; empty if none is close."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f", did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,249 @@
+"""The typed configuration: one frozen dataclass per section, checked by pydantic, handed to the engine as it is.
+
+Defaults live in conf/, never here. A section that comes in kinds is a union told apart by `kind` (gates by `name`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar, dataclass_transform
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import ConfigDict, Field, Strict
+
+T = TypeVar("T")
+
+Count = Annotated[int, Strict(), Ge(1)]
+Whole = Annotated[int, Strict(), Ge(0)]
+Positive = Annotated[float, Gt(0), Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Ge(0), Field(allow_inf_nan=False)]
+Fraction = Annotated[float, Ge(0), Le(1)]
+Text = Annotated[str, MinLen(1)]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def section(cls: type[T]) -> type[T]:
+    """A frozen dataclass whose unknown keys are errors."""
+    cls.__pydantic_config__ = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(cls)
+
+
+@section
+class TinyModel:
+    kind: Literal["tiny"]
+    dtype: Literal["float32", "bfloat16"]
+
+
+@section
+class LocalModel:
+    kind: Literal["local"]
+    path: Text
+    dtype: Literal["float32", "bfloat16"]
+
+
+@section
+class HubModel:
+    kind: Literal["hub"]
+    path: Text
+    revision: Text
+    dtype: Literal["float32", "bfloat16"]
+
+
+@section
+class ScratchModel:
+    kind: Literal["scratch"]
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    positions: Count
+    dtype: Literal["float32", "bfloat16"]
+
+
+ModelConfig = Annotated[TinyModel | LocalModel | HubModel | ScratchModel, Field(discriminator="kind")]
+
+
+@section
+class AdditionData:
+    kind: Literal["addition"]
+    terms_min: Annotated[int, Strict(), Ge(2)]
+    terms_max: Annotated[int, Strict(), Ge(2)]
+    operand_min: Whole
+    operand_max: Whole
+    bare_fraction: Fraction
+
+
+@section
+class JsonlData:
+    kind: Literal["jsonl"]
+    path: Text
+    eval_path: Text | None
+    eval_fraction: Annotated[float, Gt(0), Lt(1)]
+    prompt_field: Text
+    answer_field: Text
+    solution_field: Text | None
+    prompt_template: Text
+
+
+@section
+class Gsm8kData:
+    kind: Literal["gsm8k"]
+    path: Text
+    revision: Text
+    prompt_template: Text
+
+
+DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discriminator="kind")]
+
+
+@section
+class ExactReward:
+    kind: Literal["exact"]
+    answer_after: str | None
+
+
+@section
+class MathReward:
+    kind: Literal["math"]
+
+
+@section
+class PythonReward:
+    kind: Literal["python"]
+    path: Text
+    function: Text
+
+
+RewardConfig = Annotated[ExactReward | MathReward | PythonReward, Field(discriminator="kind")]
+
+
+@section
+class PlainGate:
+    name: Literal["identity", "constant"]
+
+
+@section
+class ClipGate:
+    name: Literal["clip"]
+    eps_low: Annotated[float, Ge(0), Lt(1)]
+    eps_high: NonNegative
+
+
+@section
+class LogClipGate:
+    name: Literal["log_clip"]
+    eps_low: NonNegative
+    eps_high: NonNegative
+
+
+@section
+class SoftGate:
+    name: Literal[
+        "sigmoid", "sigmoid_unit", "arctan", "erf", "softsign", "log_arctan", "log_erf", "log_softsign", "log_tanh"
+    ]
+    tau_pos: Positive
+    tau_neg: Positive
+    one_sided: bool
+
+
+GateConfig = Annotated[PlainGate | ClipGate | LogClipGate | SoftGate, Field(discriminator="name")]
+
+
+@section
+class ObjectiveConfig:
+    experience: Literal["rollout", "reference"]
+    form: Literal["ratio", "score"]
+    ratio: Literal["token", "sequence"]
+    gate: GateConfig
+    pool: Literal["arithmetic", "geometric"]
+    normalize: Literal["response", "token", "constant"]
+    advantage: Literal["group_zscore", "group_mean", "leave_one_out", "batch_zscore", "none"]
+
+
+@section
+class TrainSection:
+    steps: Count
+    eval_every: Count
+    save_every: Count
+
+
+@section
+class BatchSection:
+    prompts: Count
+    samples_per_prompt: Count
+    minibatches: Count
+    epochs: Count
+
+
+@section
+class OptimSection:
+    lr: Positive
+    schedule: Literal["constant", "linear", "cosine"]
+    warmup_steps: Whole
+    weight_decay: NonNegative
+    max_grad_norm: Positive
+
+
+@section
+class RolloutSection:
+    max_response_length: Count
+    temperature: Positive
+    staleness: Whole
+
+
+@section
+class EvalSection:
+    problems: Count
+    samples: Count
+    temperature: NonNegative
+    max_response_length: Count
+
+
+@section
+class EngineSection:
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Whole
+    tokens_per_microbatch: Count
+    tokens_per_generation: Count
+
+
+@section
+class TrackerSection:
+    kind: Literal["none", "wandb"]
+    project: Text | None
+    mode: Literal["online", "offline"] | None
+
+
+@section
+class EvalConfig:
+    """What `sspo eval` needs: a model, problems, a reward, decoding."""
+
+    seed: Whole
+    name: Text | None
+    output_dir: Text
+    choices: dict[str, str]
+    model: ModelConfig
+    dataset: DatasetConfig
+    reward: RewardConfig
+    eval: EvalSection
+    engine: EngineSection
+
+
+@section
+class TrainConfig(EvalConfig):
+    """What `sspo train` needs: an `EvalConfig` and how to learn."""
+
+    objective: ObjectiveConfig
+    train: TrainSection
+    batch: BatchSection
+    optim: OptimSection
+    rollout: RolloutSection
+    tracker: TrackerSection
+
+    @property
+    def responses_per_rollout(self) -> int:
+        return self.batch.prompts * self.batch.samples_per_prompt
+
+    @property
+    def updates_per_rollout(self) -> int:
+        return self.batch.minibatches * self.batch.epochs

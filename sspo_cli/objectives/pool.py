@@ -1,0 +1,25 @@
+"""Pools: the gates of a response become its weight, [B, T] -> [B]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from sspo_cli.objectives.batch import masked_mean
+
+Pool = Callable[[Tensor, Tensor], Tensor]
+
+
+def arithmetic(log_gate_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """w_i = mean_t f_it (PPO, GRPO, SAPO)."""
+    return masked_mean(torch.exp(log_gate_BT), mask_BT)
+
+
+def geometric(log_gate_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """w_i = (prod_t f_it)^(1/T_i) (GMPO, SSPO)."""
+    return torch.exp(masked_mean(log_gate_BT, mask_BT))
+
+
+POOLS: Mapping[str, Pool] = {"arithmetic": arithmetic, "geometric": geometric}
