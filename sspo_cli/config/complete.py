@@ -2,14 +2,76 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import yaml
+
+from sspo_cli.config.locate import groups, shipped
+from sspo_cli.config.schema import EvalConfig, TrainConfig
+
+SCHEMAS: dict[str, type[EvalConfig]] = {"train": TrainConfig, "eval": EvalConfig}
+
+
+def override_words(command: str, incomplete: str) -> list[str]:
+    """What may replace `incomplete`, the part of a `key=value` word that the shell hands over."""
+    before = part_before(incomplete)
+    return [word.removeprefix(before) for word in candidates(command, before + incomplete)]
+
+
+def part_before(incomplete: str) -> str:
+    """Bash breaks a word at `=` and completes only its last part: the part before it, `objective=` for instance."""
+    words = os.environ.get("COMP_WORDS", "").split("\n")
+    cursor = int(os.environ.get("COMP_CWORD", 0))
+    if cursor < 2 or "=" in incomplete:
+        return ""
+    if words[cursor] == "=":
+        return words[cursor - 1] + "="
+    return words[cursor - 2] + "=" if words[cursor - 1] == "=" else ""
+
+
+def candidates(command: str, word: str) -> list[str]:
+    """The words one level beyond `word`; deeper while there is only one, as shells end a single candidate with a space."""
+    choices = choices_of(command)
+    known = known_keys(SCHEMAS[command])
+    key, equals, _ = word.partition("=")
+    if equals:
+        values = choices.get(key) or known.get(key, ())
+        return [found for found in (f"{key}={value}" for value in values) if found.startswith(word)]
+    longer = [found for found in [*open_words(choices, known)] if found.startswith(word)]
+    level = sorted({up_to_dot(found, len(word)) for found in longer})
+    if len(level) == 1 and level[0] != word:
+        return candidates(command, level[0]) or level
+    return level
+
+
+def open_words(choices: dict[str, list[str]], known: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """Every group and every key that can be set alone, each with its `=`."""
+    yield from (f"{group}=" for group in choices)
+    sections = {key.rpartition(".")[0] for key in known}
+    tags = {f"{group.replace('/', '.')}.{tag}" for group in choices for tag in ("kind", "name")}
+    yield from (f"{key}=" for key in known if key not in sections | tags | {"choices"})
+
+
+def up_to_dot(word: str, start: int) -> str:
+    return word[: word.find(".", start) + 1] or word
+
+
+def choices_of(command: str) -> dict[str, list[str]]:
+    """The groups in the defaults list of `command`, nested ones included, with their choices."""
+    defaults = yaml.safe_load((shipped("conf") / f"{command}.yaml").read_text())["defaults"]
+    chosen = {group for entry in defaults if isinstance(entry, dict) for group in entry}
+    return {group: found for group, found in groups().items() if group.split("/")[0] in chosen}
+
 
 def known_keys(schema: type[Any]) -> dict[str, tuple[str, ...]]:
     """Every dotted key of `schema`, over all kinds of its unions, with its allowed words where they are few."""
-    return dict(walk(schema, ""))
+    found: dict[str, tuple[str, ...]] = {}
+    for key, allowed in walk(schema, ""):
+        found[key] = tuple(dict.fromkeys([*found.get(key, ()), *allowed]))
+    return found
 
 
 def walk(schema: type[Any], prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:

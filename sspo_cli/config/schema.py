@@ -165,6 +165,7 @@ class TrainSection:
     steps: Count
     eval_every: Count
     save_every: Count
+    keep_checkpoints: Count
 
 
 @section

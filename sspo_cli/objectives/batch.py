@@ -41,8 +41,8 @@ class PolicyBatch:
 
     @property
     def length_B(self) -> Tensor:
-        """Response tokens per response, at least 1 so that it can divide."""
-        return self.mask_BT.sum(-1).clamp(min=1)
+        """Response tokens per response in the dtype of advantage_B, at least 1 so that it can divide."""
+        return self.mask_BT.sum(-1).clamp(min=1).to(self.advantage_B.dtype)
 
 
 @dataclass(frozen=True)

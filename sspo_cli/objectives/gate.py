@@ -77,7 +77,8 @@ class SoftGate:
 
     def __call__(self, log_ratio_BT: Tensor, advantage_B: Tensor) -> Tensor:
         positive_B1 = advantage_B[:, None] > 0
-        tau_B1 = torch.where(positive_B1, self.tau_pos, self.tau_neg).to(log_ratio_BT.dtype)
+        # Two Python numbers would meet in float32 here, whatever the dtype of the ratios.
+        tau_B1 = torch.where(positive_B1, log_ratio_BT.new_full((), self.tau_pos), self.tau_neg)
         log_gate_BT = self.curve(log_ratio_BT, tau_B1)
         if not self.one_sided:
             return log_gate_BT

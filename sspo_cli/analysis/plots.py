@@ -1,0 +1,178 @@
+"""A run folder's metrics as SVG figures: the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from sspo_cli.analysis.charts import CHARTS, Chart, Panel
+from sspo_cli.analysis.rows import read_rows
+
+INK, GREY, GRID = "#222222", "#6B6B6B", "#E6E6E6"
+PANEL_INCHES = (4.3, 3.0)
+MANY_POINTS = 80
+SMALL = 7.5
+ROUND_STEPS = [1, 2, 2.5, 5, 10]
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "sspo",
+    "path.simplify": False,  # every value of the run stays in the file
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": GREY,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+}
+
+
+def plot_run(folder: Path) -> list[Path]:
+    """Draw folder/metrics.jsonl into folder/plots/<chart>.svg, a file for every chart that has data.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileNotFoundError: if the folder has no metrics.jsonl.
+        ValueError: if a line of it, other than a torn last one, is not a JSON object.
+    """
+    rows = read_rows(folder / "metrics.jsonl")
+    written = []
+    for chart in CHARTS:
+        with matplotlib.rc_context(STYLE):
+            figure = draw(chart, rows)
+            if figure is None:
+                continue
+            path = folder / "plots" / f"{chart.name}.svg"
+            path.parent.mkdir(exist_ok=True)
+            figure.savefig(path, metadata={"Date": None, "Title": chart.title})
+            written.append(path)
+    return written
+
+
+def draw(chart: Chart, rows: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """The chart's panels that have data, in rows of at most two or three; None where no panel has any."""
+    panels = [panel for panel in chart.panels if np.isfinite(column(rows, panel.key)).any()]
+    if not panels:
+        return None
+    across = 2 if len(panels) in (2, 4) else min(len(panels), 3)
+    down = math.ceil(len(panels) / across)
+    figure = Figure(
+        figsize=(PANEL_INCHES[0] * across, PANEL_INCHES[1] * down),
+        layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.06),
+        facecolor="white",
+    )
+    FigureCanvasSVG(figure)
+    for place, panel in enumerate(panels, start=1):
+        draw_panel(figure.add_subplot(down, across, place), panel, rows)
+    return figure
+
+
+def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> None:
+    value = column(rows, panel.key) * panel.scale
+    known = np.isfinite(value)
+    step, value = column(rows, "step")[known], value[known]
+    draw_reference(axes, panel)
+    draw_band(axes, panel, rows, known)
+    unit = panel.unit
+    many = len(value) > MANY_POINTS
+    if many and not panel.points:
+        axes.plot(step, value, color=panel.colour, linewidth=0.7, alpha=0.35, zorder=2)
+        window = max(3, len(value) // 40) | 1
+        value = running_mean(value, window)
+        unit = f"{unit}, bold: mean of {window} points"
+    marker = "o" if (panel.points and not many) or len(value) == 1 else None
+    axes.plot(step, value, color=panel.colour, linewidth=1.8, marker=marker, markersize=3.5, zorder=3,
+              solid_capstyle="round", solid_joinstyle="round", gid=panel.key)  # fmt: skip
+    label_value(axes, panel, (step[-1], value[-1]), (7, 0), "center")
+    if panel.points and len(value) > 1:
+        away = -16 if value[-1] >= value[0] else 16  # on the side that the curve does not take
+        label_value(axes, panel, (step[0], value[0]), (0, away), "center")
+    dress(axes, panel, unit)
+    axes.set_xlim(*step_limits(rows))
+
+
+def label_value(
+    axes: Axes, panel: Panel, point: tuple[float, float], offset: tuple[float, float], vertical: str
+) -> None:
+    axes.annotate(panel.form.format(point[1]), point, offset, textcoords="offset points", va=vertical,
+                  color=panel.colour, fontweight="bold", annotation_clip=False)  # fmt: skip
+
+
+def draw_reference(axes: Axes, panel: Panel) -> None:
+    """The panel's reference value as a dashed line with its name above."""
+    if panel.reference is None:
+        return
+    level, name = panel.reference
+    axes.axhline(level, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    axes.annotate(name, (0, level), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  color=GREY, fontsize=SMALL)  # fmt: skip
+
+
+def draw_band(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]], known: NDArray[np.bool_]) -> None:
+    """The panel's band, with what it is in the lower right corner."""
+    if panel.spread:
+        middle, spread = column(rows, panel.key), column(rows, panel.spread)
+        low, high = middle - spread, middle + spread
+    elif panel.low and panel.high:
+        low, high = column(rows, panel.low), column(rows, panel.high)
+    else:
+        return
+    drawn = known & np.isfinite(low) & np.isfinite(high)
+    if not drawn.any():
+        return
+    step, low, high = column(rows, "step")[drawn], low[drawn] * panel.scale, high[drawn] * panel.scale
+    axes.fill_between(step, low, high, color=panel.colour, alpha=0.16, linewidth=0, zorder=1)
+    axes.annotate(f"shaded: {panel.band}", (1, 0), (-4, 4), xycoords="axes fraction", textcoords="offset points",
+                  ha="right", va="bottom", color=panel.colour, fontsize=SMALL)  # fmt: skip
+
+
+def dress(axes: Axes, panel: Panel, unit: str) -> None:
+    """Title, unit below it, a light grid; no frame."""
+    axes.set_title(panel.title, loc="left", fontsize=10.5, fontweight="bold", pad=21)
+    axes.annotate(unit, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
+    axes.set_xlabel("step")
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", length=3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=ROUND_STEPS))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
+    axes.margins(y=0.14)
+    if panel.from_zero:
+        axes.set_ylim(bottom=0)
+
+
+def step_limits(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """One range of steps for all panels, with a little air."""
+    step = column(rows, "step")
+    first, last = float(np.nanmin(step)), float(np.nanmax(step))
+    air = 0.02 * (last - first) or 0.5
+    return first - air, last + air
+
+
+def column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+    """The metric of every row, NaN where it is missing or not a finite number."""
+    values = [row.get(key) for row in rows]
+    return np.array(
+        [value if isinstance(value, int | float) and math.isfinite(value) else math.nan for value in values]
+    )
+
+
+def running_mean(value: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Centred mean of `window` values, of fewer at both ends."""
+    ones = np.ones(window)
+    return np.convolve(value, ones, mode="same") / np.convolve(np.ones_like(value), ones, mode="same")

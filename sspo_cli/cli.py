@@ -1,0 +1,240 @@
+"""The `sspo` command: names, help, examples. It parses, then imports: `sspo --help` loads neither torch nor Hydra."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer._click.exceptions import UsageError
+
+from sspo_cli import __version__
+from sspo_cli.config.errors import ConfigError
+
+
+def train_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.complete import override_words
+
+    return override_words("train", incomplete)
+
+
+def eval_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.complete import override_words
+
+    return override_words("eval", incomplete)
+
+
+def group_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.locate import groups
+
+    return [group for group in groups() if group.startswith(incomplete)]
+
+
+def choice_words(ctx: typer.Context, incomplete: str) -> list[str]:
+    from sspo_cli.config.locate import groups
+
+    return [name for name in groups().get(ctx.params["group"], []) if name.startswith(incomplete)]
+
+
+def recipe_words(incomplete: str) -> list[str]:
+    from sspo_cli.commands.recipe import recipe_files
+
+    return [name for name in recipe_files() if name.startswith(incomplete)]
+
+
+TrainWords = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings to change; see `sspo show`.", autocompletion=train_words),
+]
+EvalWords = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings to change; see `sspo show`.", autocompletion=eval_words),
+]
+RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recipe list`.", autocompletion=recipe_words)]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
+Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+
+app = typer.Typer(
+    name="sspo",
+    help="Compare policy-optimization objectives for language models: one engine, one word to change.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipes = typer.Typer(help="Complete experiments: list, read, run, check, copy.", rich_markup_mode=None)
+app.add_typer(recipes, name="recipe")
+
+
+def examples(*lines: str) -> str:
+    """An epilog whose line breaks are kept: a paragraph after \\b is not wrapped."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def with_options(overrides: list[str] | None, name: str | None, seed: str | None) -> list[str]:
+    """The options that are another way to write an override, written as one."""
+    words = list(overrides or [])
+    words += [f"name={name}"] if name is not None else []
+    words += [f"seed={seed}"] if seed is not None else []
+    return words
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"sspo {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples("sspo train objective=sspo", "sspo show objective", "sspo eval outputs/train/sspo-addition-s0"),
+)
+def root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    help_without_command(ctx)
+
+
+@recipes.callback(
+    invoke_without_command=True,
+    epilog=examples("sspo recipe list", "sspo recipe run quickstart --check", "sspo recipe copy quickstart"),
+)
+def help_without_command(ctx: typer.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+@app.command(
+    epilog=examples(
+        "sspo train objective=sspo",
+        "sspo train objective=sspo objective/gate=erf objective.gate.tau_pos=5 --seed 1",
+        "sspo train objective=grpo dataset=jsonl dataset.path=problems.jsonl --dry-run",
+        "sspo train --config outputs/train/sspo-addition-s0/config.yaml --name again",
+        "sspo train --resume outputs/train/sspo-addition-s0",
+    )
+)
+def train(
+    overrides: TrainWords = None,
+    name: Name = None,
+    seed: Seed = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Start from a run's config.yaml.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Continue the interrupted run in this folder.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    multirun: Annotated[bool, typer.Option("--multirun", "-m", hidden=True)] = False,
+) -> int:
+    """Train a model with one objective and write a run folder."""
+    if multirun:
+        raise ConfigError(["--multirun: sspo train runs one configuration; call it once for each"])
+    from sspo_cli.commands import train as command
+
+    words = with_options(overrides, name, seed)
+    return command.run(words, config=config, resume=resume, dry_run=dry_run, quiet=quiet, as_json=as_json)
+
+
+@app.command(
+    "eval",
+    epilog=examples(
+        "sspo eval outputs/train/sspo-addition-s0",
+        "sspo eval outputs/train/sspo-addition-s0 dataset=addition_hard eval.samples=8",
+        "sspo eval ~/models/my-model dataset=jsonl dataset.path=problems.jsonl --json",
+    ),
+)
+def evaluate(
+    target: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.")],
+    overrides: EvalWords = None,
+    name: Name = None,
+    seed: Seed = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Measure a run or a model folder on held-out problems."""
+    from sspo_cli.commands import eval as command
+
+    return command.run(target, with_options(overrides, name, seed), quiet=quiet, as_json=as_json)
+
+
+@app.command(
+    epilog=examples("sspo show", "sspo show objective", "sspo show objective sspo", "sspo show objective/gate erf")
+)
+def show(
+    group: Annotated[
+        str | None, typer.Argument(metavar="GROUP", help="For example objective.", autocompletion=group_words)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="For example sspo.", autocompletion=choice_words)
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """List the choices of every group, or explain one.
+
+    One choice is told in full: what it is, its settings, and where each setting comes from.
+    """
+    from sspo_cli.commands import show as command
+
+    return command.run(group, name, as_json=as_json)
+
+
+@recipes.command("list")
+def recipe_list(as_json: Json = False) -> int:
+    """List every recipe and where it was last verified."""
+    from sspo_cli.commands import recipe
+
+    return recipe.list_recipes(as_json=as_json)
+
+
+@recipes.command("show")
+def recipe_show(name: RecipeName) -> int:
+    """Print a recipe's file."""
+    from sspo_cli.commands import recipe
+
+    return recipe.show(name)
+
+
+@recipes.command("run", epilog=examples("sspo recipe run quickstart --check", "sspo recipe run quickstart seed=1"))
+def recipe_run(
+    name: RecipeName,
+    overrides: TrainWords = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 unless the result is as the recipe expects.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Run a recipe."""
+    from sspo_cli.commands import recipe
+
+    return recipe.run(name, overrides or [], check=check, quiet=quiet, as_json=as_json)
+
+
+@recipes.command("copy")
+def recipe_copy(name: RecipeName) -> int:
+    """Copy a recipe into ./recipes, to change it there."""
+    from sspo_cli.commands import recipe
+
+    return recipe.copy(name)
+
+
+def main() -> None:
+    """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2."""
+    try:
+        sys.exit(app(prog_name="sspo", standalone_mode=False))
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "sspo"
+        message = " ".join(error.format_message().split()).rstrip(".")
+        problems = [f"{message[0].lower()}{message[1:]} (see `{command} --help`)"]
+    except ConfigError as error:
+        problems = error.problems
+    for problem in problems:
+        print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,135 @@
+"""`sspo eval`: how good a run's last checkpoint, or any model folder, is on held-out problems."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.config.compose import load_config, to_yaml
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.locate import groups
+from sspo_cli.config.schema import EvalConfig, LocalModel
+from sspo_cli.runs import folder as runs
+
+
+def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
+    """Evaluate `target`: a run folder, one of its checkpoints, a model folder, or a choice of conf/model.
+
+    A run, or a checkpoint of one, is evaluated as it was during training, but for the overrides.
+
+    Raises:
+        ConfigError: for anything wrong with the request; nothing has been written then.
+    """
+    settings = settings_for(target, overrides)
+    problems = runs.name_problems(settings.output_dir, "eval", settings.name)
+    if problems:
+        raise ConfigError(problems)
+    from sspo_cli.data.load import load_dataset
+    from sspo_cli.engine.loop import choose_device
+    from sspo_cli.evaluation.evaluate import evaluate
+    from sspo_cli.models.fit import check_positions
+    from sspo_cli.models.load import load_policy
+    from sspo_cli.rewards.load import load_reward
+    from sspo_cli.runs import jsonl
+
+    dataset = load_dataset(settings.dataset, settings.seed, settings.eval.problems)
+    reward = load_reward(settings.reward)
+    policy = load_policy(settings.model, settings.seed, choose_device(settings.engine.device, settings.engine.threads))
+    check_positions(policy, dataset, settings.eval.max_response_length)
+    folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
+    runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
+    runs.set_status(folder, "running")
+    status = "failed: stopped early"
+    try:
+        with progress_bar(quiet) as progress:
+            result = evaluate(policy, dataset.evaluation, reward, settings, progress)
+        jsonl.append(folder / "eval.jsonl", result.rows)
+        summary = {
+            "target": target,
+            "problems": len(dataset.evaluation),
+            "samples": settings.eval.samples,
+            "temperature": settings.eval.temperature,
+            **result.metrics,
+        }
+        (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
+        status = "done"
+    finally:
+        runs.set_status(folder, status)
+    if as_json:
+        print(json.dumps(jsonl.without_nan({"folder": str(folder), **summary})))
+    else:
+        print_table(folder, summary)
+    return 0
+
+
+def settings_for(target: str, overrides: list[str]) -> EvalConfig:
+    """The run's own configuration where there is one, else conf/eval.yaml with the model that `target` names."""
+    path = Path(target)
+    if target in groups()["model"]:
+        return load_config(EvalConfig, [f"model={target}", *overrides])
+    if not path.is_dir():
+        raise ConfigError(
+            [f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"]
+        )
+    checkpoint = path
+    run_folder = next((folder for folder in (path, *path.absolute().parents[:2]) if runs.is_run(folder)), None)
+    if run_folder is None:
+        return load_config(EvalConfig, ["model=local", f"model.path={quoted(str(path))}", *overrides])
+    if run_folder == path:
+        saved = runs.checkpoints(path)
+        if not saved:
+            raise ConfigError([f"{target}: the run has no checkpoint yet (status: {runs.get_status(path)})"])
+        checkpoint = saved[-1]
+    trained = load_config(EvalConfig, [], base=run_folder / "config.yaml")
+    local = ["model=local", f"model.path={quoted(str(checkpoint))}", f"model.dtype={trained.model.dtype}", "name=null"]
+    return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
+
+
+def quoted(text: str) -> str:
+    """`text` as a value of the override grammar, whatever characters it holds."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def stem_of(target: str, settings: EvalConfig) -> str:
+    model = Path(settings.model.path).name if isinstance(settings.model, LocalModel) else target
+    owner = Path(target).name if Path(target).is_dir() else target
+    name = owner if owner == model else f"{owner}-{model}"
+    return re.sub(r"[^\w.\-]", "_", f"{name}-{settings.choices['dataset']}")
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Responses done, with the time left, on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("evaluation", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_table(folder: Path, summary: dict[str, Any]) -> None:
+    """Accuracy, pass@k and length with their intervals."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "mean", "95 % interval"):
+        table.add_column(title, justify="left" if not title else "right")
+    for name in [key for key in summary if f"{key}_low" in summary]:
+        scale, form = (1, "{:.1f}") if name == "eval/length" else (100, "{:.1f}%")
+        mean, low, high = (form.format(scale * summary[key]) for key in (name, f"{name}_low", f"{name}_high"))
+        table.add_row(name.removeprefix("eval/"), mean, f"{low} to {high}")
+    console = Console(soft_wrap=True, highlight=False)
+    decoding = f"temperature {summary['temperature']:g}" if summary["temperature"] else "greedy decoding"
+    console.print(
+        f"{summary['problems']} held-out problems x {summary['samples']} samples, {decoding};"
+        " intervals by bootstrap over problems"
+    )
+    console.print(table)
+    console.print(f"every response: {folder / 'eval.jsonl'}", markup=False)

@@ -1,0 +1,163 @@
+"""`sspo train`: check everything, then run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.config.compose import load_config, to_dict, to_yaml
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.runs import folder as runs
+
+OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
+
+
+def run(
+    overrides: list[str], *, config: Path | None, resume: Path | None, dry_run: bool, quiet: bool, as_json: bool
+) -> int:
+    """Train as configured; the exit code.
+
+    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with.
+
+    Raises:
+        ConfigError: for anything wrong with the request; nothing has been written then.
+    """
+    if resume is not None:
+        return resume_run(resume, overrides, quiet=quiet, as_json=as_json)
+    if config is not None and not config.is_file():
+        raise ConfigError([f"--config {config}: no such file"])
+    settings = load_config(TrainConfig, overrides, base=config)
+    if dry_run:
+        from sspo_cli.commands.preview import preview
+
+        preview(settings, as_json=as_json)
+        return OK
+    from sspo_cli.tracking.mirror import check_tracker
+
+    problems = runs.name_problems(settings.output_dir, "train", settings.name) + check_tracker(settings.tracker)
+    if problems:
+        raise ConfigError(problems)
+    parts = load_parts(settings)
+    choices = settings.choices
+    stem = f"{choices['objective']}-{choices['dataset']}-s{settings.seed}"
+    folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
+    describe(folder, settings, overrides, config, parts)
+    return execute(settings, parts, folder, None, quiet=quiet, as_json=as_json)
+
+
+def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
+    """Go on from the last checkpoint of `folder`, under the configuration it was started with."""
+    if overrides:
+        raise ConfigError(
+            [f"--resume {folder}: takes no overrides ({' '.join(overrides)}); a run goes on as it was started"]
+        )
+    saved = runs.checkpoints(folder)
+    if not saved:
+        raise ConfigError([f"--resume {folder}: no checkpoint there; runs are folders such as outputs/train/NAME"])
+    settings = load_config(TrainConfig, [], base=folder / "config.yaml")
+    if runs.get_status(folder) == "done":
+        raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
+    return execute(settings, load_parts(settings, saved[-1]), folder, saved[-1], quiet=quiet, as_json=as_json)
+
+
+def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
+    """Model, problems and reward, checked against each other; the weights of `checkpoint` if one is given."""
+    from sspo_cli.config.schema import LocalModel
+    from sspo_cli.data.encode import encode_solution
+    from sspo_cli.data.load import load_dataset
+    from sspo_cli.engine.loop import Parts, choose_device
+    from sspo_cli.models.fit import check_positions
+    from sspo_cli.models.load import load_policy
+    from sspo_cli.rewards.load import load_reward
+
+    dataset = load_dataset(settings.dataset, settings.seed, settings.eval.problems)
+    reward = load_reward(settings.reward)
+    model = settings.model
+    if checkpoint is not None:
+        model = LocalModel(kind="local", path=str(checkpoint), dtype=model.dtype)
+    policy = load_policy(model, settings.seed, choose_device(settings.engine.device, settings.engine.threads))
+    check_positions(policy, dataset, settings.rollout.max_response_length)
+    if settings.objective.experience == "reference":
+        encode_solution(policy.tokenizer, dataset.train_problem(0))
+    return Parts(policy, dataset, reward)
+
+
+def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: Path | None, parts: Any) -> None:
+    """Everything the folder says about the run before its first step."""
+    from sspo_cli.engine.fingerprint import fingerprints
+    from sspo_cli.runs.manifest import write_manifest
+
+    command = ["sspo", "train", *(["--config", str(config)] if config else []), *overrides]
+    runs.write_request(folder, to_yaml(settings), overrides, command)
+    hashes = fingerprints(parts.policy, parts.dataset, settings.batch.prompts * settings.train.steps)
+    write_manifest(folder, settings.seed, hashes, str(parts.policy.device))
+    (folder / "checkpoints").mkdir()
+
+
+def execute(
+    settings: TrainConfig, parts: Any, folder: Path, checkpoint: Path | None, *, quiet: bool, as_json: bool
+) -> int:
+    """Run the loop and leave the folder complete, however it ends."""
+    from sspo_cli.engine.guards import GuardStop
+    from sspo_cli.engine.loop import Loop
+    from sspo_cli.engine.signals import stop_request
+    from sspo_cli.tracking.display import open_display
+    from sspo_cli.tracking.mirror import open_mirror
+
+    runs.set_status(folder, "running")
+    mirror = open_mirror(settings.tracker, folder, to_dict(settings))
+    first_step = int(checkpoint.name.removeprefix("step_")) if checkpoint else 0
+    code, status = FAILED, "failed: stopped at once"
+    steps = settings.train.steps
+    loop = None
+    try:
+        with (
+            stop_request() as stop,
+            open_display(title=folder.name, first_step=first_step, total_steps=steps, quiet=quiet) as display,
+        ):
+            loop = Loop(settings, parts, folder, display, mirror)
+            if checkpoint is not None:
+                loop.resume(checkpoint)
+            code, status = (OK, "done") if loop.run(stop) else (INTERRUPTED, "interrupted")
+    except GuardStop as stopped:
+        code, status = GUARDED, f"failed: {stopped}"
+    except KeyboardInterrupt:
+        code, status = INTERRUPTED, "interrupted"
+    except Exception as error:
+        status = f"failed: {type(error).__name__}: {error}".split("\n")[0]
+        raise
+    finally:
+        runs.set_status(folder, status)
+        mirror.close(code)
+        report(folder, settings, status, loop.progress.seconds if loop else 0.0, as_json=as_json)
+    return code
+
+
+def report(folder: Path, settings: TrainConfig, status: str, seconds: float, *, as_json: bool) -> None:
+    """Summary, plots, and what a person wants to know at the end."""
+    from sspo_cli.analysis.plots import plot_run
+    from sspo_cli.runs import jsonl
+    from sspo_cli.runs.summary import summarise_run
+    from sspo_cli.tracking.summary import print_summary
+
+    objective = settings.choices["objective"]
+    summary = summarise_run(folder, status=status, seconds=seconds, seed=settings.seed, objective=objective)
+    plot_run(folder)
+    if as_json:
+        print(json.dumps({"folder": str(folder), **summary}))
+        return
+    samples = jsonl.read(folder / "samples.jsonl") or jsonl.read(folder / "eval.jsonl")
+    print_summary(folder, summary, samples, next_commands(folder, objective, status))
+
+
+def next_commands(folder: Path, objective: str, status: str) -> list[str]:
+    if status == "interrupted":
+        return [f"sspo train --resume {folder}"]
+    other = "grpo" if objective != "grpo" else "sspo"
+    return [
+        f"sspo eval {folder}",
+        f"sspo train objective={other}",
+        f"sspo show objective {objective}",
+    ]

@@ -1,0 +1,61 @@
+"""GSM8K (arXiv 2110.14168): question, worked solution, and the answer after `####`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import Gsm8kData
+from sspo_cli.data.listed import Listed
+from sspo_cli.data.problem import Problem
+
+FIELDS = ("question", "answer")
+
+
+def load_gsm8k(config: Gsm8kData, seed: int, eval_problems: int) -> Listed:
+    """The train split to learn from, the test split to evaluate on.
+
+    Raises:
+        ConfigError: the hub cannot be reached and nothing is cached, a missing split, a wrong schema.
+    """
+    train, test = (as_problems(read_split(config, split), split, config) for split in ("train", "test"))
+    return Listed(train, test[:eval_problems], seed)
+
+
+def read_split(config: Gsm8kData, split: str) -> Any:
+    import datasets
+
+    folder = Path(config.path)
+    if folder.is_dir():
+        file = folder / f"{split}.jsonl"
+        if not file.is_file():
+            raise ConfigError([f"dataset.path={config.path}: the folder has no {split}.jsonl (question, answer)"])
+        return datasets.load_dataset("json", data_files=str(file), split="train")
+    try:
+        return datasets.load_dataset(config.path, "main", revision=config.revision, split=split)
+    except (OSError, ValueError, RuntimeError) as error:
+        cache = datasets.config.HF_DATASETS_CACHE
+        raise ConfigError(
+            [
+                f"dataset.path={config.path}: not in the local cache ({cache}) and the hub cannot be reached;"
+                f" download it once with network access (`hf download {config.path} --repo-type dataset`),"
+                " or set dataset.path to a folder with train.jsonl and test.jsonl"
+            ]
+        ) from error
+
+
+def as_problems(rows: Any, split: str, config: Gsm8kData) -> list[Problem]:
+    missing = [name for name in FIELDS if name not in rows.column_names]
+    if missing or not len(rows):
+        fault = f"no field '{missing[0]}' (it has: {', '.join(rows.column_names)})" if missing else "no problems"
+        raise ConfigError([f"dataset.path={config.path}: the {split} split has {fault}"])
+    return [
+        Problem(
+            id=f"{split}/{number}",
+            prompt=config.prompt_template.replace("{prompt}", row["question"].strip()),
+            answer=row["answer"].rpartition("####")[2].strip().replace(",", ""),
+            solution=row["answer"],
+        )
+        for number, row in enumerate(rows)
+    ]

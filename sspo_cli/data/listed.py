@@ -1,0 +1,29 @@
+"""A finite list of problems as an endless stream: a new order every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from sspo_cli.data.problem import Problem
+from sspo_cli.seeds import stream
+
+
+class Listed:
+    """Problems of a file, in an order that depends on the seed and the epoch alone."""
+
+    def __init__(self, train: list[Problem], evaluation: list[Problem], seed: int) -> None:
+        self.train = train
+        self.evaluation = evaluation
+        self.seed = seed
+        self.order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def train_problem(self, index: int) -> Problem:
+        epoch, place = divmod(index, len(self.train))
+        if self.order[0] != epoch:
+            self.order = (epoch, stream(self.seed, "data", epoch).permutation(len(self.train)))
+        return self.train[int(self.order[1][place])]
+
+    def prompts(self) -> Iterable[str]:
+        return [problem.prompt for problem in (*self.train, *self.evaluation)]

@@ -1,0 +1,116 @@
+"""Checkpoints: a Hugging Face model folder and, under trainer/, what training needs to go on exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sspo_cli.engine.experience import Experience
+from sspo_cli.engine.trajectory import Trajectory
+from sspo_cli.models.policy import Policy
+from sspo_cli.runs.folder import checkpoints
+
+
+@dataclass
+class Progress:
+    """step: rollouts learned from. tokens: response tokens generated or read so far. seconds: spent so far."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def save_checkpoint(
+    folder: Path,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    pending: Sequence[Experience],
+    keep: int,
+) -> Path:
+    """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep`."""
+    final = folder / "checkpoints" / f"step_{progress.step:06d}"
+    partial = final.with_name(f".partial-{final.name}-{os.getpid()}")
+    trainer = partial / "trainer"
+    trainer.mkdir(parents=True)
+    policy.model.save_pretrained(partial)
+    policy.tokenizer.save_pretrained(partial)
+    save_file(optimizer_tensors(optimizer), trainer / "optimizer.safetensors")
+    save_pending(pending, trainer)
+    (trainer / "progress.json").write_text(json.dumps(vars(progress)))
+    for path in [*partial.rglob("*"), partial]:
+        flush_to_disk(path)
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+    flush_to_disk(final.parent)
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def flush_to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def restore(checkpoint: Path, optimizer: torch.optim.Optimizer) -> tuple[Progress, list[Experience]]:
+    """Fill `optimizer` and return where training stood. The weights are read with the model itself."""
+    trainer = checkpoint / "trainer"
+    stored = load_file(trainer / "optimizer.safetensors")
+    state = optimizer.state_dict()
+    for name, value in stored.items():
+        index, key = name.split(".")
+        state["state"].setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict(state)
+    return Progress(**json.loads((trainer / "progress.json").read_text())), load_pending(trainer)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{key}": value for index, values in state.items() for key, value in values.items()}
+
+
+def save_pending(pending: Sequence[Experience], trainer: Path) -> None:
+    """Rollouts drawn but not yet learned from (rollout.staleness > 0)."""
+    logps: dict[str, Tensor] = {}
+    rows = []
+    for e, experience in enumerate(pending):
+        rows.append(
+            {
+                "samples": experience.samples,
+                "metrics": experience.metrics,
+                "trajectories": [
+                    {"prompt": item.prompt, "response": item.response, "advantage": item.advantage}
+                    for item in experience.trajectories
+                ],
+            }
+        )
+        logps |= {
+            f"{e}.{i}": item.old_logp_T for i, item in enumerate(experience.trajectories) if item.old_logp_T is not None
+        }
+    (trainer / "pending.json").write_text(json.dumps(rows))
+    save_file(logps, trainer / "pending.safetensors")
+
+
+def load_pending(trainer: Path) -> list[Experience]:
+    logps = load_file(trainer / "pending.safetensors")
+    return [
+        Experience(
+            [
+                Trajectory(item["prompt"], item["response"], logps.get(f"{e}.{i}"), item["advantage"])
+                for i, item in enumerate(row["trajectories"])
+            ],
+            row["samples"],
+            row["metrics"],
+        )
+        for e, row in enumerate(json.loads((trainer / "pending.json").read_text()))
+    ]

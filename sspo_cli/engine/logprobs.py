@@ -1,0 +1,31 @@
+"""Log-probabilities and entropies of response tokens under the current policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sspo_cli.engine.trajectory import Microbatch
+
+
+def response_logprobs(model: Any, microbatch: Microbatch, temperature: float) -> tuple[Tensor, Tensor]:
+    """log pi of every response token, with gradient, and the entropy in nats, without: [B, T] each, float32.
+
+    The logits are divided by the sampler's temperature, so that both see one distribution.
+    """
+    T = microbatch.response_BT.shape[1]
+    output = model(
+        input_ids=microbatch.token_BL,
+        attention_mask=microbatch.attention_BL,
+        position_ids=microbatch.position_BL,
+        logits_to_keep=T + 1,
+        use_cache=False,
+    )
+    # The logits before a token predict it: drop those after the last.
+    logp_BTV = torch.log_softmax(output.logits[:, :-1].float() / temperature, dim=-1)
+    logp_BT = logp_BTV.gather(-1, microbatch.response_BT[:, :, None]).squeeze(-1)
+    with torch.no_grad():
+        entropy_BT = -(logp_BTV.exp() * logp_BTV).sum(-1)
+    return logp_BT, entropy_BT

@@ -1,0 +1,181 @@
+"""The one loop: rollout, reward, advantage, update, evaluation, metrics, samples, checkpoint."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.data.problem import Dataset
+from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
+from sspo_cli.engine.experience import Experience, collect
+from sspo_cli.engine.measure import Stopwatch, peak_memory_gib
+from sspo_cli.engine.optimizer import learning_rate, make_optimizer
+from sspo_cli.engine.signals import StopRequest
+from sspo_cli.engine.trajectory import Trajectory
+from sspo_cli.engine.update import Updater
+from sspo_cli.evaluation.evaluate import evaluate
+from sspo_cli.models.policy import Policy
+from sspo_cli.objectives import build_objective
+from sspo_cli.rewards.load import Reward
+from sspo_cli.runs import jsonl
+from sspo_cli.seeds import stream
+from sspo_cli.tracking.display import Display
+from sspo_cli.tracking.mirror import Mirror
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, loaded and checked."""
+
+    policy: Policy
+    dataset: Dataset
+    reward: Reward
+
+
+class Loop:
+    """Trains `parts.policy` in place, writing everything that happens to `folder`."""
+
+    def __init__(self, config: TrainConfig, parts: Parts, folder: Path, display: Display, mirror: Mirror) -> None:
+        self.config = config
+        self.parts = parts
+        self.folder = folder
+        self.display = display
+        self.mirror = mirror
+        self.optimizer = make_optimizer(parts.policy.model, config.optim)
+        self.updater = Updater(
+            parts.policy,
+            build_objective(config.objective),
+            self.optimizer,
+            temperature=config.rollout.temperature,
+            max_response_length=config.rollout.max_response_length,
+            max_grad_norm=config.optim.max_grad_norm,
+            tokens_per_microbatch=config.engine.tokens_per_microbatch,
+        )
+        self.progress = Progress()
+        self.pending: deque[Experience] = deque()
+
+    def resume(self, checkpoint: Path) -> None:
+        """Stand where `checkpoint` stood; the policy must hold its weights already."""
+        self.progress, pending = restore(checkpoint, self.optimizer)
+        self.pending = deque(pending)
+        for name in ("metrics", "samples", "eval"):
+            jsonl.split_off(self.folder / f"{name}.jsonl", self.progress.step)
+
+    def run(self, stop: StopRequest) -> bool:
+        """Every step up to train.steps. True if all were done, False if `stop` was asked for; saved in both cases.
+
+        Raises:
+            GuardStop: if a number stopped being finite; the last checkpoint stands.
+        """
+        if self.progress.step == 0:
+            self.record({"step": 0, **self.evaluate(0, Stopwatch())})
+        while self.progress.step < self.config.train.steps and not stop.asked:
+            self.step(self.progress.step + 1)
+            done = self.progress.step == self.config.train.steps
+            if done or stop.asked or self.progress.step % self.config.train.save_every == 0:
+                self.display.phase("saving", 0, 1)
+                keep = self.config.train.keep_checkpoints
+                save_checkpoint(self.folder, self.parts.policy, self.optimizer, self.progress, self.pending, keep)
+        return self.progress.step == self.config.train.steps
+
+    def step(self, step: int) -> None:
+        """One rollout, the updates it serves, and the evaluation that falls due."""
+        watch = Stopwatch()
+        with watch.phase("total"):
+            with watch.phase("rollout"):
+                drawn = self.draw(step)
+                experience = self.pending.popleft()
+            with watch.phase("update"):
+                metrics = self.learn(experience, step)
+            due = step % self.config.train.eval_every == 0 or step == self.config.train.steps
+            evaluation = self.evaluate(step, watch) if due else {}
+        self.progress.step = step
+        self.progress.tokens += drawn
+        self.progress.seconds += watch.seconds["total"]
+        jsonl.append(self.folder / "samples.jsonl", ({"step": step, **row} for row in experience.samples))
+        learned = sum(len(item.response) for item in experience.trajectories) * self.config.batch.epochs
+        self.record(
+            {
+                "step": step,
+                **experience.metrics,
+                **metrics,
+                **evaluation,
+                "tokens/total": self.progress.tokens,
+                **{f"time/{name}_s": seconds for name, seconds in watch.seconds.items()},
+                "throughput/rollout_tokens_per_s": drawn / watch.seconds["rollout"],
+                "throughput/update_tokens_per_s": learned / watch.seconds["update"],
+                "memory/peak_gib": peak_memory_gib(),
+            }
+        )
+
+    def draw(self, step: int) -> int:
+        """Fill the queue so that its next experience is rollout.staleness rollouts old; the response tokens drawn."""
+        staleness = self.config.rollout.staleness
+        newest = min(step + staleness, self.config.train.steps)
+        tokens = 0
+        for number in range(step + len(self.pending), newest + 1):
+            parts = self.parts
+            experience = collect(
+                parts.policy,
+                parts.dataset,
+                parts.reward,
+                self.config,
+                number,
+                lambda done, total: self.display.phase("rollout", done, total),
+            )
+            tokens += sum(len(item.response) for item in experience.trajectories)
+            self.pending.append(experience)
+        return tokens
+
+    def learn(self, experience: Experience, step: int) -> dict[str, float]:
+        """Every update of this rollout. Returns the mean of each metric over them."""
+        updates_per_step = self.config.updates_per_rollout
+        history: list[dict[str, float]] = []
+        for minibatch in self.minibatches(experience.trajectories, step):
+            number = (step - 1) * updates_per_step + len(history)
+            lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
+            history.append(self.updater.update(minibatch, lr))
+            self.display.phase("update", len(history), updates_per_step)
+        metrics = {name: sum(row[name] for row in history) / len(history) for name in history[0]}
+        # Before the first update of a fresh rollout, sampler and trainer hold the same weights: what is left is error.
+        metrics["rollout/logp_gap"] = history[0]["ratio/max_abs_log"]
+        return metrics
+
+    def minibatches(self, trajectories: Sequence[Trajectory], step: int) -> list[list[Trajectory]]:
+        size = len(trajectories) // self.config.batch.minibatches
+        batches = []
+        for epoch in range(self.config.batch.epochs):
+            order = stream(self.config.seed, "minibatches", step, epoch).permutation(len(trajectories))
+            shuffled = [trajectories[i] for i in order]
+            batches += [shuffled[first : first + size] for first in range(0, len(shuffled), size)]
+        return batches
+
+    def evaluate(self, step: int, watch: Stopwatch) -> dict[str, float]:
+        with watch.phase("evaluation"):
+            result = evaluate(
+                self.parts.policy,
+                self.parts.dataset.evaluation,
+                self.parts.reward,
+                self.config,
+                lambda done, total: self.display.phase("evaluation", done, total),
+            )
+        jsonl.append(self.folder / "eval.jsonl", ({"step": step, **row} for row in result.rows))
+        return result.metrics
+
+    def record(self, row: dict[str, Any]) -> None:
+        jsonl.append(self.folder / "metrics.jsonl", [row])
+        self.mirror.log(row)
+        self.display.step(row)
+
+
+def choose_device(name: str, threads: int) -> torch.device:
+    """The device that engine.device names, with engine.threads CPU threads (0 leaves PyTorch's choice)."""
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)

@@ -1,0 +1,76 @@
+"""One response on its way from the rollout to the update, and micro-batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sspo_cli.rollout.sampler import pad_left, positions
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """prompt and response: token ids. old_logp_T: the sampler's log-probabilities, None for a reference solution."""
+
+    prompt: list[int]
+    response: list[int]
+    old_logp_T: Tensor | None
+    advantage: float
+
+    @property
+    def tokens(self) -> int:
+        return len(self.prompt) + len(self.response)
+
+
+@dataclass(frozen=True)
+class Microbatch:
+    """B trajectories as rectangles: S prompt columns padded on the left, T response columns padded on the right."""
+
+    token_BL: Tensor
+    attention_BL: Tensor
+    position_BL: Tensor
+    response_BT: Tensor
+    mask_BT: Tensor
+    old_logp_BT: Tensor | None
+    advantage_B: Tensor
+
+
+def cut(trajectories: Sequence[Trajectory], token_budget: int) -> Iterator[list[Trajectory]]:
+    """Groups of similar length whose rectangle holds at most `token_budget` tokens, padding included.
+
+    A trajectory longer than the budget comes alone.
+    """
+    group: list[Trajectory] = []
+    for trajectory in sorted(trajectories, key=lambda item: item.tokens):
+        grown = [*group, trajectory]
+        width = max(len(item.prompt) for item in grown) + max(len(item.response) for item in grown)
+        if group and len(grown) * width > token_budget:
+            yield group
+            grown = [trajectory]
+        group = grown
+    if group:
+        yield group
+
+
+def to_microbatch(group: Sequence[Trajectory], pad_id: int, device: torch.device) -> Microbatch:
+    prompt_BS, prompt_mask_BS = pad_left([item.prompt for item in group], pad_id, device)
+    response_BT = pad_right([torch.tensor(item.response) for item in group], pad_id).to(device)
+    mask_BT = pad_right([torch.ones(len(item.response), dtype=torch.bool) for item in group], False).to(device)
+    old = [item.old_logp_T for item in group if item.old_logp_T is not None]
+    attention_BL = torch.cat([prompt_mask_BS, mask_BT.long()], dim=1)
+    return Microbatch(
+        token_BL=torch.cat([prompt_BS, response_BT], dim=1),
+        attention_BL=attention_BL,
+        position_BL=positions(attention_BL),
+        response_BT=response_BT,
+        mask_BT=mask_BT,
+        old_logp_BT=pad_right(old, 0.0).to(device) if old else None,
+        advantage_B=torch.tensor([item.advantage for item in group], device=device),
+    )
+
+
+def pad_right(values: Sequence[Tensor], fill: float) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(list(values), batch_first=True, padding_value=fill)

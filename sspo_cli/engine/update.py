@@ -1,0 +1,103 @@
+"""One optimizer update: the same for every objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sspo_cli.engine.guards import GuardStop
+from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.trajectory import Trajectory, cut, pad_right, to_microbatch
+from sspo_cli.models.policy import Policy
+from sspo_cli.objectives import Counts, Objective, PolicyBatch
+
+
+class Updater:
+    """Turns trajectories into a step of `optimizer` along the gradient of `objective`.
+
+    temperature: the sampler's. max_response_length: tokens, the constant of `normalize=constant`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        objective: Objective,
+        optimizer: torch.optim.Optimizer,
+        *,
+        temperature: float,
+        max_response_length: int,
+        max_grad_norm: float,
+        tokens_per_microbatch: int,
+    ) -> None:
+        self.policy = policy
+        self.objective = objective
+        self.optimizer = optimizer
+        self.temperature = temperature
+        self.max_response_length = max_response_length
+        self.max_grad_norm = max_grad_norm
+        self.tokens_per_microbatch = tokens_per_microbatch
+
+    def update(self, trajectories: Sequence[Trajectory], lr: float) -> dict[str, float]:
+        """One step at learning rate `lr`. Returns the update's metrics.
+
+        Raises:
+            GuardStop: if the loss or the gradient is not finite; the weights are then untouched.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, entropy, batch = self.backward(trajectories)
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            raise GuardStop(f"loss {loss} or gradient norm {grad_norm} is not finite; no update was made")
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+        diagnostics = {name: float(value) for name, value in self.objective.diagnose(batch).items()}
+        gap_BT = torch.where(batch.mask_BT, (batch.logp_BT - batch.old_logp_BT).abs(), 0)
+        return {
+            "loss": loss,
+            "grad/norm": grad_norm,
+            "optim/lr": lr,
+            "policy/entropy": entropy,
+            **diagnostics,
+            "ratio/max_abs_log": float(gap_BT.max()),
+        }
+
+    def backward(self, trajectories: Sequence[Trajectory]) -> tuple[float, float, PolicyBatch]:
+        """Accumulate the gradient over micro-batches: loss, mean token entropy, and the whole batch, detached."""
+        counts = Counts(
+            responses=len(trajectories),
+            tokens=sum(len(item.response) for item in trajectories),
+            max_response_length=self.max_response_length,
+        )
+        loss = entropy = 0.0
+        parts: list[PolicyBatch] = []
+        for group in cut(trajectories, self.tokens_per_microbatch):
+            microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
+            logp_BT, entropy_BT = response_logprobs(self.policy.model, microbatch, self.temperature)
+            # A reference solution was not sampled: it counts as on-policy, with ratio 1.
+            old_logp_BT = logp_BT.detach() if microbatch.old_logp_BT is None else microbatch.old_logp_BT
+            batch = PolicyBatch(logp_BT, old_logp_BT, microbatch.advantage_B, microbatch.mask_BT)
+            share = self.objective(batch, counts).loss
+            share.backward()  # type: ignore[no-untyped-call]
+            loss += float(share.detach())
+            entropy += float(torch.where(microbatch.mask_BT, entropy_BT, 0).sum()) / counts.tokens
+            parts.append(PolicyBatch(logp_BT.detach(), old_logp_BT, microbatch.advantage_B, microbatch.mask_BT))
+        return loss, entropy, join(parts)
+
+
+def join(parts: Sequence[PolicyBatch]) -> PolicyBatch:
+    """Micro-batches of different lengths as one batch."""
+
+    def stack(values: list[Tensor]) -> Tensor:
+        return pad_right([row for value in values for row in value], 0)
+
+    return PolicyBatch(
+        logp_BT=stack([part.logp_BT for part in parts]),
+        old_logp_BT=stack([part.old_logp_BT for part in parts]),
+        advantage_B=torch.cat([part.advantage_B for part in parts]),
+        mask_BT=stack([part.mask_BT for part in parts]),
+    )

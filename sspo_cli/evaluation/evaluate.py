@@ -1,0 +1,94 @@
+"""Evaluation on held-out problems: the same code during training and in `sspo eval`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sspo_cli.config.schema import EvalConfig
+from sspo_cli.data.encode import encode_prompt
+from sspo_cli.data.problem import Problem
+from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k
+from sspo_cli.models.policy import Policy
+from sspo_cli.rewards.load import Reward
+from sspo_cli.rollout.sampler import Decoding, sample
+from sspo_cli.seeds import stream
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """rows: one per problem and sample. metrics: eval/accuracy, eval/pass@k, eval/length, each with _low and _high."""
+
+    rows: list[dict[str, Any]]
+    metrics: dict[str, float]
+
+
+def evaluate(
+    policy: Policy,
+    problems: list[Problem],
+    reward: Reward,
+    config: EvalConfig,
+    progress: Callable[[int, int], None],
+) -> Evaluation:
+    """`eval.samples` responses to each problem; a response is correct from reward 1 upwards."""
+    G = config.eval.samples
+    decoding = Decoding(
+        samples_per_prompt=G,
+        temperature=config.eval.temperature,
+        max_response_length=config.eval.max_response_length,
+        tokens_in_flight=config.engine.tokens_per_generation,
+    )
+    finished = 0
+
+    def count(responses: int) -> None:
+        nonlocal finished
+        finished += responses
+        progress(finished, len(problems) * G)
+
+    def uniforms(p: int, k: int) -> torch.Tensor:
+        return torch.from_numpy(stream(config.seed, "evaluation", p, k).random(decoding.max_response_length))
+
+    prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
+    rows = []
+    for i, response in enumerate(sample(policy, prompts, decoding, uniforms, count)):
+        problem, text = problems[i // G], policy.decode(response.token_ids)
+        score = sum(reward(problem, text).values())
+        rows.append(
+            {
+                "problem": problem.id,
+                "sample": i % G,
+                "prompt": problem.prompt,
+                "response": text,
+                "answer": problem.answer,
+                "reward": score,
+                "correct": score >= 1,
+                "length": len(response.token_ids),
+                "truncated": response.truncated,
+            }
+        )
+    return Evaluation(rows, summarise(rows, G))
+
+
+def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
+    """Means over problems with 95 % bootstrap intervals over problems."""
+    correct_PG = np.array([row["correct"] for row in rows], dtype=float).reshape(-1, samples)
+    length_PG = np.array([row["length"] for row in rows], dtype=float).reshape(-1, samples)
+    reward_n = np.array([row["reward"] for row in rows], dtype=float)
+    per_problem = {"eval/accuracy": correct_PG.mean(1), "eval/length": length_PG.mean(1)}
+    for k in (2**power for power in range(1, int(math.log2(samples)) + 1)):
+        per_problem[f"eval/pass@{k}"] = np.array([pass_at_k(samples, int(n), k) for n in correct_PG.sum(1)])
+    metrics: dict[str, float] = {}
+    for name, value_P in per_problem.items():
+        low, high = bootstrap_interval(value_P)
+        metrics |= {name: float(value_P.mean()), f"{name}_low": low, f"{name}_high": high}
+    unscored_n = np.isnan(reward_n)
+    return metrics | {
+        "eval/reward": float(reward_n[~unscored_n].mean()) if not unscored_n.all() else float("nan"),
+        "eval/unscored": float(unscored_n.mean()),
+        "eval/truncated": float(np.mean([row["truncated"] for row in rows])),
+    }

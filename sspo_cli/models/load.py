@@ -1,0 +1,118 @@
+"""From `model=` to a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
+from sspo_cli.models.policy import Policy
+
+# The run has its own display; bars of the library would tear it.
+transformers.logging.disable_progress_bar()
+transformers.logging.set_verbosity_error()
+
+EMBEDDED = Path(__file__).parent / "tiny"
+
+
+class NotCached(ConfigError):
+    """A model of the hub that is neither in the local cache nor reachable."""
+
+
+def load_policy(config: ModelConfig, seed: int, device: torch.device) -> Policy:
+    """The policy that `config` names, on `device`; `seed` draws the weights of model=scratch.
+
+    Raises:
+        ConfigError: a folder without weights or tokenizer, a hub model that cannot be had.
+    """
+    dtype = getattr(torch, config.dtype)
+    if isinstance(config, ScratchModel):
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(architecture(config), dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    else:
+        if isinstance(config, LocalModel):
+            check_folder(config.path)
+        source, options = where(config)
+        model = read(AutoModelForCausalLM, config, source, dtype=dtype, **options)
+        tokenizer = read(AutoTokenizer, config, source, **options)
+    if tokenizer.eos_token_id is None:
+        raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
+    return Policy(model.to(device).eval(), tokenizer)
+
+
+def architecture(config: ModelConfig) -> Any:
+    """The transformers configuration of the model, without its weights.
+
+    Raises:
+        NotCached: for a hub model that is not at hand.
+        ConfigError: for a folder without config.json.
+    """
+    if isinstance(config, ScratchModel):
+        embedded = AutoConfig.from_pretrained(EMBEDDED)
+        return LlamaConfig(
+            vocab_size=embedded.vocab_size,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            max_position_embeddings=config.positions,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=embedded.eos_token_id,
+            pad_token_id=embedded.pad_token_id,
+        )
+    if isinstance(config, LocalModel) and not (Path(config.path) / "config.json").is_file():
+        raise ConfigError(
+            [f"model.path={config.path}: not a model folder: no config.json in {Path(config.path).absolute()}"]
+        )
+    source, options = where(config)
+    return read(AutoConfig, config, source, **options)
+
+
+def where(config: ModelConfig) -> tuple[str, dict[str, Any]]:
+    """What from_pretrained is asked for. Code that a model folder brings is never run."""
+    if isinstance(config, HubModel):
+        return config.path, {"revision": config.revision, "trust_remote_code": False}
+    if isinstance(config, LocalModel):
+        return config.path, {"local_files_only": True, "trust_remote_code": False}
+    return str(EMBEDDED), {"local_files_only": True, "trust_remote_code": False}
+
+
+def read(loader: Any, config: ModelConfig, source: str, **options: Any) -> Any:
+    try:
+        return loader.from_pretrained(source, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).split("\n")[0].strip()
+        if not isinstance(config, HubModel):
+            raise ConfigError([f"model.path={source}: {reason}"]) from error
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        raise NotCached(
+            [
+                f"model.path={source}: not in the local cache ({HF_HUB_CACHE}) and the hub cannot be reached;"
+                f" download it once with network access (`hf download {source}`),"
+                " or set model=local model.path=FOLDER"
+            ]
+        ) from error
+
+
+def check_folder(path: str) -> None:
+    """Refuse a folder that lacks weights, configuration or tokenizer, naming everything that is missing."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ConfigError([f"model.path={path}: no such folder (looked for {folder.absolute()})"])
+    parts = {
+        "config.json": ["config.json"],
+        "weights (*.safetensors)": ["*.safetensors"],
+        "a tokenizer (tokenizer.json or tokenizer_config.json)": ["tokenizer.json", "tokenizer_config.json"],
+    }
+    missing = [name for name, patterns in parts.items() if not any(any(folder.glob(glob)) for glob in patterns)]
+    if missing:
+        raise ConfigError([f"model.path={path}: not a model folder: it lacks {', '.join(missing)}"])

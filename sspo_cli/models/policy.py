@@ -1,0 +1,42 @@
+"""A policy: a causal language model with its tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Policy:
+    """model: any AutoModelForCausalLM, in eval mode so that sampler and trainer see the same function."""
+
+    model: Any
+    tokenizer: Any
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.model.device)
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Token ids that end a response."""
+        listed = self.model.generation_config.eos_token_id
+        ids = listed if isinstance(listed, list) else [listed]
+        return sorted({token for token in (*ids, self.tokenizer.eos_token_id) if token is not None})
+
+    @property
+    def pad_id(self) -> int:
+        """Fills masked positions; its value is never read."""
+        pad = self.tokenizer.pad_token_id
+        return int(pad if pad is not None else self.stop_ids[0])
+
+    @property
+    def positions(self) -> int | None:
+        """Longest sequence in tokens that the model can read; None if unbounded."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Text of a response, without special tokens."""
+        return str(self.tokenizer.decode(token_ids, skip_special_tokens=True))

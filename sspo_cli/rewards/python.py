@@ -1,0 +1,38 @@
+"""A user's own reward function."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.data.problem import Problem
+
+
+def python_reward(path: str, function: str) -> Callable[[Problem, str], Mapping[str, float]]:
+    """`function(prompt, response, answer)` of the file at `path`, returning a number or a dict of named parts.
+
+    Raises:
+        ConfigError: if the file is missing, fails to import, or has no such function.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError([f"reward.path={path}: no such file (looked in {file.absolute().parent})"])
+    spec = importlib.util.spec_from_file_location("user_reward", file)
+    if spec is None or spec.loader is None:
+        raise ConfigError([f"reward.path={path}: not a Python file"])
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError([f"reward.path={path}: {type(error).__name__}: {error}"]) from error
+    rate = getattr(module, function, None)
+    if not callable(rate):
+        raise ConfigError([f"reward.function={function}: {path} defines no such function"])
+
+    def score(problem: Problem, response: str) -> Mapping[str, float]:
+        value = rate(problem.prompt, response, problem.answer)
+        return value if isinstance(value, Mapping) else {function: float(value)}
+
+    return score

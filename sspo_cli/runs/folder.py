@@ -1,0 +1,92 @@
+"""The run folder: where a run lives and what it says about itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import yaml
+
+from sspo_cli.config.errors import ConfigError
+
+
+def name_problems(output_dir: str, kind: str, name: str | None) -> list[str]:
+    """What is wrong with writing a run `name` under `output_dir`/`kind`, before anything is written."""
+    problems = []
+    parent = Path(output_dir) / kind
+    if name is not None and not re.fullmatch(r"[\w][\w.\-]*", name):
+        problems.append(f"name={name}: letters, digits, '-', '_' and '.' only")
+    elif name is not None and (parent / name).exists():
+        hint = f", or go on with `sspo train --resume {parent / name}`" if kind == "train" else ""
+        problems.append(f"name={name}: {parent / name} exists and is never overwritten; choose another name{hint}")
+    ancestor = next(folder for folder in (parent, *parent.absolute().parents) if folder.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        problems.append(f"output_dir={output_dir}: cannot write to {ancestor.absolute()}; set output_dir=FOLDER")
+    return problems
+
+
+def free_name(output_dir: str, kind: str, stem: str) -> str:
+    """`stem`, or `stem-2`, `stem-3`, ... if that run exists."""
+    parent = Path(output_dir) / kind
+    number = 1
+    while (parent / numbered(stem, number)).exists():
+        number += 1
+    return numbered(stem, number)
+
+
+def numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"
+
+
+def create_folder(output_dir: str, kind: str, name: str | None, stem: str) -> Path:
+    """A new folder named `name`, or after `stem`. Two runs that start together get different folders.
+
+    Raises:
+        ConfigError: if it exists already or cannot be written.
+    """
+    while True:
+        folder = Path(output_dir) / kind / (name or free_name(output_dir, kind, stem))
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if name:
+                raise ConfigError(name_problems(output_dir, kind, name)) from None
+        except OSError as error:
+            raise ConfigError([f"output_dir={output_dir}: {error.strerror}: {error.filename}"]) from error
+
+
+def write_request(folder: Path, config_yaml: str, overrides: list[str], command: list[str]) -> None:
+    """config.yaml, overrides.txt and command.sh: what was asked, resolved, and how to ask again."""
+    (folder / "config.yaml").write_text(config_yaml, encoding="utf-8")
+    (folder / "overrides.txt").write_text("".join(f"{word}\n" for word in overrides), encoding="utf-8")
+    script = folder / "command.sh"
+    script.write_text("#!/bin/sh\n" + shlex.join(command) + "\n", encoding="utf-8")
+    script.chmod(0o755)
+
+
+def set_status(folder: Path, status: str) -> None:
+    """running, done, interrupted or failed: reason; replaced in one step, so a reader never sees half of it."""
+    temporary = folder / "STATUS.tmp"
+    temporary.write_text(status + "\n", encoding="utf-8")
+    temporary.replace(folder / "STATUS")
+
+
+def get_status(folder: Path) -> str:
+    return (folder / "STATUS").read_text(encoding="utf-8").strip()
+
+
+def read_choices(folder: Path) -> dict[str, str]:
+    """The group choices of a run, from its config.yaml."""
+    return dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["choices"])
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints of a run, oldest first."""
+    return sorted(path for path in (folder / "checkpoints").glob("step_*") if path.is_dir())

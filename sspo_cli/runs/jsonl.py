@@ -1,0 +1,49 @@
+"""Append-only JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def append(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write one object a line and hand it to the operating system before returning."""
+    with file.open("a", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def without_nan(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null stands for both."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """Every whole line; a last line torn by a crash is dropped. A missing file has no lines."""
+    rows: list[dict[str, Any]] = []
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            if number != len(lines):
+                raise
+    return rows
+
+
+def split_off(file: Path, after_step: int) -> None:
+    """Move the rows later than `after_step` to FILE.orphaned.jsonl: a resumed run writes them anew."""
+    rows = read(file)
+    late = [row for row in rows if row["step"] > after_step]
+    if not file.exists():
+        return
+    if late:
+        append(file.with_suffix(".orphaned.jsonl"), late)
+    kept = file.with_suffix(".tmp")
+    kept.unlink(missing_ok=True)
+    append(kept, (row for row in rows if row["step"] <= after_step))
+    kept.replace(file)

@@ -1,0 +1,39 @@
+"""summary.json: first, best and last of every metric that a run followed, read from metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.runs import jsonl
+
+LOWER_IS_BETTER = (
+    "eval/length",
+    "eval/truncated",
+    "eval/unscored",
+    "response/",
+    "group/dead",
+    "loss",
+    "grad/",
+    "time/",
+)
+
+
+def summarise_run(folder: Path, *, status: str, seconds: float, seed: int, objective: str) -> dict[str, Any]:
+    """Write and return summary.json: {"status", "minutes", "steps", ..., metric: {"first", "best", "last"}}."""
+    rows = jsonl.read(folder / "metrics.jsonl")
+    summary: dict[str, Any] = {
+        "status": status,
+        "minutes": seconds / 60,
+        "steps": rows[-1]["step"] if rows else 0,
+        "seed": seed,
+        "objective": objective,
+    }
+    for name in sorted({name for row in rows for name in row} - {"step"}):
+        values = [row[name] for row in rows if row.get(name) is not None]
+        if values:
+            best = min(values) if name.startswith(LOWER_IS_BETTER) else max(values)
+            summary[name] = {"first": values[0], "best": best, "last": values[-1]}
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return summary

@@ -1,0 +1,71 @@
+"""Progress on stderr, in one of three kinds: a live view on a terminal, one line per step without, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from sspo_cli.tracking.values import SHOWN, TimeLeft, duration, formatted, number
+
+
+class Display:
+    """Shows nothing: the quiet display, and the contract of the others. No display ever raises."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        """Where the current step is: `done` of `total` tokens, responses or updates of the phase `name`."""
+
+    def step(self, row: Mapping[str, Any]) -> None:
+        """One finished step: a row of metrics.jsonl, its key "step" included."""
+
+
+class PlainDisplay(Display):
+    """Exactly one line of ASCII per step."""
+
+    def __init__(self, first_step: int, total_steps: int) -> None:
+        self.time_left = TimeLeft(total_steps, first_step)
+
+    def step(self, row: Mapping[str, Any]) -> None:
+        self.time_left.see(row)
+        total = str(self.time_left.total_steps)
+        cells = [f"step {self.time_left.step:>{len(total)}}/{total}"]
+        for shown in (shown for shown in SHOWN if shown.label):
+            value = formatted(number(row, shown.key), shown.form)
+            cell = f"{shown.label} {value:>{shown.width}}"
+            cells.append(cell if value else " " * len(cell))
+        cells.append(f"ETA {duration(self.time_left.seconds)}")
+        with contextlib.suppress(OSError, ValueError):  # a closed stderr must not end the run
+            print("  ".join(cells), file=sys.stderr, flush=True)
+
+
+def open_display(*, title: str, first_step: int, total_steps: int, quiet: bool) -> Display:
+    """The display that fits stderr.
+
+    Args:
+        title: what runs, in a few words.
+        first_step: steps already done, 0 for a new run.
+        total_steps: the step at which the run ends.
+        quiet: show nothing.
+    """
+    if quiet:
+        return Display()
+    if not sys.stderr.isatty():
+        return PlainDisplay(first_step, total_steps)
+    from rich.console import Console
+
+    from sspo_cli.tracking.live import LiveDisplay
+
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:
+        return PlainDisplay(first_step, total_steps)
+    return LiveDisplay(console, title, first_step, total_steps)

@@ -1,0 +1,96 @@
+"""The last screen of a run, on stdout: what it reached, what the model says now, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from sspo_cli.tracking.values import formatted, number
+
+# key, what it is called, number format, and whether a higher value is better (only then is there a best one)
+ROWS = (
+    ("eval/accuracy", "held-out accuracy", ".1%", True),
+    ("reward/mean", "mean reward", ".3f", True),
+    ("response/length", "response length", ".1f", False),
+    ("throughput/rollout_tokens_per_s", "rollout tokens/s", ",.0f", False),
+)
+MAX_CHARACTERS = 400
+SAMPLES = 3
+
+
+def print_summary(
+    folder: Path, summary: Mapping[str, Any], samples: Sequence[Mapping[str, Any]], commands: Sequence[str]
+) -> None:
+    """Print a run's figures, three of its latest responses, its folder and the commands to try next.
+
+    Args:
+        folder: the run folder.
+        summary: the content of summary.json.
+        samples: rows of samples.jsonl; of the latest step, the best, a middling and the worst response are shown.
+        commands: shown one per line, never wrapped.
+    """
+    console = Console(highlight=False)
+    console.print(Text(headline(summary), style="bold"))
+    console.print(Padding(figures(summary), (1, 0)))
+    for row in choose(samples):
+        console.print(Padding(sample(row, console.encoding), (0, 0, 1, 0)))
+    line(console, f"run folder: {folder}")
+    line(console, "try next:")
+    for command in commands:
+        line(console, f"  {command}")
+
+
+def line(console: Console, text: str) -> None:
+    """One copyable line: never wrapped, cut or read as markup."""
+    console.print(Text(printable(text, console.encoding)), soft_wrap=True)
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    minutes = formatted(number(summary, "minutes"), ".1f") or "?"
+    words = [str(summary.get("status", "?")), f"{summary.get('steps', '?')} steps in {minutes} minutes"]
+    return ", ".join([*words, f"objective {summary.get('objective', '?')}", f"seed {summary.get('seed', '?')}"])
+
+
+def figures(summary: Mapping[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("")
+    for name in ("start", "best", "final"):
+        table.add_column(name, justify="right")
+    for key, label, form, has_best in ROWS:
+        if isinstance(found := summary.get(key), Mapping):
+            first, best, last = (formatted(number(found, name), form) for name in ("first", "best", "last"))
+            table.add_row(label, first, best if has_best else "", Text(last, style="bold"))
+    return table
+
+
+def choose(samples: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of the latest step: the best, a middling and the worst response."""
+    latest = max((number(row, "step") or 0 for row in samples), default=0)
+    rows = [row for row in samples if (number(row, "step") or 0) == latest]
+    rows.sort(key=lambda row: number(row, "reward") or 0, reverse=True)
+    places = {round(place * (len(rows) - 1) / (SAMPLES - 1)) for place in range(SAMPLES)} if rows else set()
+    return [rows[place] for place in sorted(places)]
+
+
+def sample(row: Mapping[str, Any], encoding: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("prompt", style="dim"), Text(printable(cut(str(row.get("prompt", ""))), encoding)))
+    table.add_row(Text("response", style="dim"), Text(printable(cut(str(row.get("response", ""))), encoding)))
+    table.add_row(Text("reward", style="dim"), Text(formatted(number(row, "reward"), ".2f"), style="bold"))
+    return table
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} ... ({len(text):,} characters)"
+
+
+def printable(text: str, encoding: str) -> str:
+    """`text` without what would steer the terminal, and without what stdout cannot encode."""
+    visible = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return visible.encode(encoding, errors="backslashreplace").decode(encoding)

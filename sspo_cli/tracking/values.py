@@ -1,0 +1,105 @@
+"""Numbers as people read them: formatted values, durations, time left, sparklines."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII_BLOCKS = ".:-=+*#@"
+RECENT_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A metric that displays show: its key in metrics.jsonl, its label in plain lines (None: left out there), its
+    number format and the usual width of its values."""
+
+    key: str
+    label: str | None
+    form: str
+    width: int
+
+
+SHOWN = (
+    Shown("reward/mean", "reward", ".3f", 5),
+    Shown("eval/accuracy", "accuracy", ".1%", 6),
+    Shown("policy/entropy", "entropy", ".3f", 5),
+    Shown("update/effective_ratio", "effective", ".3f", 5),
+    Shown("response/length", "length", ".1f", 5),
+    Shown("throughput/rollout_tokens_per_s", "tok/s", ",.0f", 6),
+    Shown("grad/norm", None, ".3g", 6),
+)
+
+
+def number(row: Mapping[str, Any], key: str) -> float | None:
+    """The metric as a float, NaN and infinities included; None where it is missing or not a number."""
+    try:
+        return float(row[key])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def formatted(value: float | None, form: str) -> str:
+    """`value` in the format `form`; plain words for what is not finite, scientific for what is huge, "" for None."""
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return str(value)
+    return format(value, ".2e" if abs(value) >= 1e7 else form)
+
+
+def duration(seconds: float | None) -> str:
+    """Minutes and seconds (1:05) or hours, minutes and seconds (2:01:05); --:-- where unknown."""
+    if seconds is None or not math.isfinite(seconds):
+        return "--:--"
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+@dataclass
+class TimeLeft:
+    """The time that remains, from the mean duration of the latest steps."""
+
+    total_steps: int
+    step: int
+    recent_s: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_STEPS))
+
+    def see(self, row: Mapping[str, Any]) -> None:
+        """Take in one row of metrics; time/total_s is the duration of its step in seconds."""
+        step, seconds = number(row, "step"), number(row, "time/total_s")
+        if step is not None and math.isfinite(step):
+            self.step = int(step)
+        if seconds is not None and math.isfinite(seconds):
+            self.recent_s.append(seconds)
+
+    @property
+    def seconds(self) -> float | None:
+        if not self.recent_s:
+            return None
+        return sum(self.recent_s) / len(self.recent_s) * max(0, self.total_steps - self.step)
+
+
+def sparkline(values: Sequence[float], width: int, blocks: str = BLOCKS) -> str:
+    """`values` as at most `width` characters from lowest to highest of `blocks`; blank where nothing is finite.
+
+    More values than characters are averaged in equal runs.
+    """
+    columns = min(width, len(values))
+    edges = [len(values) * column // columns for column in range(columns + 1)] if columns > 0 else []
+    means = [finite_mean(values[start:end]) for start, end in pairwise(edges)]
+    known = [mean for mean in means if mean is not None]
+    low, span = (min(known), max(known) - min(known)) if known else (0.0, 0.0)
+    if not math.isfinite(span) or span <= 0:
+        return "".join(" " if mean is None else blocks[len(blocks) // 2] for mean in means)
+    return "".join(" " if mean is None else blocks[round((mean - low) / span * (len(blocks) - 1))] for mean in means)
+
+
+def finite_mean(values: Sequence[float]) -> float | None:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else None  # fmean would raise on overflow

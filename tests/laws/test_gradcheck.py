@@ -1,0 +1,23 @@
+"""The gradient is the derivative of the loss, by finite differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from .cases import RATIO_FORM, Variant, load, random_case
+
+
+@pytest.mark.parametrize("variant", RATIO_FORM, ids=str)
+def test_the_gradient_is_the_derivative_of_the_loss(variant: Variant) -> None:
+    """The score form is left out: its gradient is that of another loss on purpose."""
+    for seed in range(1, 4):
+        batch, counts = random_case(seed, B=3, T=4)
+
+        def loss(logp_BT: Tensor, batch=batch, counts=counts) -> Tensor:  # type: ignore[no-untyped-def]
+            return load(variant)(replace(batch, logp_BT=logp_BT), counts).loss
+
+        assert torch.autograd.gradcheck(loss, batch.logp_BT.where(batch.mask_BT, 0).requires_grad_())

@@ -1,0 +1,89 @@
+"""Imports go one way: cli -> commands -> engine -> parts; objectives are torch alone; reading runs needs no torch."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "sspo_cli"
+FILES = sorted(PACKAGE.rglob("*.py"))
+BELOW_COMMANDS = ("engine", "rollout", "rewards", "data", "models", "evaluation", "tracking", "objectives")
+WITHOUT_TORCH = ("config", "runs", "analysis")
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in FILES}
+
+
+def imports(file: Path) -> set[str]:
+    """Every dotted name that `file` imports, anywhere in it; `from a import b` gives a and a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: write imports absolutely"
+            assert node.module is not None
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def is_under(name: str, root: str) -> bool:
+    return name == root or name.startswith(root + ".")
+
+
+def room(name: str) -> str:
+    """The folder of the package that a module belongs to, or the module itself at top level."""
+    return name.split(".")[1] if "." in name else name
+
+
+def reachable(name: str) -> set[str]:
+    """Every dotted name that importing module `name` can lead to, through modules of the package."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = imports(MODULES[waiting.pop()]) - found
+        found |= new
+        waiting += [module for module in new if module in MODULES]
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if is_under(name, "sspo_cli.objectives")])
+def test_objectives_import_torch_and_nothing_else_of_ours(name: str) -> None:
+    allowed = ["torch", "sspo_cli.objectives"] + (["sspo_cli.config"] if name == "sspo_cli.objectives.load" else [])
+    for imported in imports(MODULES[name]):
+        standard = imported.split(".")[0] in sys.stdlib_module_names
+        assert standard or any(is_under(imported, root) for root in allowed), f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in WITHOUT_TORCH])
+def test_config_runs_and_analysis_lead_to_no_torch_and_no_transformers(name: str) -> None:
+    heavy = {found for found in reachable(name) if is_under(found, "torch") or is_under(found, "transformers")}
+    assert not heavy, f"{name} leads to {sorted(heavy)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_cli_imports_commands(name: str) -> None:
+    if name != "sspo_cli.cli" and room(name) != "commands":
+        found = {imported for imported in imports(MODULES[name]) if is_under(imported, "sspo_cli.commands")}
+        assert not found, f"{name} imports {sorted(found)}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in (*BELOW_COMMANDS, *WITHOUT_TORCH)])
+def test_nothing_below_the_commands_leads_back_up(name: str) -> None:
+    above = {found for found in reachable(name) if room(found) in ("commands", "cli") and is_under(found, "sspo_cli")}
+    assert not above, f"{name} leads to {sorted(above)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_is_pickled(name: str) -> None:
+    picklers = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve"}
+    found = {imported for imported in imports(MODULES[name]) if imported.split(".")[0] in picklers}
+    assert not found, f"{name} imports {sorted(found)}"
