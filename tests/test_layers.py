@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def module_name(file: Path) -> str:
 MODULES = {module_name(file): file for file in FILES}
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """Every dotted name that `file` imports, anywhere in it; `from a import b` gives a and a.b."""
     found: set[str] = set()

@@ -64,7 +64,7 @@ def batch_sentence(config: TrainConfig) -> str:
 
 
 def response_tokens(config: TrainConfig) -> int | None:
-    """The most tokens that one step can sample; None where it learns reference solutions, which have their own length."""
+    """The most tokens that one step can sample; None for reference solutions, which have their own length."""
     if config.objective.experience == "reference":
         return None
     return config.responses_per_rollout * config.rollout.max_response_length

@@ -11,7 +11,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from annotated_types import MinLen
 from pydantic import TypeAdapter, ValidationError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Line
 
+from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import shipped
 from sspo_cli.config.schema import Text, section
@@ -74,12 +79,6 @@ def describe(item: Any) -> str:
 
 
 def list_recipes(*, as_json: bool) -> int:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text as Line
-
-    from sspo_cli.commands.screen import print_json, results
-
     recipes = {name: load(file) for name, file in recipe_files().items()}
     if as_json:
         print_json({name: asdict(recipe) for name, recipe in recipes.items()})
@@ -146,13 +145,6 @@ def run(name: str, overrides: list[str], *, check: bool, quiet: bool, as_json: b
 
 def verdict(recipe: Recipe, summary: dict[str, Any], *, to_stderr: bool) -> int:
     """Print expected against measured; 1 if any bound is broken. stdout stays one JSON document with --json."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text as Line
-
-    from sspo_cli.commands.screen import results
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("expected of the recipe", "measured", ""):
         table.add_column(column)
@@ -171,5 +163,6 @@ def verdict(recipe: Recipe, summary: dict[str, Any], *, to_stderr: bool) -> int:
 
 
 def last_value(entry: Any) -> float | None:
-    """The figure of a metric in summary.json: its last one where there are several."""
-    return entry["last"] if isinstance(entry, dict) else entry
+    """The figure of a metric in summary.json: its last one where there are several; None if it was not measured."""
+    figure = entry.get("last") if isinstance(entry, dict) else entry
+    return None if figure is None else float(figure)

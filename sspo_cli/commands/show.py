@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from sspo_cli.config.locate import choice_file, groups, shipped
 from sspo_cli.config.schema import TrainConfig
 
 GLOBAL = "# @package _global_"
+FILE_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def show_choice(group: str, name: str, as_json: bool) -> None:
     title = Text(f"{group}={name}", style="bold")
     console.print(title + Text(f"  yours: {file.relative_to(Path.cwd())}", style="green") if is_users(file) else title)
     console.print()
-    console.print(Text(header(file)))
+    console.print(Text(unwrapped(header(file))))
     if settings:
         console.print()
         print_settings(console, settings)
@@ -118,7 +120,7 @@ def settings_of(group: str, name: str) -> list[Setting]:
 
 
 def comments(group: str, name: str, chosen: dict[str, str]) -> dict[str, str]:
-    """The comment beside every key that a choice's file and the files in its `defaults` set; the last to set it wins."""
+    """The comment beside every key that a choice's file, or a file in its `defaults`, sets; the last one counts."""
     file = choice_file(group, name)
     content = yaml.safe_load(file.read_text()) if file else None
     if not file or not content:
@@ -173,6 +175,16 @@ def header(file: Path) -> str:
         if not line.startswith("# @package"):
             lines.append(line[1:].removeprefix(" "))
     return "\n".join(lines).strip()
+
+
+def unwrapped(text: str) -> str:
+    """Lines that the file breaks only because they are full, joined again: a narrow terminal breaks them elsewhere."""
+    lines = text.split("\n")
+    joined = lines[0]
+    for before, line in itertools.pairwise(lines):
+        is_full = len(f"# {before} {line.partition(' ')[0]}") > FILE_WIDTH
+        joined += (" " if is_full and line else "\n") + line
+    return joined
 
 
 def readable(value: Any) -> str:

@@ -33,14 +33,14 @@ def part_before(incomplete: str) -> str:
 
 
 def candidates(command: str, word: str) -> list[str]:
-    """The words one level beyond `word`; deeper while there is only one, as shells end a single candidate with a space."""
+    """The words one level beyond `word`; deeper while there is one only, which a shell would end with a space."""
     choices = choices_of(command)
     known = known_keys(SCHEMAS[command])
     key, equals, _ = word.partition("=")
     if equals:
         values = choices.get(key) or known.get(key, ())
         return [found for found in (f"{key}={value}" for value in values) if found.startswith(word)]
-    longer = [found for found in [*open_words(choices, known)] if found.startswith(word)]
+    longer = [found for found in open_words(choices, known) if found.startswith(word)]
     level = sorted({up_to_dot(found, len(word)) for found in longer})
     if len(level) == 1 and level[0] != word:
         return candidates(command, level[0]) or level

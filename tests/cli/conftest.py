@@ -31,7 +31,7 @@ def sspo(tmp_path: Path) -> Sspo:
             env={**environment(), **extra},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1800,
         )
 
     return run

@@ -171,7 +171,7 @@ def read_until(terminal: int, *marks: str) -> str:
     """What the shell writes until each of `marks` has come, one after the other."""
     text, start = "", 0
     for mark in marks:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while text.find(mark, start) < 0:
             assert time.monotonic() < deadline, f"no {mark!r} in {text!r}"
             if select.select([terminal], [], [], 1)[0]:

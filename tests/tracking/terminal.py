@@ -1,4 +1,4 @@
-"""Runs a Python program in a real terminal."""
+"""Runs a Python program in a real terminal, from this folder, so that it can import what lies beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;\dm]")
-LIMIT_S = 60  # a program that waits for an answer is killed
+LIMIT_S = 300  # a program that waits for an answer is killed
 NEUTRAL = ("PATH", "LANG", "PYTHONPATH", "SYSTEMROOT")
 
 
@@ -29,6 +29,7 @@ def in_terminal(program: str, columns: int, home: Path, **environment: str) -> t
         stdin=follower,
         stdout=follower,
         stderr=follower,
+        cwd=Path(__file__).parent,
         env=kept | {"TERM": "xterm-256color", "HOME": str(home), "PYTHONIOENCODING": "utf-8"} | environment,
         start_new_session=True,
     )

@@ -7,18 +7,19 @@ from rich.cells import cell_len
 
 from sspo_cli.tracking.display import Display, PlainDisplay, open_display
 from sspo_cli.tracking.values import SHOWN, duration, sparkline
-from tests.tracking.runs import ODD_ROWS, metric_rows
-from tests.tracking.terminal import COLOUR, in_terminal, lines
+
+from .runs import ODD_ROWS, metric_rows
+from .terminal import COLOUR, in_terminal, lines
 
 LIVE = """
-import time
 from sspo_cli.tracking.display import open_display
-from tests.tracking.runs import ODD_ROWS, metric_rows
+from runs import ODD_ROWS, metric_rows
 with open_display(title="a name with [brackets]", first_step=0, total_steps=9, quiet={quiet}) as display:
     for row in metric_rows(8) + {odd}:
         display.phase("rollout", 700, 1000)
         display.step(row)
-    time.sleep(0.6)
+    if hasattr(display, "live"):
+        display.live.refresh()
 print("after")
 """
 

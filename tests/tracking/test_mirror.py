@@ -11,15 +11,16 @@ from typing import Any
 
 from sspo_cli.config.schema import TrackerSection
 from sspo_cli.tracking.mirror import Mirror, check_tracker, open_mirror
-from tests.tracking.runs import metric_rows
-from tests.tracking.terminal import in_terminal
+
+from .runs import metric_rows
+from .terminal import in_terminal
 
 OFFLINE = """
 import sys
 from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
 from sspo_cli.tracking.mirror import check_tracker, open_mirror
-from tests.tracking.runs import metric_rows
+from runs import metric_rows
 tracker = TrackerSection(kind="wandb", project="sspo", mode="offline")
 assert check_tracker(tracker) == []
 mirror = open_mirror(tracker, Path(sys.argv[1]), {"objective": {"gate": {"tau_pos": 10.0}}})
@@ -69,10 +70,11 @@ def test_an_offline_run_holds_the_rows_of_metrics_jsonl(tmp_path: Path) -> None:
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", OFFLINE, str(folder)],
+        cwd=Path(__file__).parent,
         env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("\n") <= 1  # one line may say that the row after the end was not mirrored
@@ -112,7 +114,7 @@ mirror.log({"step": 1})
 mirror.close(1)
 assert "wandb" not in sys.modules and "torch" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
     none = TrackerSection(kind="none", project=None, mode=None)
     assert check_tracker(none) == []
     assert type(open_mirror(none, tmp_path, {})) is Mirror

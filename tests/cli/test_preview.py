@@ -1,0 +1,88 @@
+"""`--dry-run`: what the batch means in a sentence, how large the model is, what it takes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from sspo_cli.commands.preview import batch_sentence, notes, tree_of
+from sspo_cli.config.compose import load_config
+from sspo_cli.config.schema import EngineSection, TrainConfig
+from sspo_cli.models.size import memory_estimate, parameter_count
+
+SMALL = LlamaConfig(
+    vocab_size=100,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    tie_word_embeddings=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "one step = 32 prompts x 8 samples = 256 responses, used for 4 updates of 64"),
+        (
+            ["batch.epochs=2"],
+            "one step = 32 prompts x 8 samples = 256 responses, used for 8 updates of 64 (2 epochs of 4)",
+        ),
+        (["batch.minibatches=1"], "one step = 32 prompts x 8 samples = 256 responses, used for 1 update of 256"),
+        (
+            ["objective=sft", "batch.prompts=128", "batch.samples_per_prompt=1"],
+            "one step = 128 reference solutions, used for 4 updates of 32",
+        ),
+    ],
+)
+def test_the_batch_is_told_in_one_sentence(words, sentence):
+    assert batch_sentence(load_config(TrainConfig, words)) == sentence
+
+
+def test_objectives_are_called_the_same_exactly_where_every_ratio_is_1():
+    def told(*words: str) -> bool:
+        return notes(load_config(TrainConfig, ["batch.minibatches=1", *words])) == [
+            "with 1 update per rollout these objectives are the same up to normalisation"
+        ]
+
+    assert told()
+    assert not told("batch.epochs=2")
+    assert not told("batch.minibatches=4")
+    assert not told("rollout.staleness=1")
+    assert not told("objective=sft", "batch.samples_per_prompt=1")
+
+
+def test_parameters_are_counted_as_the_built_model_has_them():
+    built = AutoModelForCausalLM.from_config(SMALL)
+    assert parameter_count(SMALL) == sum(weights.numel() for weights in built.parameters())
+
+
+def test_the_memory_terms_are_those_of_a_count_by_hand():
+    engine = EngineSection(device="cpu", threads=0, tokens_per_microbatch=7, tokens_per_generation=11)
+    terms = memory_estimate(SMALL, 1000, engine, "bfloat16")
+    assert terms == {
+        "weights": 4 * 1000,
+        "gradients": 4 * 1000,
+        "AdamW moments": 8 * 1000,
+        "key/value cache": 11 * 3 * 2 * 2 * 8 * 2,  # tokens, layers, key and value, heads, head size, bytes
+        "logits": 7 * 100 * 4,
+    }
+
+
+def test_every_leaf_of_the_configuration_is_in_the_tree_under_the_name_of_its_choice():
+    tree = tree_of(load_config(TrainConfig, ["objective=grpo", "objective/gate=erf", "seed=7"]))
+    branches = {child.label.plain: child for child in tree.children}
+    assert "seed: 7" in branches and "name: null" in branches and "preset = none" in branches
+    objective = {child.label.plain: child for child in branches["objective = grpo"].children}
+    assert "pool: arithmetic" in objective
+    assert "tau_pos: 10.0" in [leaf.label.plain for leaf in objective["gate = erf"].children]
+
+
+def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo, tmp_path):
+    done = sspo("train", "--dry-run", "--json", "model=hub", "model.path=nobody/nothing", HF_HOME=str(tmp_path / "hf"))
+    told = json.loads(done.stdout)
+    assert told["parameters"] is None and told["memory_gib"] == {}
+    assert told["config"]["model"]["path"] == "nobody/nothing"

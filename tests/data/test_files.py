@@ -1,0 +1,102 @@
+"""Problems from files: a user's JSONL, and GSM8K in its true schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sspo_cli.config.compose import load_config
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.data.load import load_dataset
+
+GSM8K = [
+    {
+        "question": "Natalia sold 48 clips in April and half as many in May. How many in all?",
+        "answer": "In May she sold 48/2 = <<48/2=24>>24 clips.\nIn all 48+24 = <<48+24=72>>72.\n#### 72",
+    },
+    {"question": "A car costs $1,000 and a van twice that. What does the van cost?", "answer": "2 x 1000\n#### 2,000"},
+]
+
+
+def load(*overrides: str, seed: int = 0, problems: int = 1000):
+    return load_dataset(load_config(TrainConfig, list(overrides)).dataset, seed, problems)
+
+
+def jsonl(folder: Path, rows: list[object], name: str = "mine.jsonl") -> Path:
+    file = folder / name
+    file.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return file
+
+
+def test_a_split_by_content_is_disjoint_and_does_not_move_when_lines_are_added(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{i}+{i}=", "answer": 2 * i} for i in range(200)]
+    file = jsonl(tmp_path, [*rows, *rows[:20]])
+    data = load("dataset=jsonl", f"dataset.path={file}")
+    held_out = {problem.prompt for problem in data.evaluation}
+    trained = {data.train_problem(index).prompt for index in range(300)}
+    assert held_out | trained == {row["prompt"] for row in rows} and not held_out & trained
+    assert 5 < len(held_out) < 40
+    fewer = load("dataset=jsonl", f"dataset.path={jsonl(tmp_path, rows[:100], 'fewer.jsonl')}")
+    assert {problem.prompt for problem in fewer.evaluation} <= held_out
+
+
+def test_every_problem_comes_once_an_epoch_in_an_order_of_its_own(tmp_path: Path) -> None:
+    file = jsonl(tmp_path, [{"prompt": str(i), "answer": str(i)} for i in range(50)])
+    data = load("dataset=jsonl", f"dataset.path={file}")
+    size = len(data.train)
+    first, second = ([data.train_problem(e * size + i).prompt for i in range(size)] for e in (0, 1))
+    assert sorted(first) == sorted(second) and first != second
+    assert data.train_problem(0).prompt == first[0]
+
+
+def test_fields_template_and_solutions_are_taken_as_configured(tmp_path: Path) -> None:
+    file = jsonl(tmp_path, [{"q": f"{i}?", "a": i, "why": f"it is {i}"} for i in range(20)])
+    data = load(
+        "dataset=jsonl", f"dataset.path={file}", "dataset.prompt_field=q", "dataset.answer_field=a",
+        "dataset.solution_field=why", "dataset.prompt_template='Q: {prompt} {x}'",
+    )  # fmt: skip
+    problem = data.train_problem(0)
+    number = problem.answer
+    assert (problem.prompt, problem.solution) == (f"Q: {number}? {{x}}", f"it is {number}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([{"prompt": "1", "answer": "1"}, "not json"], r"mine\.jsonl:2: not JSON: .* at column 1"),
+        ([{"prompt": "1", "answr": "1"}], r"mine\.jsonl:1: no field 'answer' \(it has: prompt, answr\).*answer_field="),
+        ([], r"the file holds no problems"),
+        (["", "  "], r"the file holds no problems"),
+        (["[1, 2]"], r"mine\.jsonl:1: no field 'prompt' \(it has: list\)"),
+    ],
+)
+def test_a_bad_file_is_told_by_line(tmp_path: Path, rows: list[object], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load("dataset=jsonl", f"dataset.path={jsonl(tmp_path, rows)}")
+
+
+def test_many_bad_lines_are_told_in_few(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load("dataset=jsonl", f"dataset.path={jsonl(tmp_path, ['x'] * 30)}")
+    assert len(raised.value.problems) == 6 and "25 more" in raised.value.problems[-1]
+
+
+def test_gsm8k_in_its_true_schema(tmp_path: Path) -> None:
+    jsonl(tmp_path, GSM8K, "train.jsonl")
+    jsonl(tmp_path, GSM8K[:1], "test.jsonl")
+    data = load("dataset=gsm8k", f"dataset.path={tmp_path}")
+    assert [problem.answer for problem in data.evaluation] == ["72"]
+    by_answer = {data.train_problem(index).answer: data.train_problem(index) for index in range(2)}
+    assert set(by_answer) == {"72", "2000"}
+    assert by_answer["72"].prompt.startswith("Natalia sold") and "\\boxed{}" in by_answer["72"].prompt
+    assert by_answer["72"].solution == GSM8K[0]["answer"]
+
+
+def test_gsm8k_with_another_schema_is_refused(tmp_path: Path) -> None:
+    jsonl(tmp_path, [{"problem": "1", "answer": "#### 1"}], "train.jsonl")
+    jsonl(tmp_path, GSM8K, "test.jsonl")
+    with pytest.raises(ConfigError, match=r"the train split has no field 'question' \(it has: problem, answer\)"):
+        load("dataset=gsm8k", f"dataset.path={tmp_path}")

@@ -1,0 +1,135 @@
+"""One update: what it must not depend on, and what it must refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sspo_cli.config.compose import load_config
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
+from sspo_cli.engine.experience import Experience
+from sspo_cli.engine.guards import GuardStop
+from sspo_cli.engine.optimizer import learning_rate, make_optimizer
+from sspo_cli.engine.trajectory import Trajectory, cut
+from sspo_cli.engine.update import Updater
+from sspo_cli.models.policy import Policy
+from sspo_cli.objectives import load_objective
+from tests.tiny_models import random_policy
+
+OPTIM = load_config(TrainConfig, []).optim
+
+
+def trajectories(count: int = 12) -> list[Trajectory]:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(low: int, high: int, size: int) -> list[int]:
+        return torch.randint(low, high, (size,), generator=generator).tolist()
+
+    items = []
+    for i in range(count):
+        response = draw(2, 258, draw(1, 20, 1)[0])
+        old_logp_T = -5 - torch.rand(len(response), generator=generator)
+        items.append(Trajectory(draw(2, 258, draw(1, 9, 1)[0]), response, old_logp_T, (-1.0) ** i * (1 + i / 10)))
+    return items
+
+
+def updater(policy: Policy, objective: str = "sspo", tokens_per_microbatch: int = 10_000) -> Updater:
+    return Updater(
+        policy,
+        load_objective(objective),
+        make_optimizer(policy.model, OPTIM),
+        temperature=1.0,
+        max_response_length=20,
+        max_grad_norm=1.0,
+        tokens_per_microbatch=tokens_per_microbatch,
+    )
+
+
+def weights(policy: Policy) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in policy.model.parameters()]
+
+
+def gradient(tokens_per_microbatch: int, objective: str) -> tuple[torch.Tensor, dict[str, float]]:
+    policy = random_policy()
+    metrics = updater(policy, objective, tokens_per_microbatch).update(trajectories(), lr=1e-3)
+    return torch.cat([parameter.grad.flatten() for parameter in policy.model.parameters()]), metrics
+
+
+@pytest.mark.parametrize("objective", ["sspo", "sapo", "gmpo", "gspo", "grpo"])
+def test_the_micro_batch_budget_changes_no_gradient_and_no_metric(objective: str) -> None:
+    whole, metrics = gradient(10_000, objective)
+    pieces, metrics_of_pieces = gradient(40, objective)
+    assert torch.allclose(whole, pieces, atol=1e-6, rtol=1e-5)
+    assert metrics == pytest.approx(metrics_of_pieces, rel=1e-4, abs=1e-6)
+
+
+def test_cuts_hold_every_trajectory_once_within_the_budget() -> None:
+    items = trajectories(40)
+    groups = list(cut(items, 100))
+    assert sorted(map(id, items)) == sorted(id(item) for group in groups for item in group)
+    assert len(groups) > 5
+    for group in groups:
+        width = max(len(item.prompt) for item in group) + max(len(item.response) for item in group)
+        assert len(group) * width <= 100
+
+
+def test_a_step_raises_the_probability_of_what_was_better_than_its_group() -> None:
+    policy = random_policy()
+    items = trajectories()
+    worker = updater(policy)
+    worker.update(items, lr=1e-3)
+    _, _, before = updater(random_policy()).backward(items)
+    _, _, after = updater(policy).backward(items)
+    change_B = torch.where(after.mask_BT, after.logp_BT - before.logp_BT, 0).sum(-1)
+    assert (change_B * after.advantage_B).sum() > 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_never_reaches_the_weights(value: float) -> None:
+    policy = random_policy()
+    before = weights(policy)
+    items = trajectories()
+    items[3] = Trajectory(items[3].prompt, items[3].response, items[3].old_logp_T, value)
+    with pytest.raises(GuardStop, match="not finite"):
+        updater(policy).update(items, lr=1e-3)
+    assert all(torch.equal(old, new) for old, new in zip(before, policy.model.parameters(), strict=True))
+
+
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    config = load_config(TrainConfig, ["optim.lr=1.0", "optim.warmup_steps=4", "optim.schedule=linear"]).optim
+    rates = [learning_rate(config, update, 12) for update in range(12)]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates[8] == pytest.approx(0.5)
+    cosine = load_config(TrainConfig, ["optim.lr=1.0", "optim.schedule=cosine"]).optim
+    assert learning_rate(cosine, 6, 12) == pytest.approx(0.5)
+
+
+def test_a_checkpoint_brings_back_weights_optimizer_and_pending_rollouts(tmp_path: Path) -> None:
+    policy, items = random_policy(), trajectories()
+    worker = updater(policy)
+    worker.update(items, lr=1e-3)
+    pending = [Experience(items[:3], [{"prompt": "é"}], {"reward/mean": 0.5})]
+    saved = save_checkpoint(tmp_path, policy, worker.optimizer, Progress(7, 100, 1.5), pending, keep=2)
+    worker.update(items, lr=1e-3)
+
+    again = Policy(type(policy.model).from_pretrained(saved).eval(), policy.tokenizer)
+    other = updater(again)
+    progress, restored = restore(saved, other.optimizer)
+    assert progress == Progress(7, 100, 1.5)
+    assert restored[0].samples == pending[0].samples and restored[0].metrics == pending[0].metrics
+    for old, new in zip(pending[0].trajectories, restored[0].trajectories, strict=True):
+        assert (old.prompt, old.response, old.advantage) == (new.prompt, new.response, new.advantage)
+        assert torch.equal(old.old_logp_T, new.old_logp_T)
+    other.update(items, lr=1e-3)
+    assert all(torch.equal(a, b) for a, b in zip(policy.model.parameters(), again.model.parameters(), strict=True))
+
+
+def test_only_the_newest_checkpoints_are_kept_and_none_is_partial(tmp_path: Path) -> None:
+    policy = random_policy()
+    worker = updater(policy)
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, policy, worker.optimizer, Progress(step), [], keep=2)
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_000002", "step_000003"]

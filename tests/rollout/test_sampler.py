@@ -1,0 +1,72 @@
+"""The sampler against transformers, against itself under other batch cuts, and against the distribution it claims."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.trajectory import Trajectory, to_microbatch
+from sspo_cli.rollout.sampler import Decoding, Response, draw, sample
+from sspo_cli.seeds import stream
+from tests.tiny_models import ARCHITECTURES, random_policy
+
+PROMPTS = [[12, 25, 30], [40, 41, 42, 43, 44, 45, 46], [99], [7, 8, 9, 10, 11]]
+
+
+def uniforms(p: int, k: int) -> torch.Tensor:
+    return torch.from_numpy(stream(0, "test", p, k).random(24))
+
+
+def run(policy, temperature: float = 1.0, samples: int = 1, tokens_in_flight: int = 10_000) -> list[Response]:
+    decoding = Decoding(samples, temperature, 24, tokens_in_flight)
+    return sample(policy, PROMPTS, decoding, uniforms, lambda count: None)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_greedy_decoding_equals_transformers_generate(architecture: str) -> None:
+    policy = random_policy(architecture)
+    for prompt, response in zip(PROMPTS, run(policy, temperature=0), strict=True):
+        expected = policy.model.generate(
+            torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=24, do_sample=False
+        )
+        assert response.token_ids == expected[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_log_probabilities_as_drawn_equal_those_of_the_trainer(architecture: str) -> None:
+    policy = random_policy(architecture, spread=0.15)
+    responses = run(policy, temperature=0.7, samples=3)
+    group = [Trajectory(PROMPTS[i // 3], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
+    microbatch = to_microbatch(group, policy.pad_id, policy.device)
+    logp_BT, _ = response_logprobs(policy.model, microbatch, temperature=0.7)
+    gap_BT = (logp_BT - microbatch.old_logp_BT).abs()[microbatch.mask_BT]
+    assert gap_BT.max() < 1e-5
+
+
+def test_a_sample_does_not_depend_on_which_others_share_its_batch() -> None:
+    policy = random_policy()
+    together, apart = run(policy, samples=4), run(policy, samples=4, tokens_in_flight=1)
+    assert [item.token_ids for item in together] == [item.token_ids for item in apart]
+
+
+def test_responses_end_with_a_stop_token_or_are_truncated() -> None:
+    policy = random_policy(spread=0.05)
+    responses = run(policy, samples=64)
+    assert any(not item.truncated for item in responses), "the case must contain both kinds"
+    for item in responses:
+        assert (item.token_ids[-1] in policy.stop_ids) == (not item.truncated)
+        assert not set(item.token_ids[:-1]) & set(policy.stop_ids)
+        assert len(item.token_ids) == len(item.logp_T) <= 24
+
+
+def test_draws_follow_the_tempered_distribution() -> None:
+    logits_V = torch.tensor([1.0, -0.5, 0.3, float("-inf"), 2.0])
+    uniform_R = torch.from_numpy(np.random.default_rng(0).random(200_000))
+    token_R, logp_R = draw(logits_V.expand(len(uniform_R), -1), uniform_R, temperature=2.0)
+    probability_V = torch.softmax(logits_V / 2.0, -1)
+    share_V = torch.bincount(token_R, minlength=5) / len(token_R)
+    assert torch.allclose(share_V, probability_V, atol=5e-3)
+    assert share_V[3] == 0
+    assert torch.allclose(logp_R, probability_V.log()[token_R])
