@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sspo_cli.analysis.charts import CHARTS, Chart, Panel
-from sspo_cli.analysis.rows import read_rows
+from sspo_cli.runs import jsonl
 
 INK, GREY, GRID = "#222222", "#6B6B6B", "#E6E6E6"
 PANEL_INCHES = (4.3, 3.0)
@@ -48,7 +48,7 @@ def plot_run(folder: Path) -> list[Path]:
         FileNotFoundError: if the folder has no metrics.jsonl.
         ValueError: if a line of it, other than a torn last one, is not a JSON object.
     """
-    rows = read_rows(folder / "metrics.jsonl")
+    rows = jsonl.read(folder / "metrics.jsonl")
     written = []
     for chart in CHARTS:
         with matplotlib.rc_context(STYLE):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.compose import load_config, to_yaml
-from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.runs import folder as runs
@@ -29,16 +29,19 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     if problems:
         raise ConfigError(problems)
     from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.loop import choose_device
+    from sspo_cli.engine.device import choose_device
     from sspo_cli.evaluation.evaluate import evaluate
     from sspo_cli.models.fit import check_positions
     from sspo_cli.models.load import load_policy
     from sspo_cli.rewards.load import load_reward
     from sspo_cli.runs import jsonl
 
-    dataset = load_dataset(settings.dataset, settings.seed, settings.eval.problems)
-    reward = load_reward(settings.reward)
-    policy = load_policy(settings.model, settings.seed, choose_device(settings.engine.device, settings.engine.threads))
+    device = choose_device(settings.engine)
+    dataset, reward, policy = all_or_problems(
+        lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
+        lambda: load_reward(settings.reward),
+        lambda: load_policy(settings.model, settings.seed, device),
+    )
     check_positions(policy, dataset, settings.eval.max_response_length)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
     runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
@@ -84,8 +87,7 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         if not saved:
             raise ConfigError([f"{target}: the run has no checkpoint yet (status: {runs.get_status(path)})"])
         checkpoint = saved[-1]
-    trained = load_config(EvalConfig, [], base=run_folder / "config.yaml")
-    local = ["model=local", f"model.path={quoted(str(checkpoint))}", f"model.dtype={trained.model.dtype}", "name=null"]
+    local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
 
 

@@ -47,7 +47,7 @@ def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:
     except NotCached:
         return None, {}
     parameters = parameter_count(shape)
-    return parameters, memory_estimate(shape, parameters, config.engine, config.model.dtype)
+    return parameters, memory_estimate(shape, parameters, config.engine)
 
 
 def batch_sentence(config: TrainConfig) -> str:

@@ -47,7 +47,8 @@ class Recipe:
 def recipe_files() -> dict[str, Path]:
     """Every recipe by name; the user's ./recipes over the shipped ones, so that a copy can be changed."""
     folders = [shipped("recipes"), Path.cwd() / "recipes"]
-    return dict(sorted((file.stem, file) for folder in folders for file in folder.glob("*.yaml")))
+    found = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
+    return {name: found[name] for name in sorted(found)}
 
 
 def file_of(name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.compose import load_config, to_dict, to_yaml
-from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
 
@@ -63,22 +63,31 @@ def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool
 
 
 def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
-    """Model, problems and reward, checked against each other; the weights of `checkpoint` if one is given."""
+    """Model, problems and reward, checked against each other; the weights of `checkpoint` if one is given.
+
+    Raises:
+        ConfigError: with everything that is wrong with any of them.
+    """
     from sspo_cli.config.schema import LocalModel
     from sspo_cli.data.encode import encode_solution
     from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.loop import Parts, choose_device
+    from sspo_cli.engine.device import choose_device
+    from sspo_cli.engine.loop import Parts
     from sspo_cli.models.fit import check_positions
     from sspo_cli.models.load import load_policy
     from sspo_cli.rewards.load import load_reward
 
-    dataset = load_dataset(settings.dataset, settings.seed, settings.eval.problems)
-    reward = load_reward(settings.reward)
     model = settings.model
     if checkpoint is not None:
-        model = LocalModel(kind="local", path=str(checkpoint), dtype=model.dtype)
-    policy = load_policy(model, settings.seed, choose_device(settings.engine.device, settings.engine.threads))
-    check_positions(policy, dataset, settings.rollout.max_response_length)
+        model = LocalModel(kind="local", path=str(checkpoint))
+    device = choose_device(settings.engine)
+    dataset, reward, policy = all_or_problems(
+        lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
+        lambda: load_reward(settings.reward),
+        lambda: load_policy(model, settings.seed, device),
+    )
+    longest = max(settings.rollout.max_response_length, settings.eval.max_response_length)
+    check_positions(policy, dataset, longest)
     if settings.objective.experience == "reference":
         encode_solution(policy.tokenizer, dataset.train_problem(0))
     return Parts(policy, dataset, reward)

@@ -115,8 +115,8 @@ def choose(request: Request, group: str, override: Override, choices: list[str])
         return
     request.unknown_groups.add(group)
     request.problems.append(
-        f"{group}={choice}: unknown choice{did_you_mean(choice, choices)} allowed: {', '.join(choices)}"
-        f" (see `sspo show {group}`)"
+        f"{group}={choice}: unknown choice{did_you_mean(choice, choices)} (allowed: {', '.join(choices)};"
+        f" see `sspo show {group}`)"
     )
 
 
@@ -138,7 +138,7 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
             tree = compose(ROOTS[schema], overrides=[*request.choices, *search], return_hydra_config=True)
-    except HydraException as error:
+    except (HydraException, yaml.YAMLError) as error:
         raise ConfigError([*request.problems, " ".join(str(error).split())]) from error
     chosen = {str(group): str(choice) for group, choice in tree.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_struct(tree, False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class ConfigError(Exception):
@@ -18,3 +19,20 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A question to append to a problem, naming the closest of `choices`; empty if none is close."""
     close = difflib.get_close_matches(word, list(choices), n=1)
     return f", did you mean '{close[0]}'?" if close else ""
+
+
+def all_or_problems(*makers: Callable[[], Any]) -> list[Any]:
+    """What each of `makers` makes.
+
+    Raises:
+        ConfigError: with the problems of all that failed, so that the first does not hide the others.
+    """
+    made, problems = [], []
+    for make in makers:
+        try:
+            made.append(make())
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return made

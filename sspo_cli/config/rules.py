@@ -9,7 +9,7 @@ GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out")
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
-    problems = dataset_problems(config)
+    problems = dataset_problems(config) + eval_problems(config)
     if isinstance(config, TrainConfig):
         problems += batch_problems(config) + objective_problems(config)
     return problems
@@ -28,6 +28,15 @@ def dataset_problems(config: EvalConfig) -> list[str]:
     elif "{prompt}" not in data.prompt_template:
         problems.append(f"dataset.prompt_template={data.prompt_template!r}: must contain {{prompt}}")
     return problems
+
+
+def eval_problems(config: EvalConfig) -> list[str]:
+    if config.eval.temperature == 0 and config.eval.samples > 1:
+        return [
+            f"eval.samples={config.eval.samples}: must be 1 with eval.temperature=0;"
+            " greedy decoding gives the same response every time"
+        ]
+    return []
 
 
 def batch_problems(config: TrainConfig) -> list[str]:

@@ -31,14 +31,12 @@ def section(cls: type[T]) -> type[T]:
 @section
 class TinyModel:
     kind: Literal["tiny"]
-    dtype: Literal["float32", "bfloat16"]
 
 
 @section
 class LocalModel:
     kind: Literal["local"]
     path: Text
-    dtype: Literal["float32", "bfloat16"]
 
 
 @section
@@ -46,7 +44,6 @@ class HubModel:
     kind: Literal["hub"]
     path: Text
     revision: Text
-    dtype: Literal["float32", "bfloat16"]
 
 
 @section
@@ -57,7 +54,6 @@ class ScratchModel:
     layers: Count
     heads: Count
     positions: Count
-    dtype: Literal["float32", "bfloat16"]
 
 
 ModelConfig = Annotated[TinyModel | LocalModel | HubModel | ScratchModel, Field(discriminator="kind")]

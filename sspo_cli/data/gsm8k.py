@@ -9,6 +9,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import Gsm8kData
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Problem
+from sspo_cli.hub import why_not
 
 FIELDS = ("question", "answer")
 
@@ -32,14 +33,16 @@ def read_split(config: Gsm8kData, split: str) -> Any:
         if not file.is_file():
             raise ConfigError([f"dataset.path={config.path}: the folder has no {split}.jsonl (question, answer)"])
         return datasets.load_dataset("json", data_files=str(file), split="train")
+    reason = why_not(config.path, "dataset", config.revision)
+    datasets.config.HF_HUB_OFFLINE = reason is not None
     try:
         return datasets.load_dataset(config.path, "main", revision=config.revision, split=split)
     except (OSError, ValueError, RuntimeError) as error:
-        cache = datasets.config.HF_DATASETS_CACHE
         raise ConfigError(
             [
-                f"dataset.path={config.path}: not in the local cache ({cache}) and the hub cannot be reached;"
-                f" download it once with network access (`hf download {config.path} --repo-type dataset`),"
+                f"dataset.path={config.path}: not in the local cache ({datasets.config.HF_DATASETS_CACHE}) and"
+                f" {reason or error}; download it once with network access"
+                f" (`hf download {config.path} --repo-type dataset`),"
                 " or set dataset.path to a folder with train.jsonl and test.jsonl"
             ]
         ) from error

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
@@ -172,10 +170,3 @@ class Loop:
         jsonl.append(self.folder / "metrics.jsonl", [row])
         self.mirror.log(row)
         self.display.step(row)
-
-
-def choose_device(name: str, threads: int) -> torch.device:
-    """The device that engine.device names, with engine.threads CPU threads (0 leaves PyTorch's choice)."""
-    if threads:
-        torch.set_num_threads(threads)
-    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)

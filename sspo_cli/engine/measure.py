@@ -28,7 +28,7 @@ class Stopwatch:
 
 def peak_memory_gib() -> float:
     """Most memory held so far: of the GPU if one is in use, else of this process."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**30
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30

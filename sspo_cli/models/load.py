@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
+from sspo_cli.hub import why_not
 from sspo_cli.models.policy import Policy
 
 # The run has its own display; bars of the library would tear it.
@@ -25,22 +27,21 @@ class NotCached(ConfigError):
 
 
 def load_policy(config: ModelConfig, seed: int, device: torch.device) -> Policy:
-    """The policy that `config` names, on `device`; `seed` draws the weights of model=scratch.
+    """The policy that `config` names, on `device`, in float32 whatever its files hold: in bfloat16 the small steps of
+    policy optimization round to nothing. `seed` draws the weights of model=scratch.
 
     Raises:
         ConfigError: a folder without weights or tokenizer, a hub model that cannot be had.
     """
-    dtype = getattr(torch, config.dtype)
     if isinstance(config, ScratchModel):
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(architecture(config), dtype=dtype)
+        model = AutoModelForCausalLM.from_config(architecture(config), dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
     else:
         if isinstance(config, LocalModel):
             check_folder(config.path)
-        source, options = where(config)
-        model = read(AutoModelForCausalLM, config, source, dtype=dtype, **options)
-        tokenizer = read(AutoTokenizer, config, source, **options)
+        model = read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
+        tokenizer = read(AutoTokenizer, config, download=True)
     if tokenizer.eos_token_id is None:
         raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
     return Policy(model.to(device).eval(), tokenizer)
@@ -72,33 +73,32 @@ def architecture(config: ModelConfig) -> Any:
         raise ConfigError(
             [f"model.path={config.path}: not a model folder: no config.json in {Path(config.path).absolute()}"]
         )
-    source, options = where(config)
-    return read(AutoConfig, config, source, **options)
+    return read(AutoConfig, config, download=False)
 
 
 def where(config: ModelConfig) -> tuple[str, dict[str, Any]]:
-    """What from_pretrained is asked for. Code that a model folder brings is never run."""
+    """What from_pretrained is asked for, on this machine only. Code that a model folder brings is never run."""
+    options = {"local_files_only": True, "trust_remote_code": False}
     if isinstance(config, HubModel):
-        return config.path, {"revision": config.revision, "trust_remote_code": False}
-    if isinstance(config, LocalModel):
-        return config.path, {"local_files_only": True, "trust_remote_code": False}
-    return str(EMBEDDED), {"local_files_only": True, "trust_remote_code": False}
+        return config.path, {**options, "revision": config.revision}
+    return (config.path if isinstance(config, LocalModel) else str(EMBEDDED)), options
 
 
-def read(loader: Any, config: ModelConfig, source: str, **options: Any) -> Any:
+def read(loader: Any, config: ModelConfig, *, download: bool, **options: Any) -> Any:
+    """`loader` from the folder or the hub's local cache, else from the hub itself if `download`."""
+    source, where_options = where(config)
     try:
-        return loader.from_pretrained(source, **options)
+        return loader.from_pretrained(source, **where_options, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).split("\n")[0].strip()
         if not isinstance(config, HubModel):
-            raise ConfigError([f"model.path={source}: {reason}"]) from error
-        from huggingface_hub.constants import HF_HUB_CACHE
-
+            raise ConfigError([f"model.path={source}: {str(error).splitlines()[0].strip()}"]) from error
+        reason = why_not(source, "model", config.revision) if download else "a dry run downloads nothing"
+        if reason is None:
+            return loader.from_pretrained(source, **{**where_options, "local_files_only": False}, **options)
         raise NotCached(
             [
-                f"model.path={source}: not in the local cache ({HF_HUB_CACHE}) and the hub cannot be reached;"
-                f" download it once with network access (`hf download {source}`),"
-                " or set model=local model.path=FOLDER"
+                f"model.path={source}: not in the local cache ({HF_HUB_CACHE}) and {reason};"
+                f" download it once with network access (`hf download {source}`), or set model=local model.path=FOLDER"
             ]
         ) from error
 

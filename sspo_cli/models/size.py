@@ -17,15 +17,13 @@ def parameter_count(architecture: PretrainedConfig) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def memory_estimate(
-    architecture: PretrainedConfig, parameters: int, engine: EngineSection, dtype: str
-) -> dict[str, int]:
-    """Bytes by purpose, without the activations: weights, gradients and AdamW's two moments in float32; keys and values
-    of the tokens held while sampling, in `dtype`; a float32 log-softmax over the vocabulary for one micro-batch."""
+def memory_estimate(architecture: PretrainedConfig, parameters: int, engine: EngineSection) -> dict[str, int]:
+    """Bytes by purpose, without the activations, all in float32: weights, gradients and AdamW's two moments; keys and
+    values of the tokens held while sampling; a log-softmax over the vocabulary for one micro-batch."""
     text = architecture.get_text_config()
     kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    cache_per_token = 2 * text.num_hidden_layers * kv_heads * head_dim * getattr(torch, dtype).itemsize
+    cache_per_token = 2 * text.num_hidden_layers * kv_heads * head_dim * FLOAT32
     return {
         "weights": FLOAT32 * parameters,
         "gradients": FLOAT32 * parameters,

@@ -23,24 +23,28 @@ def without_nan(value: Any) -> Any:
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """Every whole line; a last line torn by a crash is dropped. A missing file has no lines."""
+    """Every row of `file`; a last line torn by a crash is dropped. A missing file has no rows.
+
+    Raises:
+        ValueError: naming file and line, if any other line is not JSON.
+    """
     rows: list[dict[str, Any]] = []
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
             rows.append(json.loads(line))
-        except json.JSONDecodeError:
+        except json.JSONDecodeError as error:
             if number != len(lines):
-                raise
+                raise ValueError(f"{file}:{number}: not JSON: {error}") from None
     return rows
 
 
 def split_off(file: Path, after_step: int) -> None:
     """Move the rows later than `after_step` to FILE.orphaned.jsonl: a resumed run writes them anew."""
-    rows = read(file)
-    late = [row for row in rows if row["step"] > after_step]
     if not file.exists():
         return
+    rows = read(file)
+    late = [row for row in rows if row["step"] > after_step]
     if late:
         append(file.with_suffix(".orphaned.jsonl"), late)
     kept = file.with_suffix(".tmp")

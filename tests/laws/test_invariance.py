@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sspo_cli.objectives import PolicyBatch
+from sspo_cli.objectives.ratio import raw_log_ratio, token_log_ratio
 
 from .cases import ALL, Variant, columns, evaluate, load, random_case, rows
 
@@ -92,6 +93,17 @@ def test_masked_nan_and_inf_are_never_read(variant: Variant, poison: float) -> N
         assert torch.equal(dirty_BT, gradient_BT)
         assert (dirty_BT[~batch.mask_BT] == 0).all()
         assert all(torch.equal(dirty_out.metrics[name], value) for name, value in out.metrics.items())
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf, 3.0])
+def test_log_ratios_are_zero_where_masked_and_pass_no_gradient_there(poison: float) -> None:
+    batch, _ = random_case(3)
+    logp_BT = batch.logp_BT.masked_fill(~batch.mask_BT, poison).requires_grad_()
+    for log_ratio in (raw_log_ratio, token_log_ratio):
+        log_ratio_BT = log_ratio(replace(batch, logp_BT=logp_BT))
+        assert (log_ratio_BT[~batch.mask_BT] == 0).all()
+        (gradient_BT,) = torch.autograd.grad(log_ratio_BT.sum(), logp_BT)
+        assert torch.equal(gradient_BT, batch.mask_BT.to(gradient_BT.dtype))
 
 
 @pytest.mark.parametrize("variant", ALL, ids=str)

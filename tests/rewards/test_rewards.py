@@ -28,7 +28,13 @@ def test_exact_without_a_marker_compares_the_whole_response() -> None:
 
 @pytest.mark.parametrize(
     ("response", "reward"),
-    [("so the answer is \\boxed{122}", 1), ("\\boxed{122.0}", 1), ("$\\frac{244}{2}$", 1), ("\\boxed{121}", 0), ("", 0)],
+    [
+        ("so the answer is \\boxed{122}", 1),
+        ("\\boxed{122.0}", 1),
+        ("$\\frac{244}{2}$", 1),
+        ("\\boxed{121}", 0),
+        ("", 0),
+    ],
 )
 def test_math_accepts_equal_values_in_other_forms(response: str, reward: float) -> None:
     assert math_reward()(SUM, response) == {"math": reward}

@@ -1,0 +1,23 @@
+"""Where tensors live."""
+
+from __future__ import annotations
+
+import torch
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import EngineSection
+
+
+def choose_device(engine: EngineSection) -> torch.device:
+    """The device of engine.device, with engine.threads CPU threads (0 leaves the number to PyTorch).
+
+    Raises:
+        ConfigError: for engine.device=cuda where PyTorch sees no GPU.
+    """
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    if engine.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(["engine.device=cuda: PyTorch sees no GPU here; use engine.device=cpu or auto"])
+    if engine.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(engine.device)

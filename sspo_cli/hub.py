@@ -1,0 +1,25 @@
+"""The Hugging Face hub, asked once and briefly, instead of retried for half a minute."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ANSWER_WITHIN_S = 10.0
+
+
+def why_not(path: str, kind: Literal["model", "dataset"], revision: str) -> str | None:
+    """Why `path` cannot be downloaded from the hub right now; None if it can."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        HfApi().repo_info(path, repo_type=kind, revision=revision, timeout=ANSWER_WITHIN_S)
+    except GatedRepoError:
+        return "the hub asks you to accept its terms first (log in with `hf auth login`)"
+    except RevisionNotFoundError:
+        return f"the hub has no revision '{revision}' of it"
+    except RepositoryNotFoundError:
+        return "the hub has none of that name"
+    except Exception:
+        return "the hub cannot be reached"
+    return None

@@ -1,0 +1,206 @@
+"""`sspo train` as a user runs it: the folder it leaves, and what must repeat."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sspo_cli.runs import jsonl
+from tests.cli.conftest import Sspo, environment
+
+MEASURED = ("time/", "throughput/", "memory/")
+OBJECTIVES = ["sspo", "sapo", "gmpo", "gspo", "grpo"]
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """Rows of metrics.jsonl without what the machine's mood decides."""
+    rows = jsonl.read(folder / "metrics.jsonl")
+    return [{key: value for key, value in row.items() if not key.startswith(MEASURED)} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One smoke run of the default objective, looked at by several tests."""
+    home = tmp_path_factory.mktemp("smoke")
+    words = [sys.executable, "-m", "sspo_cli", "train", "preset=smoke", "--name", "first"]
+    subprocess.run(words, cwd=home, env=environment(), check=True, capture_output=True, timeout=300)
+    return home / "outputs" / "train" / "first"
+
+
+def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
+    files = {path.relative_to(smoke).as_posix() for path in smoke.rglob("*") if path.is_file()}
+    assert {
+        "config.yaml", "overrides.txt", "command.sh", "manifest.json", "STATUS", "metrics.jsonl", "samples.jsonl",
+        "eval.jsonl", "summary.json", "plots/learning_curve.svg", "checkpoints/step_000002/model.safetensors",
+    } <= files  # fmt: skip
+    assert (smoke / "STATUS").read_text() == "done\n"
+    assert (smoke / "overrides.txt").read_text() == "preset=smoke\nname=first\n"
+    assert (smoke / "command.sh").read_text().endswith("sspo train preset=smoke name=first\n")
+    rows = metrics(smoke)
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    assert len(jsonl.read(smoke / "samples.jsonl")) == 2 * 4 * 4
+    assert len(jsonl.read(smoke / "eval.jsonl")) == 2 * 8 * 2
+    summary = json.loads((smoke / "summary.json").read_text())
+    assert (summary["status"], summary["steps"], summary["seed"], summary["objective"]) == ("done", 2, 0, "sspo")
+    assert summary["eval/accuracy"]["first"] == rows[0]["eval/accuracy"]
+    assert summary["eval/accuracy"]["last"] == rows[2]["eval/accuracy"]
+    manifest = json.loads((smoke / "manifest.json").read_text())
+    assert manifest["versions"]["torch"] == torch.__version__
+    assert set(manifest["hashes"]) == {"initial_weights", "tokenizer", "data_order", "evaluation_problems"}
+
+
+def test_the_first_update_of_a_rollout_sees_a_ratio_of_one(smoke: Path) -> None:
+    gaps = [row["rollout/logp_gap"] for row in metrics(smoke)[1:]]
+    assert len(gaps) == 2 and max(gaps) < 1e-5
+
+
+def test_later_updates_of_a_rollout_are_off_policy(smoke: Path) -> None:
+    assert any(row["ratio/std"] > 1e-3 for row in metrics(smoke)[1:])
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_and_logs_the_same_diagnostics(sspo: Sspo, tmp_path: Path, objective: str) -> None:
+    done = sspo("train", f"objective={objective}", "preset=smoke", "train.steps=1", "--name", objective, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["status"] == "done" and summary["objective"] == objective
+    row = metrics(tmp_path / "outputs" / "train" / objective)[-1]
+    assert all(isinstance(value, int | float) for value in row.values())
+    assert {"update/effective_ratio", "update/removed_pos", "weight/ess", "ratio/q99", "policy/entropy"} <= set(row)
+
+
+def test_one_seed_repeats_byte_for_byte_and_another_differs(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
+    for name, seed in (("again", 0), ("other", 1)):
+        assert sspo("train", "preset=smoke", "--name", name, "--seed", str(seed)).returncode == 0
+    runs = tmp_path / "outputs" / "train"
+    assert json.dumps(metrics(runs / "again")) == json.dumps(metrics(smoke))
+    assert (runs / "again" / "samples.jsonl").read_bytes() == (smoke / "samples.jsonl").read_bytes()
+    assert metrics(runs / "other") != metrics(smoke)
+    assert (runs / "other" / "samples.jsonl").read_bytes() != (smoke / "samples.jsonl").read_bytes()
+
+
+def test_the_resolved_configuration_replays_the_run(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
+    done = sspo("train", "--config", str(smoke / "config.yaml"), "--name", "replayed")
+    assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path / "outputs" / "train" / "replayed") == metrics(smoke)
+
+
+def test_eval_of_the_checkpoint_equals_the_last_evaluation_of_the_run(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
+    for target in (smoke, smoke / "checkpoints" / "step_000002"):
+        done = sspo("eval", str(target), "--json")
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        last = metrics(smoke)[-1]
+        names = [name for name in last if name.startswith("eval/")]
+        assert {name: result[name] for name in names} == {name: last[name] for name in names}
+        responses = [row["response"] for row in jsonl.read(tmp_path / result["folder"] / "eval.jsonl")]
+        expected = [row["response"] for row in jsonl.read(smoke / "eval.jsonl") if row["step"] == 2]
+        assert responses == expected
+
+
+def test_the_checkpoint_is_a_plain_model_that_gives_the_same_greedy_answers(
+    sspo: Sspo, tmp_path: Path, smoke: Path
+) -> None:
+    done = sspo("eval", str(smoke), "eval.temperature=0", "eval.samples=1", "--json")
+    rows = jsonl.read(tmp_path / json.loads(done.stdout)["folder"] / "eval.jsonl")
+    checkpoint = smoke / "checkpoints" / "step_000002"
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    for row in rows:
+        prompt = tokenizer(row["prompt"], return_tensors="pt")
+        output = model.generate(**prompt, do_sample=False, max_new_tokens=80)
+        answer = tokenizer.decode(output[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert answer == row["response"]
+
+
+def test_a_users_own_objective_trains_on_a_users_own_problems(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+    write("conf/objective/mine.yaml", "# Mine.\ndefaults: [sspo, _self_]\nnormalize: token\n")
+    problems = ({"prompt": f"{i}+{i + 7}=", "answer": str(2 * i + 7)} for i in range(200))
+    write("mine.jsonl", "".join(json.dumps(problem) + "\n" for problem in problems))
+    done = sspo("train", "objective=mine", "dataset=jsonl", "dataset.path=mine.jsonl", "preset=smoke", "--json")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / json.loads(done.stdout)["folder"]
+    assert folder.name == "mine-jsonl-s0"
+    assert "normalize: token" in (folder / "config.yaml").read_text()
+    prompts = {row["prompt"] for row in jsonl.read(folder / "samples.jsonl")}
+    assert prompts <= {f"{i}+{i + 7}=" for i in range(200)}
+
+
+def test_a_stale_sampler_is_off_policy_from_the_first_update(sspo: Sspo, tmp_path: Path) -> None:
+    words = ["preset=smoke", "train.steps=4", "rollout.staleness=2", "optim.lr=1e-3", "--name", "stale"]
+    assert sspo("train", *words).returncode == 0
+    gaps = [row["rollout/logp_gap"] for row in metrics(tmp_path / "outputs" / "train" / "stale")[1:]]
+    assert gaps[0] < 1e-5 and min(gaps[1:]) > 1e-4
+
+
+def test_without_a_terminal_there_is_one_line_a_step_and_results_go_to_stdout(sspo: Sspo) -> None:
+    done = sspo("train", "preset=smoke")
+    assert [line.split()[:2] for line in done.stderr.splitlines()] == [
+        ["step", "0/2"],
+        ["step", "1/2"],
+        ["step", "2/2"],
+    ]
+    assert "sspo eval outputs/train/sspo-addition-s0" in done.stdout
+    quiet = sspo("train", "preset=smoke", "-q", "--json")
+    assert quiet.stderr == "" and json.loads(quiet.stdout)["folder"] == "outputs/train/sspo-addition-s0-2"
+
+
+@pytest.mark.parametrize("staleness", [0, 1])
+def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_path: Path, staleness: int) -> None:
+    words = ["train", "preset=smoke", "train.steps=8", "train.eval_every=3", f"rollout.staleness={staleness}"]
+    assert sspo(*words, "--name", "whole").returncode == 0
+    runs = tmp_path / "outputs" / "train"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sspo_cli", *words, "--name", "broken"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while len(jsonl.read(runs / "broken" / "metrics.jsonl")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 130
+    assert (runs / "broken" / "STATUS").read_text() == "interrupted\n"
+    assert "sspo train --resume outputs/train/broken" in output
+    assert len(metrics(runs / "broken")) < 9, "the run must have been stopped before its end"
+
+    resumed = sspo("train", "--resume", "outputs/train/broken")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.dumps(metrics(runs / "broken")) == json.dumps(metrics(runs / "whole"))
+    last = "checkpoints/step_000008/model.safetensors"
+    assert (runs / "broken" / last).read_bytes() == (runs / "whole" / last).read_bytes()
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(sspo: Sspo, tmp_path: Path) -> None:
+    words = ["train", "preset=smoke", "train.steps=8", "train.save_every=2"]
+    assert sspo(*words, "--name", "whole").returncode == 0
+    runs = tmp_path / "outputs" / "train"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sspo_cli", *words, "--name", "killed"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while len(jsonl.read(runs / "killed" / "metrics.jsonl")) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert sspo("train", "--resume", "outputs/train/killed").returncode == 0
+    assert json.dumps(metrics(runs / "killed")) == json.dumps(metrics(runs / "whole"))
+
+
+def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+    write("reward.py", "def score(prompt, response, answer):\n    return float('inf')\n")
+    done = sspo("train", "preset=smoke", "reward=python", "reward.path=reward.py", "objective.advantage=none")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "not finite" in (tmp_path / "outputs" / "train" / "sspo-addition-s0" / "STATUS").read_text()
