@@ -62,12 +62,12 @@ def test_parameters_are_counted_as_the_built_model_has_them():
 
 def test_the_memory_terms_are_those_of_a_count_by_hand():
     engine = EngineSection(device="cpu", threads=0, tokens_per_microbatch=7, tokens_per_generation=11)
-    terms = memory_estimate(SMALL, 1000, engine, "bfloat16")
+    terms = memory_estimate(SMALL, 1000, engine)
     assert terms == {
         "weights": 4 * 1000,
         "gradients": 4 * 1000,
         "AdamW moments": 8 * 1000,
-        "key/value cache": 11 * 3 * 2 * 2 * 8 * 2,  # tokens, layers, key and value, heads, head size, bytes
+        "key/value cache": 11 * 3 * 2 * 2 * 8 * 4,  # tokens, layers, key and value, heads, head size, bytes
         "logits": 7 * 100 * 4,
     }
 
