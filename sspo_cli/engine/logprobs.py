@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from sspo_cli.engine.trajectory import Microbatch
+from sspo_cli.rollout.sampler import at_least_float32
 
 
 def response_logprobs(model: Any, microbatch: Microbatch, temperature: float) -> tuple[Tensor, Tensor]:
-    """log pi of every response token, with gradient, and the entropy in nats, without: [B, T] each, float32.
+    """log pi of every response token, with gradient, and the entropy in nats, without: [B, T] each, at least float32.
 
     The logits are divided by the sampler's temperature, so that both see one distribution.
     """
@@ -24,7 +25,8 @@ def response_logprobs(model: Any, microbatch: Microbatch, temperature: float) ->
         use_cache=False,
     )
     # The logits before a token predict it: drop those after the last.
-    logp_BTV = torch.log_softmax(output.logits[:, :-1].float() / temperature, dim=-1)
+    logits_BTV = output.logits[:, :-1]
+    logp_BTV = torch.log_softmax(logits_BTV.to(at_least_float32(logits_BTV.dtype)) / temperature, dim=-1)
     logp_BT = logp_BTV.gather(-1, microbatch.response_BT[:, :, None]).squeeze(-1)
     with torch.no_grad():
         entropy_BT = -(logp_BTV.exp() * logp_BTV).sum(-1)

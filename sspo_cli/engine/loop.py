@@ -142,7 +142,8 @@ class Loop:
             self.display.phase("update", len(history), updates_per_step)
         metrics = {name: sum(row[name] for row in history) / len(history) for name in history[0]}
         # Before the first update of a fresh rollout, sampler and trainer hold the same weights: what is left is error.
-        metrics["rollout/logp_gap"] = history[0]["ratio/max_abs_log"]
+        metrics["rollout/logp_gap_mean"] = history[0]["ratio/mean_abs_log"]
+        metrics["rollout/logp_gap_max"] = history[0]["ratio/max_abs_log"]
         return metrics
 
     def minibatches(self, trajectories: Sequence[Trajectory], step: int) -> list[list[Trajectory]]:

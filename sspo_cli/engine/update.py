@@ -63,6 +63,7 @@ class Updater:
             "optim/lr": lr,
             "policy/entropy": entropy,
             **diagnostics,
+            "ratio/mean_abs_log": float(gap_BT.sum() / batch.mask_BT.sum()),
             "ratio/max_abs_log": float(gap_BT.max()),
         }
 

@@ -72,7 +72,7 @@ class Batch:
         rows, steps = uniform_RT.shape
         device = policy.device
         self.token_RT = torch.full((rows, steps), policy.pad_id, device=device)
-        self.logp_RT = torch.zeros(rows, steps, device=device)
+        self.logp_RT = torch.zeros(rows, steps, device=device, dtype=at_least_float32(policy.model.dtype))
         self.length_R = torch.full((rows,), steps, device=device)
         self.stop_ids = torch.tensor(policy.stop_ids, device=device)
         self.prompt_PS, self.attention_PS = pad_left(prompts, policy.pad_id, device)
@@ -144,7 +144,8 @@ def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tens
 
     Temperature 0 takes the most likely token, with its log-probability at temperature 1.
     """
-    logp_RV = torch.log_softmax(logits_RV.float() / (temperature or 1.0), dim=-1)
+    logits_RV = logits_RV.to(at_least_float32(logits_RV.dtype))
+    logp_RV = torch.log_softmax(logits_RV / (temperature or 1.0), dim=-1)
     if temperature == 0:
         token_R1 = logp_RV.argmax(-1, keepdim=True)
     else:
@@ -153,6 +154,10 @@ def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tens
         target_R1 = uniform_R[:, None].double() * cumulative_RV[:, -1:]
         token_R1 = torch.searchsorted(cumulative_RV, target_R1, right=True).clamp(max=logits_RV.shape[-1] - 1)
     return token_R1.squeeze(1), logp_RV.gather(1, token_R1).squeeze(1)
+
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

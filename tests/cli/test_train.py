@@ -18,6 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, environment
 
+# The embedded model answers one sum in twenty: a larger step makes the little there is to learn from visible.
+SMOKE = ["preset=smoke", "optim.lr=1e-4"]
 MEASURED = ("time/", "throughput/", "memory/")
 OBJECTIVES = ["sspo", "sapo", "gmpo", "gspo", "grpo"]
 
@@ -32,7 +34,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One smoke run of the default objective, looked at by several tests."""
     home = tmp_path_factory.mktemp("smoke")
-    words = [sys.executable, "-m", "sspo_cli", "train", "preset=smoke", "--name", "first"]
+    words = [sys.executable, "-m", "sspo_cli", "train", *SMOKE, "--name", "first"]
     subprocess.run(words, cwd=home, env=environment(), check=True, capture_output=True, timeout=300)
     return home / "outputs" / "train" / "first"
 
@@ -44,11 +46,11 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
         "eval.jsonl", "summary.json", "plots/learning_curve.svg", "checkpoints/step_000002/model.safetensors",
     } <= files  # fmt: skip
     assert (smoke / "STATUS").read_text() == "done\n"
-    assert (smoke / "overrides.txt").read_text() == "preset=smoke\nname=first\n"
-    assert (smoke / "command.sh").read_text().endswith("sspo train preset=smoke name=first\n")
+    assert (smoke / "overrides.txt").read_text() == "preset=smoke\noptim.lr=1e-4\nname=first\n"
+    assert (smoke / "command.sh").read_text().endswith("sspo train preset=smoke optim.lr=1e-4 name=first\n")
     rows = metrics(smoke)
     assert [row["step"] for row in rows] == [0, 1, 2]
-    assert len(jsonl.read(smoke / "samples.jsonl")) == 2 * 4 * 4
+    assert len(jsonl.read(smoke / "samples.jsonl")) == 2 * 8 * 8
     assert len(jsonl.read(smoke / "eval.jsonl")) == 2 * 8 * 2
     summary = json.loads((smoke / "summary.json").read_text())
     assert (summary["status"], summary["steps"], summary["seed"], summary["objective"]) == ("done", 2, 0, "sspo")
@@ -60,8 +62,11 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
 
 
 def test_the_first_update_of_a_rollout_sees_a_ratio_of_one(smoke: Path) -> None:
-    gaps = [row["rollout/logp_gap"] for row in metrics(smoke)[1:]]
-    assert len(gaps) == 2 and max(gaps) < 1e-5
+    rows = metrics(smoke)[1:]
+    assert len(rows) == 2
+    assert max(row["rollout/logp_gap_mean"] for row in rows) < 1e-6
+    # The worst token stands for float32 itself: sampler and trainer are each within 1e-5 of the float64 value.
+    assert max(row["rollout/logp_gap_max"] for row in rows) < 5e-5
 
 
 def test_later_updates_of_a_rollout_are_off_policy(smoke: Path) -> None:
@@ -70,7 +75,7 @@ def test_later_updates_of_a_rollout_are_off_policy(smoke: Path) -> None:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_trains_and_logs_the_same_diagnostics(sspo: Sspo, tmp_path: Path, objective: str) -> None:
-    done = sspo("train", f"objective={objective}", "preset=smoke", "train.steps=1", "--name", objective, "--json")
+    done = sspo("train", f"objective={objective}", *SMOKE, "train.steps=1", "--name", objective, "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["status"] == "done" and summary["objective"] == objective
@@ -81,7 +86,7 @@ def test_every_objective_trains_and_logs_the_same_diagnostics(sspo: Sspo, tmp_pa
 
 def test_one_seed_repeats_byte_for_byte_and_another_differs(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
     for name, seed in (("again", 0), ("other", 1)):
-        assert sspo("train", "preset=smoke", "--name", name, "--seed", str(seed)).returncode == 0
+        assert sspo("train", *SMOKE, "--name", name, "--seed", str(seed)).returncode == 0
     runs = tmp_path / "outputs" / "train"
     assert json.dumps(metrics(runs / "again")) == json.dumps(metrics(smoke))
     assert (runs / "again" / "samples.jsonl").read_bytes() == (smoke / "samples.jsonl").read_bytes()
@@ -137,10 +142,10 @@ def test_a_users_own_objective_trains_on_a_users_own_problems(sspo: Sspo, tmp_pa
 
 
 def test_a_stale_sampler_is_off_policy_from_the_first_update(sspo: Sspo, tmp_path: Path) -> None:
-    words = ["preset=smoke", "train.steps=4", "rollout.staleness=2", "optim.lr=1e-3", "--name", "stale"]
+    words = [*SMOKE, "train.steps=4", "rollout.staleness=2", "--name", "stale"]
     assert sspo("train", *words).returncode == 0
-    gaps = [row["rollout/logp_gap"] for row in metrics(tmp_path / "outputs" / "train" / "stale")[1:]]
-    assert gaps[0] < 1e-5 and min(gaps[1:]) > 1e-4
+    gaps = [row["rollout/logp_gap_mean"] for row in metrics(tmp_path / "outputs" / "train" / "stale")[1:]]
+    assert gaps[0] < 1e-6 and min(gaps[1:]) > 1e-5
 
 
 def test_without_a_terminal_there_is_one_line_a_step_and_results_go_to_stdout(sspo: Sspo) -> None:
@@ -157,7 +162,7 @@ def test_without_a_terminal_there_is_one_line_a_step_and_results_go_to_stdout(ss
 
 @pytest.mark.parametrize("staleness", [0, 1])
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_path: Path, staleness: int) -> None:
-    words = ["train", "preset=smoke", "train.steps=8", "train.eval_every=3", f"rollout.staleness={staleness}"]
+    words = ["train", *SMOKE, "train.steps=8", "train.eval_every=3", f"rollout.staleness={staleness}"]
     assert sspo(*words, "--name", "whole").returncode == 0
     runs = tmp_path / "outputs" / "train"
     process = subprocess.Popen(
@@ -182,7 +187,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_p
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(sspo: Sspo, tmp_path: Path) -> None:
-    words = ["train", "preset=smoke", "train.steps=8", "train.save_every=2"]
+    words = ["train", *SMOKE, "train.steps=8", "train.save_every=2"]
     assert sspo(*words, "--name", "whole").returncode == 0
     runs = tmp_path / "outputs" / "train"
     process = subprocess.Popen(
