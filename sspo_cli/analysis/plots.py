@@ -98,8 +98,8 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
               solid_capstyle="round", solid_joinstyle="round", gid=panel.key)  # fmt: skip
     label_value(axes, panel, (step[-1], value[-1]), (7, 0), "center")
     if panel.points and len(value) > 1:
-        away = -16 if value[-1] >= value[0] else 16  # on the side that the curve does not take
-        label_value(axes, panel, (step[0], value[0]), (0, away), "center")
+        away = -5 if value[-1] >= value[0] else 5  # on the side that the curve does not take
+        label_value(axes, panel, (step[0], value[0]), (10, away), "center")
     dress(axes, panel, unit)
     axes.set_xlim(*step_limits(rows))
 

@@ -147,6 +147,7 @@ def execute(
 def report(folder: Path, settings: TrainConfig, status: str, seconds: float, *, as_json: bool) -> None:
     """Summary, plots, and what a person wants to know at the end."""
     from sspo_cli.analysis.plots import plot_run
+    from sspo_cli.analysis.report import write_report
     from sspo_cli.runs import jsonl
     from sspo_cli.runs.summary import summarise_run
     from sspo_cli.tracking.summary import print_summary
@@ -154,6 +155,7 @@ def report(folder: Path, settings: TrainConfig, status: str, seconds: float, *, 
     objective = settings.choices["objective"]
     summary = summarise_run(folder, status=status, seconds=seconds, seed=settings.seed, objective=objective)
     plot_run(folder)
+    write_report(folder)
     if as_json:
         print(json.dumps({"folder": str(folder), **summary}))
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -52,8 +52,13 @@ class Request:
         return any((key + ".").startswith(group.replace("/", ".") + ".") for group in self.unknown_groups)
 
 
-def load_config(schema: type[C], overrides: Sequence[str], base: Path | None = None) -> C:
-    """Compose `schema` from conf/ (or from the resolved file `base`) and the user's overrides.
+def load_config(
+    schema: type[C],
+    overrides: Sequence[str],
+    base: Path | None = None,
+    rules: Callable[[C], list[str]] = problems_between_keys,
+) -> C:
+    """Compose `schema` from conf/ (or from the resolved file `base`) and the user's overrides, and check `rules`.
 
     Raises:
         ConfigError: with one line for every problem found.
@@ -66,7 +71,7 @@ def load_config(schema: type[C], overrides: Sequence[str], base: Path | None = N
         # Without the values just refused, the rules between the remaining keys can still be told.
         config = check(schema, with_values(tree, request, schema), Request())
     if config is not None:
-        request.problems += problems_between_keys(config)
+        request.problems += rules(config)
     if config is None or request.problems:
         raise ConfigError(request.problems)
     return config

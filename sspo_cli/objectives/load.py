@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sspo_cli.config.compose import load_config
+from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import ClipGate, GateConfig, LogClipGate, ObjectiveConfig, SoftGate, TrainConfig
 from sspo_cli.objectives import gate
 from sspo_cli.objectives.objective import Objective
@@ -19,8 +20,9 @@ def load_objective(name: str, overrides: Sequence[str] = ()) -> Objective:
     Raises:
         ConfigError: for an unknown name, key or value.
     """
-    config = load_config(TrainConfig, [f"objective={name}", *overrides]).objective
-    return build_objective(config)
+    return build_objective(
+        load_config(TrainConfig, [f"objective={name}", *overrides], rules=objective_problems).objective
+    )
 
 
 def build_objective(config: ObjectiveConfig) -> Objective:

@@ -50,11 +50,10 @@ class Objective:
 
     def score(self, batch: PolicyBatch, log_ratio_BT: Tensor) -> Tensor:
         """mean_t sg[f_it] log pi_it, or sg[w_i] mean_t log pi_it under the geometric pool: [B]."""
-        logp_BT = torch.where(batch.mask_BT, batch.logp_BT, 0)
         with torch.no_grad():
             gate_BT = torch.exp(self.log_gate(log_ratio_BT, batch))
             weight_B1 = self.weight(log_ratio_BT, batch)[:, None]
-        return masked_mean((gate_BT if self.pool == "arithmetic" else weight_B1) * logp_BT, batch.mask_BT)
+        return masked_mean((gate_BT if self.pool == "arithmetic" else weight_B1) * batch.logp_BT, batch.mask_BT)
 
     def token_multiplier(self, batch: PolicyBatch) -> Tensor:
         """Coefficient of A * grad log pi of each token before omega / T_i, [B, T]; 1 on-policy when f'(1) = 1."""

@@ -19,8 +19,8 @@ def raw_log_ratio(batch: PolicyBatch) -> Tensor:
 
     The mask selects before anything is computed: multiplying by it afterwards would keep a masked NaN alive.
     """
-    difference_BT = torch.where(batch.mask_BT, batch.logp_BT - batch.old_logp_BT, 0)
-    return difference_BT.to(torch.promote_types(difference_BT.dtype, torch.float32))
+    dtype = torch.promote_types(batch.logp_BT.dtype, torch.float32)
+    return torch.where(batch.mask_BT, batch.logp_BT.to(dtype) - batch.old_logp_BT.to(dtype), 0)
 
 
 def sequence_log_ratio(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:

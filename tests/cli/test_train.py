@@ -43,7 +43,8 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
     files = {path.relative_to(smoke).as_posix() for path in smoke.rglob("*") if path.is_file()}
     assert {
         "config.yaml", "overrides.txt", "command.sh", "manifest.json", "STATUS", "metrics.jsonl", "samples.jsonl",
-        "eval.jsonl", "summary.json", "plots/learning_curve.svg", "checkpoints/step_000002/model.safetensors",
+        "eval.jsonl", "summary.json", "report.html", "plots/learning_curve.svg",
+        "checkpoints/step_000002/model.safetensors",
     } <= files  # fmt: skip
     assert (smoke / "STATUS").read_text() == "done\n"
     assert (smoke / "overrides.txt").read_text() == "preset=smoke\noptim.lr=1e-4\nname=first\n"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import choice_file, groups
+from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import ObjectiveConfig, TrainConfig
 from sspo_cli.objectives import Counts, Objective, ObjectiveOutput, PolicyBatch, load_objective
 
@@ -63,20 +64,15 @@ SCORE_FORM = [
 ALL = [*RATIO_FORM, *SCORE_FORM]
 
 
-def words(variant: Variant) -> list[str]:
-    """The overrides, with one sample per prompt where reference solutions are learnt, as their rule asks."""
-    one_each = ["batch.samples_per_prompt=1"] if experience(variant.name) == "reference" else []
-    return [*variant.overrides, *one_each]
-
-
 @cache
 def load(variant: Variant) -> Objective:
-    return load_objective(variant.name, overrides=words(variant))
+    return load_objective(variant.name, overrides=variant.overrides)
 
 
 @cache
 def config(variant: Variant) -> ObjectiveConfig:
-    return load_config(TrainConfig, [f"objective={variant.name}", *words(variant)]).objective
+    words = [f"objective={variant.name}", *variant.overrides]
+    return load_config(TrainConfig, words, rules=objective_problems).objective
 
 
 def random_case(
