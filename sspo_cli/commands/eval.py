@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.compose import load_config, to_yaml
+from sspo_cli.config.compose import load_config, quoted, to_yaml
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
@@ -89,11 +89,6 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         checkpoint = saved[-1]
     local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
-
-
-def quoted(text: str) -> str:
-    """`text` as a value of the override grammar, whatever characters it holds."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def stem_of(target: str, settings: EvalConfig) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -95,9 +95,12 @@ def sort_overrides(overrides: Sequence[str], root: str) -> Request:
     known = groups()
     for word in overrides:
         try:
-            override = parser.parse_override(word)
+            override = parser.parse_override(with_home(word))
         except HydraException:
-            request.problems.append(f"cannot read '{word}'; write key=value, for example seed=1 or objective=sspo")
+            request.problems.append(
+                f"cannot read '{word}'; write key=value, such as seed=1, and quote a value with special characters:"
+                " \"dataset.path='my (file).jsonl'\""
+            )
             continue
         key = override.key_or_group
         if key.startswith("hydra.") or key.startswith("hydra/") or key == "hydra":
@@ -109,8 +112,20 @@ def sort_overrides(overrides: Sequence[str], root: str) -> Request:
         elif key in known and not isinstance(override.value(), dict):
             choose(request, key, override, known[key])
         else:
-            request.values[key] = plain(override.value())
+            request.values[key] = override.value()
     return request
+
+
+def with_home(word: str) -> str:
+    """`key=~/folder` with the home directory filled in: shells leave it, and the grammar cannot read it."""
+    key, equals, value = word.partition("=")
+    return f"{key}={quoted(str(Path(value).expanduser()))}" if equals and value.startswith("~/") else word
+
+
+def quoted(text: str) -> str:
+    """`text` as a value of the override grammar, whatever characters it holds."""
+    # The grammar reads a backslash as an escape only where a quote follows the backslashes.
+    return "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'"
 
 
 def choose(request: Request, group: str, override: Override, choices: list[str]) -> None:
@@ -123,17 +138,6 @@ def choose(request: Request, group: str, override: Override, choices: list[str])
         f"{group}={choice}: unknown choice{did_you_mean(choice, choices)} (allowed: {', '.join(choices)};"
         f" see `sspo show {group}`)"
     )
-
-
-def plain(value: Any) -> Any:
-    """A parsed override value as plain Python; quotes around a string are Hydra's, not the user's."""
-    if isinstance(value, QuotedString):
-        return value.text.replace("\\'", "'") if value.quote == Quote.single else value.text.replace('\\"', '"')
-    if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value
 
 
 def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) -> DictConfig:

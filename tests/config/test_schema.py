@@ -1,0 +1,73 @@
+"""Every setting has a reader, and every choice of every group composes."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from sspo_cli.config.complete import known_keys
+from sspo_cli.config.compose import load_config, quoted, to_yaml
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.locate import groups
+from sspo_cli.config.schema import EvalConfig, TrainConfig
+
+PACKAGE = Path(__file__).parents[2] / "sspo_cli"
+CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
+NEEDED = {
+    "model=local": ["model.path=folder"],
+    "model=hub": ["model.path=owner/name"],
+    "dataset=jsonl": ["dataset.path=file"],
+    "reward=python": ["reward.path=file"],
+    "objective=sft": ["batch.samples_per_prompt=1"],
+    "objective/gate=constant": ["objective.form=score"],
+}
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    files = [file for file in PACKAGE.rglob("*.py") if file.name != "schema.py"]
+    trees = [ast.parse(file.read_text()) for file in files]
+    read = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    unread = {key for key in known_keys(TrainConfig) if key.split(".")[-1] not in read | {"kind"}}
+    assert not unread
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_composes(group: str, choice: str) -> None:
+    word = f"{group}={choice}"
+    assert load_config(TrainConfig, [word, *NEEDED.get(word, [])]).choices[group] == choice
+
+
+def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
+    config = load_config(TrainConfig, ["objective=gspo", "objective/gate=erf", "reward.answer_after=null", "seed=3"])
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert load_config(TrainConfig, [], base=tmp_path / "config.yaml") == config
+    changed = load_config(EvalConfig, ["dataset=addition_hard", "eval.samples=2"], base=tmp_path / "config.yaml")
+    assert changed.dataset.terms_max == 6 and changed.eval.samples == 2 and changed.seed == 3
+    assert changed.choices["dataset"] == "addition_hard"
+
+
+def test_rules_between_keys_are_told_beside_refused_values() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(TrainConfig, ["optim.lr=-1", "batch.minibatches=3", "objective.gate.tau_pos=0"])
+    assert len(raised.value.problems) == 3
+    for problem, words in zip(
+        sorted(raised.value.problems), ["batch.minibatches=3", "objective.gate.tau_pos=0", "optim.lr=-1"], strict=True
+    ):
+        assert problem.startswith(words)
+
+
+def test_greedy_decoding_with_several_samples_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"eval\.samples=4: must be 1 with eval\.temperature=0"):
+        load_config(EvalConfig, ["eval.temperature=0"])
+
+
+@pytest.mark.parametrize("path", ["my file.jsonl", "a (b).jsonl", "it's.jsonl", "a\\b", "a\\", "a\\'b", "x=y,z", "[1]"])
+def test_a_quoted_value_is_taken_as_it_is(path: str) -> None:
+    assert load_config(TrainConfig, ["dataset=jsonl", f"dataset.path={quoted(path)}"]).dataset.path == path
+
+
+def test_a_tilde_is_the_home_directory() -> None:
+    config = load_config(TrainConfig, ["model=local", "model.path=~/models/mine"])
+    assert config.model.path == str(Path.home() / "models" / "mine")
