@@ -35,13 +35,15 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     from sspo_cli.models.load import load_policy
     from sspo_cli.rewards.load import load_reward
     from sspo_cli.runs import jsonl
+    from sspo_cli.tracking.display import waiting
 
     device = choose_device(settings.engine)
-    dataset, reward, policy = all_or_problems(
-        lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
-        lambda: load_reward(settings.reward),
-        lambda: load_policy(settings.model, settings.seed, device),
-    )
+    with waiting("loading model and problems", quiet=quiet):
+        dataset, reward, policy = all_or_problems(
+            lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
+            lambda: load_reward(settings.reward),
+            lambda: load_policy(settings.model, settings.seed, device),
+        )
     check_positions(policy, dataset, settings.eval.max_response_length)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
     runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])

@@ -10,6 +10,7 @@ from rich.tree import Tree
 
 from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.compose import show_value, to_dict
+from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
@@ -50,32 +51,11 @@ def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:
     return parameters, memory_estimate(shape, parameters, config.engine)
 
 
-def batch_sentence(config: TrainConfig) -> str:
-    """What one step is, in the words of the batch vocabulary."""
-    batch, responses = config.batch, config.responses_per_rollout
-    if config.objective.experience == "reference":
-        source = f"{responses} reference solutions"
-    else:
-        source = f"{batch.prompts} prompts x {batch.samples_per_prompt} samples = {responses} responses"
-    updates = config.updates_per_rollout
-    passes = f" ({batch.epochs} epochs of {batch.minibatches})" if batch.epochs > 1 else ""
-    plural = "s" if updates > 1 else ""
-    return f"one step = {source}, used for {updates} update{plural} of {responses // batch.minibatches}{passes}"
-
-
 def response_tokens(config: TrainConfig) -> int | None:
     """The most tokens that one step can sample; None for reference solutions, which have their own length."""
     if config.objective.experience == "reference":
         return None
     return config.responses_per_rollout * config.rollout.max_response_length
-
-
-def notes(config: TrainConfig) -> list[str]:
-    """What a user should know of this configuration before waiting for it."""
-    on_policy = config.updates_per_rollout == 1 and config.rollout.staleness == 0
-    if on_policy and config.objective.experience == "rollout":
-        return ["with 1 update per rollout these objectives are the same up to normalisation"]
-    return []
 
 
 def tree_of(config: TrainConfig) -> Tree:

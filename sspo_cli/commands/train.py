@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.compose import load_config, to_dict, to_yaml
+from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
@@ -28,18 +30,23 @@ def run(
         return resume_run(resume, overrides, quiet=quiet, as_json=as_json)
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
-    settings = load_config(TrainConfig, overrides, base=config)
+    # A replay is a run of its own, with a folder of its own.
+    settings = load_config(TrainConfig, ["name=null", *overrides] if config else overrides, base=config)
     if dry_run:
         from sspo_cli.commands.preview import preview
 
         preview(settings, as_json=as_json)
         return OK
+    from sspo_cli.tracking.display import waiting
     from sspo_cli.tracking.mirror import check_tracker
 
     problems = runs.name_problems(settings.output_dir, "train", settings.name) + check_tracker(settings.tracker)
     if problems:
         raise ConfigError(problems)
-    parts = load_parts(settings)
+    for note in [] if quiet else notes(settings):
+        print(note, file=sys.stderr)
+    with waiting("loading model and problems", quiet=quiet):
+        parts = load_parts(settings)
     choices = settings.choices
     stem = f"{choices['objective']}-{choices['dataset']}-s{settings.seed}"
     folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
@@ -59,7 +66,11 @@ def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool
     settings = load_config(TrainConfig, [], base=folder / "config.yaml")
     if runs.get_status(folder) == "done":
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
-    return execute(settings, load_parts(settings, saved[-1]), folder, saved[-1], quiet=quiet, as_json=as_json)
+    from sspo_cli.tracking.display import waiting
+
+    with waiting("loading the checkpoint", quiet=quiet):
+        parts = load_parts(settings, saved[-1])
+    return execute(settings, parts, folder, saved[-1], quiet=quiet, as_json=as_json)
 
 
 def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
@@ -98,7 +109,8 @@ def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: 
     from sspo_cli.engine.fingerprint import fingerprints
     from sspo_cli.runs.manifest import write_manifest
 
-    command = ["sspo", "train", *(["--config", str(config)] if config else []), *overrides]
+    words = [word for word in overrides if not word.startswith("name=")]
+    command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
     runs.write_request(folder, to_yaml(settings), overrides, command)
     hashes = fingerprints(parts.policy, parts.dataset, settings.batch.prompts * settings.train.steps)
     write_manifest(folder, settings.seed, hashes, str(parts.policy.device))
@@ -115,8 +127,11 @@ def execute(
     from sspo_cli.tracking.display import open_display
     from sspo_cli.tracking.mirror import open_mirror
 
-    runs.set_status(folder, "running")
-    mirror = open_mirror(settings.tracker, folder, to_dict(settings))
+    try:
+        mirror = open_mirror(settings.tracker, folder, to_dict(settings))
+    except ConfigError as error:
+        runs.set_status(folder, f"failed: {error.problems[0]}")
+        raise
     first_step = int(checkpoint.name.removeprefix("step_")) if checkpoint else 0
     code, status = FAILED, "failed: stopped at once"
     steps = settings.train.steps
@@ -126,6 +141,7 @@ def execute(
             stop_request() as stop,
             open_display(title=folder.name, first_step=first_step, total_steps=steps, quiet=quiet) as display,
         ):
+            runs.set_status(folder, "running")
             loop = Loop(settings, parts, folder, display, mirror)
             if checkpoint is not None:
                 loop.resume(checkpoint)
@@ -164,11 +180,11 @@ def report(folder: Path, settings: TrainConfig, status: str, seconds: float, *, 
 
 
 def next_commands(folder: Path, objective: str, status: str) -> list[str]:
-    if status == "interrupted":
-        return [f"sspo train --resume {folder}"]
+    """What to type next: evaluate and compare a run that is done, go on with one that is not."""
+    saved = runs.checkpoints(folder)
+    if status != "done":
+        return [f"sspo train --resume {folder}" if saved else f"sspo train --config {folder}/config.yaml"]
+    if objective == "sft":
+        return [f"sspo eval {folder}", f"sspo train objective=sspo model=local model.path={saved[-1]}"]
     other = "grpo" if objective != "grpo" else "sspo"
-    return [
-        f"sspo eval {folder}",
-        f"sspo train objective={other}",
-        f"sspo show objective {objective}",
-    ]
+    return [f"sspo eval {folder}", f"sspo train --config {folder}/config.yaml objective={other}", "sspo show objective"]

@@ -157,10 +157,20 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
         return tree
     saved = cast(DictConfig, OmegaConf.load(base))
     kept = OmegaConf.create({f.name: saved[f.name] for f in fields(schema) if f.name in saved})
-    for group in (choice.split("=")[0] for choice in request.choices):
-        kept[group.split("/")[0]] = tree[group.split("/")[0]]
-        kept.choices[group] = tree.choices[group]
+    for group in sorted(choice.split("=")[0] for choice in request.choices):
+        graft(kept, tree, group, request)
     return kept
+
+
+def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> None:
+    """Put the files that `tree` chose for `group`, and for the groups inside it, in the place of those of `kept`."""
+    node = OmegaConf.select(tree, group.replace("/", "."))
+    if node is None:
+        request.problems.append(f"{group}={tree.choices[group]}: belongs to conf/, not to a resolved configuration")
+        return
+    OmegaConf.update(kept, group.replace("/", "."), node, merge=False)
+    for name in (name for name in tree.choices if f"{name}/".startswith(f"{group}/")):
+        kept.choices[name] = tree.choices[name]
 
 
 def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) -> DictConfig:

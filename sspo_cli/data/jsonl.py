@@ -57,6 +57,9 @@ def read_problems(key: str, path: str, config: JsonlData) -> list[Problem]:
                 f"{where}: no field '{missing[0]}' (it has: {has}); name yours with {field_key(missing[0], config)}="
             )
             continue
+        if not str(row[config.prompt_field]).strip():
+            faults.append(f"{where}: the field '{config.prompt_field}' is empty")
+            continue
         problems.append(as_problem(row, where, config))
     if faults:
         more = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,7 @@ from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.advantage import ADVANTAGES
 from sspo_cli.rewards.load import Reward
-from sspo_cli.rollout.sampler import Decoding, Response, sample
-from sspo_cli.seeds import stream
+from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def collect(
     reward: Reward,
     config: TrainConfig,
     step: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Experience:
     """The experience of step `step` (from 1), drawn with the current weights."""
     first = (step - 1) * config.batch.prompts
@@ -42,7 +41,14 @@ def collect(
     if config.objective.experience == "reference":
         return reference_solutions(policy, problems)
     prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
-    responses = draw_responses(policy, prompts, config, step, progress)
+    decoding = Decoding(
+        samples_per_prompt=config.batch.samples_per_prompt,
+        temperature=config.rollout.temperature,
+        max_response_length=config.rollout.max_response_length,
+        tokens_in_flight=config.engine.tokens_per_generation,
+    )
+    uniforms = seeded(config.seed, decoding.max_response_length, "rollout", step)
+    responses = sample(policy, prompts, decoding, uniforms, progress)
     return judge(policy, problems, prompts, responses, reward, config)
 
 
@@ -53,29 +59,6 @@ def reference_solutions(policy: Policy, problems: list[Problem]) -> Experience:
     ]
     length = sum(len(item.response) for item in trajectories) / len(trajectories)
     return Experience(trajectories, [], {"response/length": length})
-
-
-def draw_responses(
-    policy: Policy, prompts: list[list[int]], config: TrainConfig, step: int, progress: Callable[[int, int], None]
-) -> list[Response]:
-    decoding = Decoding(
-        samples_per_prompt=config.batch.samples_per_prompt,
-        temperature=config.rollout.temperature,
-        max_response_length=config.rollout.max_response_length,
-        tokens_in_flight=config.engine.tokens_per_generation,
-    )
-    finished = 0
-
-    def count(responses: int) -> None:
-        nonlocal finished
-        finished += responses
-        progress(finished, config.responses_per_rollout)
-
-    def uniforms(p: int, k: int) -> torch.Tensor:
-        drawn = stream(config.seed, "rollout", step, p, k).random(decoding.max_response_length)
-        return torch.from_numpy(drawn)
-
-    return sample(policy, prompts, decoding, uniforms, count)
 
 
 def judge(

@@ -71,16 +71,21 @@ class Loop:
         Raises:
             GuardStop: if a number stopped being finite; the last checkpoint stands.
         """
-        if self.progress.step == 0:
+        if not (self.folder / "metrics.jsonl").exists():
             self.record({"step": 0, **self.evaluate(0, Stopwatch())})
+            if stop.asked:
+                self.save()
         while self.progress.step < self.config.train.steps and not stop.asked:
             self.step(self.progress.step + 1)
             done = self.progress.step == self.config.train.steps
             if done or stop.asked or self.progress.step % self.config.train.save_every == 0:
-                self.display.phase("saving", 0, 1)
-                keep = self.config.train.keep_checkpoints
-                save_checkpoint(self.folder, self.parts.policy, self.optimizer, self.progress, self.pending, keep)
+                self.save()
         return self.progress.step == self.config.train.steps
+
+    def save(self) -> None:
+        self.display.phase("saving", 0, 1)
+        keep = self.config.train.keep_checkpoints
+        save_checkpoint(self.folder, self.parts.policy, self.optimizer, self.progress, self.pending, keep)
 
     def step(self, step: int) -> None:
         """One rollout, the updates it serves, and the evaluation that falls due."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.encode import encode_prompt
@@ -16,8 +14,7 @@ from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.load import Reward
-from sspo_cli.rollout.sampler import Decoding, sample
-from sspo_cli.seeds import stream
+from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ def evaluate(
     problems: list[Problem],
     reward: Reward,
     config: EvalConfig,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> Evaluation:
     """`eval.samples` responses to each problem; a response is correct from reward 1 upwards."""
     G = config.eval.samples
@@ -43,19 +40,10 @@ def evaluate(
         max_response_length=config.eval.max_response_length,
         tokens_in_flight=config.engine.tokens_per_generation,
     )
-    finished = 0
-
-    def count(responses: int) -> None:
-        nonlocal finished
-        finished += responses
-        progress(finished, len(problems) * G)
-
-    def uniforms(p: int, k: int) -> torch.Tensor:
-        return torch.from_numpy(stream(config.seed, "evaluation", p, k).random(decoding.max_response_length))
-
+    uniforms = seeded(config.seed, decoding.max_response_length, "evaluation")
     prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
     rows = []
-    for i, response in enumerate(sample(policy, prompts, decoding, uniforms, count)):
+    for i, response in enumerate(sample(policy, prompts, decoding, uniforms, progress)):
         problem, text = problems[i // G], policy.decode(response.token_ids)
         score = sum(reward(problem, text).values())
         rows.append(

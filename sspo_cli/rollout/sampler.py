@@ -12,9 +12,10 @@ from transformers.cache_utils import DynamicCache
 
 from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.cache import keep_rows, repeat_and_reserve
+from sspo_cli.seeds import stream
 
 Uniforms = Callable[[int, int], Tensor]
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
 
 # Copying the surviving rows costs less than decoding the finished ones once this share of rows is finished.
 FINISHED_SHARE_TO_DROP = 0.125
@@ -39,14 +40,26 @@ class Response:
     truncated: bool
 
 
+def seeded(seed: int, length: int, name: str, *counters: int) -> Uniforms:
+    """Uniforms of the stream `name` at `counters`, `length` for every prompt and sample."""
+    return lambda p, k: torch.from_numpy(stream(seed, name, *counters, p, k).random(length))
+
+
 def sample(
     policy: Policy, prompts: Sequence[list[int]], decoding: Decoding, uniforms: Uniforms, progress: Progress
 ) -> list[Response]:
     """`samples_per_prompt` responses to each prompt, in order: P * G responses.
 
     uniforms(p, k) gives the [max_response_length] numbers in [0, 1) that draw sample k of prompt p, so that no sample
-    depends on which others share its batch. progress(n) is called with the number of responses just finished.
+    depends on which others share its batch. progress(done, total) is called with the responses finished so far.
     """
+    done, total = 0, len(prompts) * decoding.samples_per_prompt
+
+    def count(finished: int) -> None:
+        nonlocal done
+        done += finished
+        progress(done, total)
+
     longest = max(len(prompt) for prompt in prompts)
     tokens_per_prompt = decoding.samples_per_prompt * (longest + decoding.max_response_length)
     prompts_at_once = max(1, decoding.tokens_in_flight // tokens_per_prompt)
@@ -55,7 +68,7 @@ def sample(
         chunk = prompts[first : first + prompts_at_once]
         rows = [(first + p, k) for p in range(len(chunk)) for k in range(decoding.samples_per_prompt)]
         uniform_RT = torch.stack([uniforms(p, k) for p, k in rows]).to(policy.device)
-        responses += Batch(policy, chunk, decoding, uniform_RT, progress).run()
+        responses += Batch(policy, chunk, decoding, uniform_RT, count).run()
     return responses
 
 
@@ -63,12 +76,17 @@ class Batch:
     """Responses that decode together: R rows, of which the unfinished ones stay in the model's batch."""
 
     def __init__(
-        self, policy: Policy, prompts: Sequence[list[int]], decoding: Decoding, uniform_RT: Tensor, progress: Progress
+        self,
+        policy: Policy,
+        prompts: Sequence[list[int]],
+        decoding: Decoding,
+        uniform_RT: Tensor,
+        count: Callable[[int], None],
     ) -> None:
         self.policy = policy
         self.decoding = decoding
         self.uniform_RT = uniform_RT
-        self.progress = progress
+        self.count = count
         rows, steps = uniform_RT.shape
         device = policy.device
         self.token_RT = torch.full((rows, steps), policy.pad_id, device=device)
@@ -97,7 +115,7 @@ class Batch:
             stopped_R = going_R & torch.isin(token_R, self.stop_ids)
             self.length_R[row_R[stopped_R]] = t + 1
             finished_R = finished_R | stopped_R
-            self.progress(int(stopped_R.sum()))
+            self.count(int(stopped_R.sum()))
             if t + 1 == steps or bool(finished_R.all()):
                 break
             if finished_R.float().mean() >= FINISHED_SHARE_TO_DROP:
@@ -110,7 +128,7 @@ class Batch:
             attention_RS = torch.cat([attention_RS, attention_RS.new_ones(len(row_R), 1)], dim=1)
             logits_RV = self.forward(token_R[:, None], attention_RS, position_R1, cache)
             position_R1 = position_R1 + 1
-        self.progress(int((~finished_R).sum()))
+        self.count(int((~finished_R).sum()))
         return self.responses()
 
     def forward(self, token_RS: Tensor, attention_RS: Tensor, position_RS: Tensor, cache: DynamicCache) -> Tensor:

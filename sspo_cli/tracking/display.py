@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,6 +46,19 @@ class PlainDisplay(Display):
         cells.append(f"ETA {duration(self.time_left.seconds)}")
         with contextlib.suppress(OSError, ValueError):  # a closed stderr must not end the run
             print("  ".join(cells), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def waiting(what: str, *, quiet: bool) -> Iterator[None]:
+    """A spinner on stderr, where that is a terminal, while something of unknown length goes on."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal or console.is_dumb_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
 
 
 def open_display(*, title: str, first_step: int, total_steps: int, quiet: bool) -> Display:

@@ -7,8 +7,9 @@ import json
 import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from sspo_cli.commands.preview import batch_sentence, notes, tree_of
+from sspo_cli.commands.preview import tree_of
 from sspo_cli.config.compose import load_config
+from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.schema import EngineSection, TrainConfig
 from sspo_cli.models.size import memory_estimate, parameter_count
 

@@ -48,7 +48,7 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
     } <= files  # fmt: skip
     assert (smoke / "STATUS").read_text() == "done\n"
     assert (smoke / "overrides.txt").read_text() == "preset=smoke\noptim.lr=1e-4\nname=first\n"
-    assert (smoke / "command.sh").read_text().endswith("sspo train preset=smoke optim.lr=1e-4 name=first\n")
+    assert (smoke / "command.sh").read_text().endswith("sspo train preset=smoke optim.lr=1e-4\n")
     rows = metrics(smoke)
     assert [row["step"] for row in rows] == [0, 1, 2]
     assert len(jsonl.read(smoke / "samples.jsonl")) == 2 * 8 * 8
@@ -96,9 +96,9 @@ def test_one_seed_repeats_byte_for_byte_and_another_differs(sspo: Sspo, tmp_path
 
 
 def test_the_resolved_configuration_replays_the_run(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
-    done = sspo("train", "--config", str(smoke / "config.yaml"), "--name", "replayed")
+    done = sspo("train", "--config", str(smoke / "config.yaml"), "--json")
     assert done.returncode == 0, done.stderr
-    assert metrics(tmp_path / "outputs" / "train" / "replayed") == metrics(smoke)
+    assert metrics(tmp_path / json.loads(done.stdout)["folder"]) == metrics(smoke)
 
 
 def test_eval_of_the_checkpoint_equals_the_last_evaluation_of_the_run(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
@@ -187,6 +187,22 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_p
     assert (runs / "broken" / last).read_bytes() == (runs / "whole" / last).read_bytes()
 
 
+def test_a_run_stopped_in_its_first_evaluation_goes_on_too(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sspo_cli", "train", *SMOKE, "--name", "early"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    folder = tmp_path / "outputs" / "train" / "early"
+    deadline = time.monotonic() + 240
+    while not (folder / "STATUS").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=240) == 130
+    assert sspo("train", "--resume", "outputs/train/early").returncode == 0
+    assert json.dumps(metrics(folder)) == json.dumps(metrics(smoke))
+
+
 def test_a_killed_run_goes_on_from_its_last_checkpoint(sspo: Sspo, tmp_path: Path) -> None:
     words = ["train", *SMOKE, "train.steps=8", "train.save_every=2"]
     assert sspo(*words, "--name", "whole").returncode == 0
@@ -210,3 +226,9 @@ def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_p
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert "not finite" in (tmp_path / "outputs" / "train" / "sspo-addition-s0" / "STATUS").read_text()
+
+
+def test_one_update_per_rollout_says_that_the_objectives_coincide(sspo: Sspo) -> None:
+    done = sspo("train", *SMOKE, "batch.minibatches=1", "train.steps=1")
+    assert done.stderr.splitlines()[0] == "with 1 update per rollout these objectives are the same up to normalisation"
+    assert "same up to normalisation" not in sspo("train", *SMOKE, "train.steps=1").stderr

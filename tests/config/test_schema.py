@@ -48,6 +48,21 @@ def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
     assert changed.choices["dataset"] == "addition_hard"
 
 
+def test_a_choice_replaces_its_own_part_of_a_resolved_configuration_only(tmp_path: Path) -> None:
+    base = tmp_path / "config.yaml"
+    base.write_text(to_yaml(load_config(TrainConfig, ["objective=grpo", "objective.normalize=token", "optim.lr=1"])))
+    swapped = load_config(TrainConfig, ["objective/gate=erf"], base=base)
+    assert (swapped.objective.gate.name, swapped.objective.pool, swapped.objective.normalize) == (
+        "erf", "arithmetic", "token",
+    )  # fmt: skip
+    assert (swapped.choices["objective"], swapped.choices["objective/gate"]) == ("grpo", "erf")
+    other = load_config(TrainConfig, ["objective=gmpo"], base=base)
+    assert other.objective == load_config(TrainConfig, ["objective=gmpo"]).objective and other.optim.lr == 1
+    assert (other.choices["objective"], other.choices["objective/gate"]) == ("gmpo", "log_clip")
+    with pytest.raises(ConfigError, match="preset=smoke: belongs to conf/"):
+        load_config(TrainConfig, ["preset=smoke"], base=base)
+
+
 def test_rules_between_keys_are_told_beside_refused_values() -> None:
     with pytest.raises(ConfigError) as raised:
         load_config(TrainConfig, ["optim.lr=-1", "batch.minibatches=3", "objective.gate.tau_pos=0"])

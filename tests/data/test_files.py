@@ -70,6 +70,7 @@ def test_fields_template_and_solutions_are_taken_as_configured(tmp_path: Path) -
         ([{"prompt": "1", "answr": "1"}], r"mine\.jsonl:1: no field 'answer' \(it has: prompt, answr\).*answer_field="),
         ([], r"the file holds no problems"),
         (["", "  "], r"the file holds no problems"),
+        ([{"prompt": " ", "answer": "1"}], r"mine\.jsonl:1: the field 'prompt' is empty"),
         (["[1, 2]"], r"mine\.jsonl:1: no field 'prompt' \(it has: list\)"),
     ],
 )

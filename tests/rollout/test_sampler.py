@@ -24,7 +24,7 @@ def uniforms(p: int, k: int) -> torch.Tensor:
 
 def run(policy, temperature: float = 1.0, samples: int = 1, tokens_in_flight: int = 10_000) -> list[Response]:
     decoding = Decoding(samples, temperature, 24, tokens_in_flight)
-    return sample(policy, PROMPTS, decoding, uniforms, lambda count: None)
+    return sample(policy, PROMPTS, decoding, uniforms, lambda done, total: None)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -53,7 +53,7 @@ def test_on_the_embedded_model_sampler_and_trainer_are_one_function() -> None:
     embedded = load_policy(TinyModel(kind="tiny"), seed=0, device=torch.device("cpu"))
     policy = Policy(embedded.model.double(), embedded.tokenizer)
     prompts = [policy.tokenizer(text)["input_ids"] for text in ("1+2=", "37+85+12=", "99+98+97+96=")]
-    responses = sample(policy, prompts, Decoding(16, 1.0, 24, 10_000), uniforms, lambda count: None)
+    responses = sample(policy, prompts, Decoding(16, 1.0, 24, 10_000), uniforms, lambda done, total: None)
     group = [Trajectory(prompts[i // 16], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
     microbatch = to_microbatch(group, policy.pad_id, policy.device)
     logp_BT, _ = response_logprobs(policy.model, microbatch, temperature=1.0)

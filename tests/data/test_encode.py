@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+from transformers import AutoTokenizer
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.data.encode import encode_prompt, encode_solution
+from sspo_cli.data.problem import Problem
+from sspo_cli.models.load import EMBEDDED
+
+TEMPLATE = (
+    "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
+def test_a_prompt_goes_through_the_chat_template_where_there_is_one() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    assert tokenizer.decode(encode_prompt(tokenizer, "1+2=")) == "1+2="
+    tokenizer.chat_template = TEMPLATE
+    ids = encode_prompt(tokenizer, "1+2=")
+    assert all(type(token) is int for token in ids)
+    assert tokenizer.decode(ids) == "[user]1+2=[assistant]"
+
+
+def test_a_solution_ends_the_sequence() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    ids = encode_solution(tokenizer, Problem("p", "1+2=", "3", "1+2=3>3"))
+    assert ids[-1] == tokenizer.eos_token_id and tokenizer.decode(ids[:-1]) == "1+2=3>3"
+
+
+def test_a_problem_without_solution_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"mine\.jsonl:3: has no reference solution"):
+        encode_solution(AutoTokenizer.from_pretrained(EMBEDDED), Problem("mine.jsonl:3", "1+2=", "3", None))
