@@ -36,14 +36,16 @@ def trajectories(count: int = 12) -> list[Trajectory]:
     return items
 
 
-def updater(policy: Policy, objective: str = "sspo", tokens_per_microbatch: int = 10_000) -> Updater:
+def updater(
+    policy: Policy, objective: str = "sspo", tokens_per_microbatch: int = 10_000, max_grad_norm: float = 1.0
+) -> Updater:
     return Updater(
         policy,
         load_objective(objective),
         make_optimizer(policy.model, OPTIM),
         temperature=1.0,
         max_response_length=20,
-        max_grad_norm=1.0,
+        max_grad_norm=max_grad_norm,
         tokens_per_microbatch=tokens_per_microbatch,
     )
 
@@ -85,6 +87,27 @@ def test_a_step_raises_the_probability_of_what_was_better_than_its_group() -> No
     _, _, after = updater(policy).backward(items)
     change_B = torch.where(after.mask_BT, after.logp_BT - before.logp_BT, 0).sum(-1)
     assert (change_B * after.advantage_B).sum() > 0
+
+
+def test_the_step_is_as_long_as_the_learning_rate() -> None:
+    def moved(lr: float) -> float:
+        policy = random_policy()
+        before = weights(policy)
+        updater(policy).update(trajectories(), lr=lr)
+        return max(
+            float((new.detach() - old).abs().max()) for old, new in zip(before, policy.model.parameters(), strict=True)
+        )
+
+    assert moved(0.0) == 0.0
+    # AdamW's first step moves every weight by lr at most.
+    assert moved(1e-3) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_the_gradient_is_scaled_down_to_the_norm_asked_for_and_logged_as_it_was() -> None:
+    policy = random_policy()
+    logged = updater(policy, max_grad_norm=1e-3).update(trajectories(), lr=1e-3)["grad/norm"]
+    left = torch.cat([parameter.grad.flatten() for parameter in policy.model.parameters()]).norm()
+    assert logged > 0.1 and float(left) == pytest.approx(1e-3, rel=1e-2)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -11,7 +11,7 @@ from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Trajectory, to_microbatch
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, Response, draw, sample
+from sspo_cli.rollout.sampler import Decoding, Response, draw, sample, seeded
 from sspo_cli.seeds import stream
 from tests.tiny_models import ARCHITECTURES, random_policy
 
@@ -65,6 +65,16 @@ def test_a_sample_does_not_depend_on_which_others_share_its_batch() -> None:
     policy = random_policy()
     together, apart = run(policy, samples=4), run(policy, samples=4, tokens_in_flight=1)
     assert [item.token_ids for item in together] == [item.token_ids for item in apart]
+
+
+def test_every_sample_has_a_stream_of_its_own_that_repeats() -> None:
+    def drawn(seed: int, step: int, p: int, k: int) -> tuple[float, ...]:
+        return tuple(seeded(seed, 5, "rollout", step)(p, k).tolist())
+
+    places = [(seed, step, p, k) for seed in range(2) for step in range(3) for p in range(4) for k in range(4)]
+    assert len({drawn(*place) for place in places}) == len(places)
+    assert drawn(1, 2, 3, 0) == drawn(1, 2, 3, 0)
+    assert seeded(1, 5, "evaluation")(2, 3).tolist() != seeded(1, 5, "rollout")(2, 3).tolist()
 
 
 def test_responses_end_with_a_stop_token_or_are_truncated() -> None:
