@@ -9,9 +9,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sspo_cli.commands.screen import print_json, results
-from sspo_cli.config.compose import show_value, to_dict
+from sspo_cli.config.compose import to_dict
 from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.wording import show_value
 from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
 

@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.commands.screen import print_json, results
-from sspo_cli.config.compose import Request, compose_tree, show_value
+from sspo_cli.config.compose import Request, compose_tree
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import choice_file, groups, shipped
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.wording import show_value
 
 GLOBAL = "# @package _global_"
 FILE_WIDTH = 120

@@ -27,6 +27,7 @@ from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups, shipped, user_conf
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import EvalConfig, TrainConfig
+from sspo_cli.config.wording import describe, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
 
@@ -179,8 +180,13 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
     known = known_keys(schema)
     for key, value in list(request.values.items()):
         if key not in known:
+            hint = f"(every key: `sspo {ROOTS[schema]} --dry-run`)" if schema is TrainConfig else ""
+            request.refuse(key, f"unknown key '{key}'{nearest_key(key, known)} {hint}".rstrip())
+            continue
+        group = key.replace(".", "/")
+        if group in groups() and not isinstance(value, dict):
             request.refuse(
-                key, f"unknown key '{key}'{did_you_mean(key, known)} (every key: `sspo {ROOTS[schema]} --dry-run`)"
+                key, f"{key}={show_value(value)}: a choice is made with a slash: {group}={show_value(value)}"
             )
             continue
         if request.is_under_unknown_group(key):
@@ -205,7 +211,7 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
         for item in error.errors():
             key = ".".join(str(part) for part in path_of(item["loc"], content))
             if not request.is_under_unknown_group(key):
-                request.refuse(key, describe(key, item, content, tree))
+                request.refuse(key, describe(key, item, tree.choices))
         return None
 
 
@@ -214,42 +220,6 @@ def mark_missing(content: Any) -> Any:
     if isinstance(content, dict):
         return {key: mark_missing(value) for key, value in content.items() if value != "???"}
     return content
-
-
-def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:
-    """The key path of a problem: pydantic's location without the union tags in it."""
-    path: list[int | str] = []
-    for index, part in enumerate(loc):
-        is_tag = isinstance(content, dict) and part in (content.get("kind"), content.get("name"))
-        if is_tag and part not in content and index < len(loc):
-            continue
-        path.append(part)
-        content = content.get(part) if isinstance(content, dict) else None
-    return path
-
-
-def describe(key: str, item: Any, content: Any, tree: DictConfig) -> str:
-    """One line for one of pydantic's problems."""
-    parent = key.rpartition(".")[0]
-    group = key.split(".")[0]
-    hint = f" (see `sspo show {group}`)" if group in groups() else ""
-    discriminator = str(item.get("ctx", {}).get("discriminator", "")).strip("'")
-    if item["type"] == "unexpected_keyword_argument":
-        choice = tree.choices.get(parent.replace(".", "/"))
-        where = f" with {parent.replace('.', '/')}={choice}" if choice else ""
-        return f"unknown key '{key}'{where}{did_you_mean(key, known_keys(TrainConfig) if not choice else [])}{hint}"
-    if item["type"] == "missing":
-        return f"missing key '{key}': set it with {key}=...{hint}"
-    if item["type"] == "union_tag_not_found":
-        return f"missing key '{key}.{discriminator}'{hint}"
-    if item["type"] == "union_tag_invalid":
-        return f"{key}.{discriminator}={item['ctx']['tag']}: allowed: {item['ctx']['expected_tags']}{hint}"
-    reason = re.sub(r"^Input should", "must", item["msg"])
-    return f"{key}={show_value(item['input'])}: {reason}{hint}"
-
-
-def show_value(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def to_yaml(config: EvalConfig) -> str:

@@ -86,3 +86,19 @@ def test_a_quoted_value_is_taken_as_it_is(path: str) -> None:
 def test_a_tilde_is_the_home_directory() -> None:
     config = load_config(TrainConfig, ["model=local", "model.path=~/models/mine"])
     assert config.model.path == str(Path.home() / "models" / "mine")
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("lr=1", "unknown key 'lr', did you mean 'optim.lr'?"),
+        ("objective.epz=1", "unknown key 'objective.epz'"),
+        ("batch.promts=1", "did you mean 'batch.prompts'?"),
+        ("+objective.gate.tau_pso=1", "did you mean 'objective.gate.tau_pos'?"),
+        ("objective.gate=erf", "a choice is made with a slash: objective/gate=erf"),
+    ],
+)
+def test_a_misspelt_key_is_told_with_the_one_that_was_meant(word: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(TrainConfig, [word])
+    assert len(raised.value.problems) == 1 and hint in raised.value.problems[0]
