@@ -10,8 +10,7 @@ from sspo_cli.objectives.batch import LOG_RATIO_LIMIT, PolicyBatch, masked_mean
 
 def token_log_ratio(batch: PolicyBatch) -> Tensor:
     """l_it = log pi_theta - log pi_old, shape [B, T], at least float32, clamped to +-20, zero where masked."""
-    difference_BT = raw_log_ratio(batch)
-    return difference_BT.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
+    return raw_log_ratio(batch).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
 
 
 def raw_log_ratio(batch: PolicyBatch) -> Tensor:
@@ -20,7 +19,8 @@ def raw_log_ratio(batch: PolicyBatch) -> Tensor:
     The mask selects before anything is computed: multiplying by it afterwards would keep a masked NaN alive.
     """
     dtype = torch.promote_types(batch.logp_BT.dtype, torch.float32)
-    return torch.where(batch.mask_BT, batch.logp_BT.to(dtype) - batch.old_logp_BT.to(dtype), 0)
+    difference_BT = batch.logp_BT.to(dtype) - batch.old_logp_BT.to(dtype)
+    return torch.where(batch.mask_BT, difference_BT, 0)
 
 
 def sequence_log_ratio(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:

@@ -51,16 +51,16 @@ EDITS = {
     "sspo_cli/objectives/ratio.py": [
         (
             "mask multiplied, not selected",
-            "torch.where(batch.mask_BT, batch.logp_BT - batch.old_logp_BT, 0)",
-            "(batch.logp_BT - batch.old_logp_BT) * batch.mask_BT",
+            "torch.where(batch.mask_BT, difference_BT, 0)",
+            "difference_BT * batch.mask_BT",
         ),
+        ("mask dropped from the ratio", "torch.where(batch.mask_BT, difference_BT, 0)", "difference_BT"),
         (
-            "mask dropped from the ratio",
-            "torch.where(batch.mask_BT, batch.logp_BT - batch.old_logp_BT, 0)",
-            "batch.logp_BT - batch.old_logp_BT",
+            "ratio inverted",
+            "batch.logp_BT.to(dtype) - batch.old_logp_BT.to(dtype)",
+            "batch.old_logp_BT.to(dtype) - batch.logp_BT.to(dtype)",
         ),
-        ("ratio inverted", "batch.logp_BT - batch.old_logp_BT", "batch.old_logp_BT - batch.logp_BT"),
-        ("clamp dropped", "difference_BT.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)", "difference_BT"),
+        ("clamp dropped", "raw_log_ratio(batch).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)", "raw_log_ratio(batch)"),
         ("sequence ratio ignored", 'if level == "sequence"', 'if level == "never"'),
     ],
     "sspo_cli/objectives/gate.py": [
