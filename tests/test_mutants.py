@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .mutants import MUTANTS, ROOT, Mutant
+from tests.laws.mutants import MUTANTS, ROOT, Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.label)
