@@ -7,8 +7,6 @@ import re
 import shlex
 from pathlib import Path
 
-import yaml
-
 from sspo_cli.config.errors import ConfigError
 
 
@@ -75,12 +73,9 @@ def set_status(folder: Path, status: str) -> None:
 
 
 def get_status(folder: Path) -> str:
-    return (folder / "STATUS").read_text(encoding="utf-8").strip()
-
-
-def read_choices(folder: Path) -> dict[str, str]:
-    """The group choices of a run, from its config.yaml."""
-    return dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["choices"])
+    """What STATUS says; "not started" where a run was killed before it said anything."""
+    file = folder / "STATUS"
+    return file.read_text(encoding="utf-8").strip() if file.exists() else "not started"
 
 
 def is_run(folder: Path) -> bool:
