@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sspo_cli.config.schema import AdditionData, EvalConfig, SoftGate, TrainConfig
+import math
 
-GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out")
+from sspo_cli.config.schema import AdditionData, EvalConfig, ObjectiveConfig, SoftGate, TrainConfig
+
+GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_rescaled")
 
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
@@ -63,15 +65,68 @@ def batch_problems(config: TrainConfig) -> list[str]:
 
 
 def objective_problems(config: TrainConfig) -> list[str]:
-    problems = []
     objective = config.objective
-    if isinstance(objective.gate, SoftGate) and objective.gate.one_sided and objective.gate.name == "sigmoid":
+    return gate_problems(objective) + extras_problems(objective)
+
+
+def gate_problems(objective: ObjectiveConfig) -> list[str]:
+    problems = []
+    gate = objective.gate
+    if isinstance(gate, SoftGate) and gate.one_sided and gate.name == "sigmoid":
         problems.append(
             "objective.gate.one_sided=true: needs a gate with f(1) = 1, which sigmoid is not;"
             " use objective/gate=sigmoid_unit"
         )
-    if objective.gate.name == "constant" and objective.form == "ratio":
+    if isinstance(gate, SoftGate) and gate.calibrate and objective.form == "score":
         problems.append(
-            "objective.gate.name=constant: has no gradient in objective.form=ratio; use objective.form=score"
+            "objective.gate.calibrate: sets the slope of the gate, which objective.form=score does not use;"
+            " use objective.form=ratio"
         )
+    if gate.name == "arctan_log_ratio" and not gate.calibrate:
+        problems += [
+            f"objective.gate.{key}={tau:g}: must be above pi/2 = 1.5708, or the gate 1 + arctan(tau l)/tau is negative"
+            f" for small ratios, which objective.pool={objective.pool} cannot average in logarithms;"
+            " use objective/gate=log_arctan for a smaller tau"
+            for key, tau in (("tau_pos", gate.tau_pos), ("tau_neg", gate.tau_neg))
+            if tau <= math.pi / 2
+        ]
+    if gate.name in ("constant", "gamma") and objective.form == "ratio":
+        problems.append(
+            f"objective.gate.name={gate.name}: has not the slope 1 at r = 1 that objective.form=ratio needs;"
+            " use objective.form=score"
+        )
+    return problems
+
+
+def extras_problems(objective: ObjectiveConfig) -> list[str]:
+    problems = []
+    kl, level = objective.kl, objective.correction.level
+    if kl.place == "reward" and kl.against == "old":
+        problems.append(
+            "objective.kl.place=reward: the sampling policy does not differ from itself when the reward is given;"
+            " use objective.kl.against=reference, or objective.kl.place=loss"
+        )
+    one_weight = objective.ratio in ("sequence", "product") or objective.pool == "geometric"
+    if level == "token" and objective.form == "ratio" and one_weight:
+        problems.append(
+            f"objective.correction.level=token: objective.ratio={objective.ratio} with objective.pool={objective.pool}"
+            " has one weight per response; use objective.correction.level=sequence"
+        )
+    if objective.dynamic_sampling > 1 and objective.advantage not in GROUP_ADVANTAGES:
+        problems.append(
+            f"objective.dynamic_sampling={objective.dynamic_sampling}: drops prompts whose responses tie, which still"
+            f" teach under objective.advantage={objective.advantage}; use one of {', '.join(GROUP_ADVANTAGES)}"
+        )
+    if objective.experience == "reference":
+        unread = {
+            "objective.kl.place=reward": kl.coef > 0 and kl.place == "reward",
+            f"objective.correction.level={level}": level != "none",
+            f"objective.overlong.penalty={objective.overlong.penalty:g}": objective.overlong.penalty > 0,
+            f"objective.dynamic_sampling={objective.dynamic_sampling}": objective.dynamic_sampling > 1,
+        }
+        problems += [
+            f"{setting}: has no effect on reference solutions (objective.experience=reference), which are not sampled"
+            for setting, wanted in unread.items()
+            if wanted
+        ]
     return problems

@@ -6,10 +6,10 @@ Defaults live in conf/, never here. A section that comes in kinds is a union tol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import ConfigDict, Field, Strict
+from pydantic import ConfigDict, Discriminator, Field, Strict, Tag
 
 T = TypeVar("T")
 
@@ -123,6 +123,7 @@ class ClipGate:
     name: Literal["clip"]
     eps_low: Annotated[float, Ge(0), Lt(1)]
     eps_high: NonNegative
+    dual_clip: Annotated[float, Gt(1), Field(allow_inf_nan=False)] | None
 
 
 @section
@@ -133,27 +134,113 @@ class LogClipGate:
 
 
 @section
+class CapGate:
+    name: Literal["cap"]
+    cap: Positive
+
+
+@section
+class GammaGate:
+    name: Literal["gamma"]
+    k_pos: Positive
+    lambda_pos: Positive
+    k_neg: Positive
+    lambda_neg: Positive
+
+
+@section
+class WidthAt:
+    """A wanted token multiplier at a ratio, for A > 0; at 1/ratio for A < 0."""
+
+    at: Annotated[float, Gt(1), Field(allow_inf_nan=False)]
+    multiplier: Positive
+
+
+@section
+class Saturation:
+    """The wanted limits of f(r) / f(1) as r goes to 0, for A < 0, and to infinity, for A > 0."""
+
+    low: Annotated[float, Gt(0), Lt(1)]
+    high: Annotated[float, Gt(1), Field(allow_inf_nan=False)]
+
+
+def kind_of_width(value: Any) -> str:
+    """Told by the keys: {at, multiplier} or {low, high}."""
+    if isinstance(value, WidthAt | Saturation):
+        return type(value).__name__
+    return "Saturation" if isinstance(value, dict) and ("low" in value or "high" in value) else "WidthAt"
+
+
+Calibration = Annotated[
+    Annotated[WidthAt, Tag("WidthAt")] | Annotated[Saturation, Tag("Saturation")], Discriminator(kind_of_width)
+]
+
+
+@section
 class SoftGate:
     name: Literal[
-        "sigmoid", "sigmoid_unit", "arctan", "erf", "softsign", "log_arctan", "log_erf", "log_softsign", "log_tanh"
+        "sigmoid",
+        "sigmoid_unit",
+        "arctan",
+        "erf",
+        "softsign",
+        "log_arctan",
+        "arctan_log_ratio",
+        "log_erf",
+        "log_softsign",
+        "log_tanh",
     ]
     tau_pos: Positive
     tau_neg: Positive
     one_sided: bool
+    calibrate: Calibration | None
 
 
-GateConfig = Annotated[PlainGate | ClipGate | LogClipGate | SoftGate, Field(discriminator="name")]
+GateConfig = Annotated[PlainGate | ClipGate | LogClipGate | CapGate | GammaGate | SoftGate, Field(discriminator="name")]
+
+
+@section
+class KlSection:
+    coef: NonNegative
+    against: Literal["reference", "old"]
+    place: Literal["loss", "reward"]
+    estimator: Literal["k1", "k2", "k3"]
+
+
+@section
+class CorrectionSection:
+    level: Literal["none", "token", "sequence"]
+    cap: Positive
+
+
+@section
+class OverlongSection:
+    penalty: NonNegative
+    buffer: Annotated[float, Gt(0), Le(1)]
 
 
 @section
 class ObjectiveConfig:
     experience: Literal["rollout", "reference"]
     form: Literal["ratio", "score"]
-    ratio: Literal["token", "sequence"]
+    ratio: Literal["token", "sequence", "sequence_token", "product"]
     gate: GateConfig
     pool: Literal["arithmetic", "geometric"]
-    normalize: Literal["response", "token", "constant"]
-    advantage: Literal["group_zscore", "group_mean", "leave_one_out", "batch_zscore", "none"]
+    normalize: Literal["response", "token", "constant", "sum"]
+    advantage: Literal[
+        "group_zscore",
+        "group_mean",
+        "leave_one_out",
+        "group_mean_rescaled",
+        "batch_mean",
+        "batch_zscore",
+        "none",
+    ]
+    kl: KlSection
+    entropy_coef: NonNegative
+    correction: CorrectionSection
+    overlong: OverlongSection
+    dynamic_sampling: Count
 
 
 @section

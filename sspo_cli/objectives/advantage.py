@@ -37,6 +37,18 @@ def leave_one_out(reward_PG: Tensor) -> Tensor:
     return group_mean(reward_PG) * scored_P1 / (scored_P1 - 1).clamp(min=1)
 
 
+def group_mean_rescaled(reward_PG: Tensor) -> Tensor:
+    """R - mean within each group, times responses / responses in groups that are not tied (GPG, arXiv 2504.02546)."""
+    centred_PG = group_mean(reward_PG)
+    live = (centred_PG != 0).any(-1).sum().clamp(min=1)
+    return centred_PG * len(reward_PG) / live
+
+
+def batch_mean(reward_PG: Tensor) -> Tensor:
+    """R - mean over the whole rollout."""
+    return group_mean(reward_PG.reshape(1, -1)).reshape(reward_PG.shape)
+
+
 def batch_zscore(reward_PG: Tensor) -> Tensor:
     """(R - mean) / (std + 1e-6) over the whole rollout."""
     return group_zscore(reward_PG.reshape(1, -1)).reshape(reward_PG.shape)
@@ -55,6 +67,8 @@ ADVANTAGES: Mapping[str, Advantage] = {
     "group_zscore": group_zscore,
     "group_mean": group_mean,
     "leave_one_out": leave_one_out,
+    "group_mean_rescaled": group_mean_rescaled,
+    "batch_mean": batch_mean,
     "batch_zscore": batch_zscore,
     "none": none,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -20,6 +20,10 @@ class PolicyBatch:
     old_logp_BT: log-probability under the policy that sampled it, no gradient.
     advantage_B: one advantage per response.
     mask_BT: bool, True at response tokens. Values elsewhere are never read, NaN included.
+    rollout_logp_BT: log-probability as the sampler computed it; read by an off-policy correction.
+    reference_logp_BT: log-probability under the reference policy; read by a KL penalty against it.
+    entropy_BT: entropy in nats of the distribution that each token was drawn from, with gradient; read by an entropy
+        bonus.
 
     Raises:
         ValueError: if the shapes disagree, so that [B] never broadcasts against [B, T] by accident.
@@ -29,15 +33,34 @@ class PolicyBatch:
     old_logp_BT: Tensor
     advantage_B: Tensor
     mask_BT: Tensor
+    rollout_logp_BT: Tensor | None = None
+    reference_logp_BT: Tensor | None = None
+    entropy_BT: Tensor | None = None
 
     def __post_init__(self) -> None:
         B, T = self.logp_BT.shape
-        expected = {"old_logp_BT": (B, T), "mask_BT": (B, T), "advantage_B": (B,)}
-        for name, shape in expected.items():
-            if tuple(getattr(self, name).shape) != shape:
-                raise ValueError(f"{name} has shape {tuple(getattr(self, name).shape)}, expected {shape}")
+        for field in fields(self):
+            value, shape = getattr(self, field.name), (B,) if field.name == "advantage_B" else (B, T)
+            if value is not None and tuple(value.shape) != shape:
+                raise ValueError(f"{field.name} has shape {tuple(value.shape)}, expected {shape}")
         if self.mask_BT.dtype != torch.bool:
             raise ValueError(f"mask_BT has dtype {self.mask_BT.dtype}, expected torch.bool")
+
+    def token_tensors(self) -> dict[str, Tensor]:
+        """Every tensor of shape [B, T] that is there, by name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "advantage_B"}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def needed(self, name: str) -> Tensor:
+        """The optional tensor `name`.
+
+        Raises:
+            ValueError: if the batch was made without it.
+        """
+        value: Tensor | None = getattr(self, name)
+        if value is None:
+            raise ValueError(f"this objective reads {name}, which the batch does not have")
+        return value
 
     @property
     def length_B(self) -> Tensor:
@@ -73,3 +96,12 @@ class ObjectiveOutput:
 def masked_mean(value_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """Mean over the response tokens of each response: [B, T] -> [B]. Masked values are not read."""
     return torch.where(mask_BT, value_BT, 0).sum(-1) / mask_BT.sum(-1).clamp(min=1)
+
+
+def masked_difference(left_BT: Tensor, right_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """left - right in at least float32, zero where masked.
+
+    The mask selects before anything is computed: multiplying by it afterwards would keep a masked NaN alive.
+    """
+    dtype = torch.promote_types(left_BT.dtype, torch.float32)
+    return torch.where(mask_BT, left_BT.to(dtype) - right_BT.to(dtype), 0)

@@ -47,19 +47,49 @@ class ConstantGate:
 
 
 @dataclass(frozen=True)
+class CapGate:
+    """f(r) = min(r, e^upper), whatever the sign of A (CISPO, arXiv 2506.13585)."""
+
+    upper: float
+
+    def __call__(self, log_ratio_BT: Tensor, advantage_B: Tensor) -> Tensor:
+        return log_ratio_BT.clamp(max=self.upper)
+
+
+@dataclass(frozen=True)
+class GammaGate:
+    """f(r) = e^lambda r^k e^(-lambda r), with k and lambda by the sign of A; f(1) = 1 (VESPO, arXiv 2602.10693).
+
+    f'(1) = k - lambda, so that it weighs log pi in the score form and has no place in the ratio form.
+    """
+
+    k_pos: float
+    lambda_pos: float
+    k_neg: float
+    lambda_neg: float
+
+    def __call__(self, log_ratio_BT: Tensor, advantage_B: Tensor) -> Tensor:
+        k_B1 = by_sign(advantage_B, self.k_pos, self.k_neg, log_ratio_BT)
+        lambda_B1 = by_sign(advantage_B, self.lambda_pos, self.lambda_neg, log_ratio_BT)
+        return k_B1 * log_ratio_BT - lambda_B1 * torch.expm1(log_ratio_BT)
+
+
+@dataclass(frozen=True)
 class BoundGate:
     """One-sided clipping: l <= upper where A > 0, l >= lower elsewhere.
 
     Equals min(r A, clip(r) A) / A of PPO (arXiv 1707.06347, eq. 7) with upper = log(1 + eps_high) and
     lower = log(1 - eps_low), and GMPO's clipping (arXiv 2507.20673) with upper = eps_high and lower = -eps_low.
+    ceiling: dual clip, l <= ceiling where A < 0 too (arXiv 1912.09729).
     """
 
     lower: float
     upper: float
+    ceiling: float | None = None
 
     def __call__(self, log_ratio_BT: Tensor, advantage_B: Tensor) -> Tensor:
         clipped_above_BT = log_ratio_BT.clamp(max=self.upper)
-        clipped_below_BT = log_ratio_BT.clamp(min=self.lower)
+        clipped_below_BT = log_ratio_BT.clamp(min=self.lower, max=self.ceiling)
         return torch.where(advantage_B[:, None] > 0, clipped_above_BT, clipped_below_BT)
 
 
@@ -77,13 +107,18 @@ class SoftGate:
 
     def __call__(self, log_ratio_BT: Tensor, advantage_B: Tensor) -> Tensor:
         positive_B1 = advantage_B[:, None] > 0
-        # Two Python numbers would meet in float32 here, whatever the dtype of the ratios.
-        tau_B1 = torch.where(positive_B1, log_ratio_BT.new_full((), self.tau_pos), self.tau_neg)
+        tau_B1 = by_sign(advantage_B, self.tau_pos, self.tau_neg, log_ratio_BT)
         log_gate_BT = self.curve(log_ratio_BT, tau_B1)
         if not self.one_sided:
             return log_gate_BT
         moved_with_advantage_BT = torch.where(positive_B1, log_ratio_BT > 0, log_ratio_BT < 0)
         return torch.where(moved_with_advantage_BT, log_gate_BT, log_ratio_BT)
+
+
+def by_sign(advantage_B: Tensor, positive: float, other: float, like: Tensor) -> Tensor:
+    """`positive` where A > 0 and `other` elsewhere: [B, 1] in the dtype of `like`."""
+    # Two Python numbers would meet in float32 here, whatever the dtype of the ratios.
+    return torch.where(advantage_B[:, None] > 0, like.new_full((), positive), other)
 
 
 def log_of_one_plus(excess: Tensor) -> Tensor:
@@ -121,6 +156,11 @@ def log_arctan(log_ratio: Tensor, tau: Tensor) -> Tensor:
     return torch.atan(tau * log_ratio) / tau
 
 
+def arctan_log_ratio(log_ratio: Tensor, tau: Tensor) -> Tensor:
+    """f = 1 + arctan(tau l) / tau; positive for every l where tau > pi/2 only."""
+    return log_of_one_plus(torch.atan(tau * log_ratio) / tau)
+
+
 def log_erf(log_ratio: Tensor, tau: Tensor) -> Tensor:
     """log f = sqrt(pi/2)/tau * erf(tau l / sqrt 2)."""
     return ROOT_HALF_PI / tau * torch.erf(tau * log_ratio / math.sqrt(2))
@@ -143,6 +183,7 @@ CURVES: Mapping[str, Curve] = {
     "erf": erf,
     "softsign": softsign,
     "log_arctan": log_arctan,
+    "arctan_log_ratio": arctan_log_ratio,
     "log_erf": log_erf,
     "log_softsign": log_softsign,
     "log_tanh": log_tanh,

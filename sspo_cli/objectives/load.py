@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sspo_cli.config.compose import load_config
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.rules import objective_problems
-from sspo_cli.config.schema import ClipGate, GateConfig, LogClipGate, ObjectiveConfig, SoftGate, TrainConfig
+from sspo_cli.config.schema import (
+    CapGate,
+    ClipGate,
+    GammaGate,
+    GateConfig,
+    LogClipGate,
+    ObjectiveConfig,
+    SoftGate,
+    TrainConfig,
+    WidthAt,
+)
 from sspo_cli.objectives import gate
+from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
+from sspo_cli.objectives.correction import Correction
+from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.objectives.objective import Objective
 
 
@@ -26,22 +41,69 @@ def load_objective(name: str, overrides: Sequence[str] = ()) -> Objective:
 
 
 def build_objective(config: ObjectiveConfig) -> Objective:
-    """The parts that `config` names."""
+    """The parts that `config` names.
+
+    Raises:
+        ConfigError: if no temperature gives the gate the width that objective.gate.calibrate asks for.
+    """
+    kl, correction = config.kl, config.correction
     return Objective(
         ratio=config.ratio,
-        gate=build_gate(config.gate),
+        gate=build_gate(config.gate, config.pool),
         pool=config.pool,
         normalize=config.normalize,
         form=config.form,
+        kl=KlPenalty(kl.coef, kl.against, kl.estimator) if kl.coef and kl.place == "loss" else None,
+        entropy_coef=config.entropy_coef,
+        correction=Correction(correction.level, correction.cap) if correction.level != "none" else None,
     )
 
 
-def build_gate(config: GateConfig) -> gate.Gate:
-    """Clip bounds become log-ratio bounds here: 1 - eps_low = 0 has no logarithm, so the schema asks eps_low < 1."""
+def build_gate(config: GateConfig, pool: str) -> gate.Gate:
+    """Bounds of ratios become bounds of log-ratios here: 1 - eps_low = 0 has no logarithm, so eps_low stays below 1."""
     if isinstance(config, ClipGate):
-        return gate.BoundGate(lower=math.log1p(-config.eps_low), upper=math.log1p(config.eps_high))
+        ceiling = math.log(config.dual_clip) if config.dual_clip else None
+        return gate.BoundGate(math.log1p(-config.eps_low), math.log1p(config.eps_high), ceiling)
     if isinstance(config, LogClipGate):
         return gate.BoundGate(lower=-config.eps_low, upper=config.eps_high)
+    if isinstance(config, CapGate):
+        return gate.CapGate(upper=math.log(config.cap))
+    if isinstance(config, GammaGate):
+        return gate.GammaGate(config.k_pos, config.lambda_pos, config.k_neg, config.lambda_neg)
     if isinstance(config, SoftGate):
+        config = calibrated(config, pool)
         return gate.SoftGate(gate.CURVES[config.name], config.tau_pos, config.tau_neg, config.one_sided)
     return gate.IdentityGate() if config.name == "identity" else gate.ConstantGate()
+
+
+def calibrated(config: SoftGate, pool: str) -> SoftGate:
+    """`config` with the temperatures that its `calibrate` asks for, tau_pos at r > 1 and tau_neg at r < 1.
+
+    Raises:
+        ConfigError: if there are none.
+    """
+    wanted, curve = config.calibrate, gate.CURVES[config.name]
+    if wanted is None:
+        return config
+    if isinstance(wanted, WidthAt):
+        words = f"multiplier {wanted.multiplier:g} at ratio"
+        found = {
+            f"{words} {ratio:.4g}": tau_for_multiplier(curve, pool, ratio, wanted.multiplier)
+            for ratio in (wanted.at, 1 / wanted.at)
+        }
+    else:
+        found = {
+            f"saturation at {wanted.high:g}": tau_for_saturation(curve, math.inf, wanted.high),
+            f"saturation at {wanted.low:g}": tau_for_saturation(curve, 0, wanted.low),
+        }
+    missing = [wish for wish, tau in found.items() if tau is None]
+    if missing:
+        raise ConfigError(
+            [
+                f"objective.gate.calibrate: no tau gives objective.gate.name={config.name} with objective.pool={pool}"
+                f" {' nor '.join(missing)}; see what it can do with `sspo show objective sspo"
+                f" objective/gate={config.name} --plot`"
+            ]
+        )
+    tau_pos, tau_neg = (tau for tau in found.values() if tau is not None)
+    return replace(config, tau_pos=tau_pos, tau_neg=tau_neg, calibrate=None)

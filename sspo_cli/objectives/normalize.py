@@ -27,4 +27,9 @@ def constant(batch: PolicyBatch, counts: Counts) -> Tensor:
     return batch.length_B / (counts.responses * counts.max_response_length)
 
 
-NORMALIZERS: Mapping[str, Normalizer] = {"response": response, "token": token, "constant": constant}
+def total(batch: PolicyBatch, counts: Counts) -> Tensor:
+    """omega_i = T_i / N: the sum over the tokens of a response, a mean over responses (REINFORCE)."""
+    return batch.length_B / counts.responses
+
+
+NORMALIZERS: Mapping[str, Normalizer] = {"response": response, "token": token, "constant": constant, "sum": total}

@@ -1,11 +1,15 @@
-"""Log importance ratios, per token or per sequence."""
+"""Log importance ratios, per token or per sequence: [B, T] -> [B, T]."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from sspo_cli.objectives.batch import LOG_RATIO_LIMIT, PolicyBatch, masked_mean
+from sspo_cli.objectives.batch import LOG_RATIO_LIMIT, PolicyBatch, masked_difference, masked_mean
+
+Ratio = Callable[[Tensor, Tensor], Tensor]
 
 
 def token_log_ratio(batch: PolicyBatch) -> Tensor:
@@ -14,20 +18,34 @@ def token_log_ratio(batch: PolicyBatch) -> Tensor:
 
 
 def raw_log_ratio(batch: PolicyBatch) -> Tensor:
-    """l_it before clamping, shape [B, T], zero where masked.
-
-    The mask selects before anything is computed: multiplying by it afterwards would keep a masked NaN alive.
-    """
-    dtype = torch.promote_types(batch.logp_BT.dtype, torch.float32)
-    difference_BT = batch.logp_BT.to(dtype) - batch.old_logp_BT.to(dtype)
-    return torch.where(batch.mask_BT, difference_BT, 0)
+    """l_it before clamping, shape [B, T], zero where masked."""
+    return masked_difference(batch.logp_BT, batch.old_logp_BT, batch.mask_BT)
 
 
-def sequence_log_ratio(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """mean_t l_it at every token of its response, shape [B, T] (GSPO, arXiv 2507.18071, eq. 7)."""
+def token(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """l_it itself."""
+    return log_ratio_BT
+
+
+def sequence(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """mean_t l_it at every token of its response (GSPO, arXiv 2507.18071, eq. 7)."""
     return masked_mean(log_ratio_BT, mask_BT)[:, None].expand_as(log_ratio_BT)
 
 
-def apply_ratio(level: str, log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Token log-ratios [B, T] seen at `level`: "token" or "sequence"."""
-    return sequence_log_ratio(log_ratio_BT, mask_BT) if level == "sequence" else log_ratio_BT
+def sequence_token(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """The value of `sequence`, with the gradient of each token flowing to that token alone (GSPO-token, same paper)."""
+    return sequence(log_ratio_BT, mask_BT).detach() + log_ratio_BT - log_ratio_BT.detach()
+
+
+def product(log_ratio_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """sum_t l_it at every token of its response, clamped to +-20: the ratio of whole responses (RLOO, VESPO)."""
+    log_product_B = torch.where(mask_BT, log_ratio_BT, 0).sum(-1)
+    return log_product_B.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)[:, None].expand_as(log_ratio_BT)
+
+
+RATIOS: Mapping[str, Ratio] = {
+    "token": token,
+    "sequence": sequence,
+    "sequence_token": sequence_token,
+    "product": product,
+}
