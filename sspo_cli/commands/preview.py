@@ -56,7 +56,7 @@ def response_tokens(config: TrainConfig) -> int | None:
     """The most tokens that one step can sample; None for reference solutions, which have their own length."""
     if config.objective.experience == "reference":
         return None
-    return config.responses_per_rollout * config.rollout.max_response_length
+    return config.responses_per_rollout * config.objective.dynamic_sampling * config.rollout.max_response_length
 
 
 def tree_of(config: TrainConfig) -> Tree:

@@ -83,25 +83,29 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     from sspo_cli.data.encode import encode_solution
     from sspo_cli.data.load import load_dataset
     from sspo_cli.engine.device import choose_device
-    from sspo_cli.engine.loop import Parts
+    from sspo_cli.engine.parts import Parts
     from sspo_cli.models.fit import check_positions
     from sspo_cli.models.load import load_policy
+    from sspo_cli.objectives import build_objective
     from sspo_cli.rewards.load import load_reward
 
     model = settings.model
     if checkpoint is not None:
         model = LocalModel(kind="local", path=str(checkpoint))
     device = choose_device(settings.engine)
-    dataset, reward, policy = all_or_problems(
+    dataset, reward, policy, _ = all_or_problems(
         lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
         lambda: load_reward(settings.reward),
         lambda: load_policy(model, settings.seed, device),
+        lambda: build_objective(settings.objective),
     )
     longest = max(settings.rollout.max_response_length, settings.eval.max_response_length)
     check_positions(policy, dataset, longest)
     if settings.objective.experience == "reference":
         encode_solution(policy.tokenizer, dataset.train_problem(0))
-    return Parts(policy, dataset, reward)
+    kl = settings.objective.kl
+    reference = load_policy(settings.model, settings.seed, device) if kl.coef and kl.against == "reference" else None
+    return Parts(policy, dataset, reward, reference)
 
 
 def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: Path | None, parts: Any) -> None:

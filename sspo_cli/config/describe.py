@@ -12,6 +12,9 @@ def batch_sentence(config: TrainConfig) -> str:
         source = f"{responses} reference solutions"
     else:
         source = f"{batch.prompts} prompts x {batch.samples_per_prompt} samples = {responses} responses"
+    limit = config.objective.dynamic_sampling
+    if limit > 1:
+        source += f" that do not tie, from at most {limit * batch.prompts} prompts"
     updates = config.updates_per_rollout
     passes = f" ({batch.epochs} epochs of {batch.minibatches})" if batch.epochs > 1 else ""
     plural = "s" if updates > 1 else ""
@@ -20,7 +23,14 @@ def batch_sentence(config: TrainConfig) -> str:
 
 def notes(config: TrainConfig) -> list[str]:
     """What a user should know of this configuration before waiting for it."""
+    found = []
     on_policy = config.updates_per_rollout == 1 and config.rollout.staleness == 0
     if on_policy and config.objective.experience == "rollout":
-        return ["with 1 update per rollout these objectives are the same up to normalisation"]
-    return []
+        found.append("with 1 update per rollout these objectives are the same up to normalisation")
+    kl = config.objective.kl
+    if kl.coef and kl.place == "loss" and kl.against == "reference" and kl.estimator == "k1":
+        found.append(
+            "objective.kl.estimator=k1 in the loss: its expected gradient is zero, so it holds nothing back;"
+            " use k2 or k3, or objective.kl.place=reward"
+        )
+    return found

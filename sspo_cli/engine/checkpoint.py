@@ -21,9 +21,10 @@ from sspo_cli.runs.folder import checkpoints
 
 @dataclass
 class Progress:
-    """step: rollouts learned from. tokens: response tokens generated or read so far. seconds: spent so far."""
+    """step: rollouts learned from. prompts and tokens: problems and response tokens drawn. seconds: spent so far."""
 
     step: int = 0
+    prompts: int = 0
     tokens: int = 0
     seconds: float = 0.0
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import OverlongSection, TrainConfig
 from sspo_cli.data.encode import encode_prompt, encode_solution
-from sspo_cli.data.problem import Dataset, Problem
+from sspo_cli.data.problem import Problem
+from sspo_cli.engine.parts import Parts
+from sspo_cli.engine.score import score
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.advantage import ADVANTAGES
-from sspo_cli.rewards.load import Reward
+from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded
 
 
@@ -27,29 +30,50 @@ class Experience:
     metrics: dict[str, float]
 
 
-def collect(
-    policy: Policy,
-    dataset: Dataset,
-    reward: Reward,
-    config: TrainConfig,
-    step: int,
-    progress: Progress,
-) -> Experience:
-    """The experience of step `step` (from 1), drawn with the current weights."""
-    first = (step - 1) * config.batch.prompts
-    problems = [dataset.train_problem(first + p) for p in range(config.batch.prompts)]
+@dataclass(frozen=True)
+class Group:
+    """The G responses to one prompt, with their texts and the parts of their rewards."""
+
+    problem: Problem
+    prompt: list[int]
+    responses: list[Response]
+    texts: list[str]
+    parts: list[Mapping[str, float]]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [sum(part.values()) for part in self.parts]
+
+    @property
+    def tied(self) -> bool:
+        """Whether the rewards, those that could be given, are all equal: the group cannot tell good from bad."""
+        return len({reward for reward in self.rewards if reward == reward}) < 2
+
+
+def collect(parts: Parts, config: TrainConfig, step: int, first_problem: int, progress: Progress) -> Experience:
+    """The experience of step `step` (from 1), drawn with the current weights.
+
+    Takes problems of the training stream from number `first_problem`: batch.prompts of them, or with dynamic sampling
+    as many as it takes until so many groups do not tie, within its limit. The metric prompts/generated says how many.
+    """
+    P = config.batch.prompts
     if config.objective.experience == "reference":
-        return reference_solutions(policy, problems)
-    prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
-    decoding = Decoding(
-        samples_per_prompt=config.batch.samples_per_prompt,
-        temperature=config.rollout.temperature,
-        max_response_length=config.rollout.max_response_length,
-        tokens_in_flight=config.engine.tokens_per_generation,
-    )
-    uniforms = seeded(config.seed, decoding.max_response_length, "rollout", step)
-    responses = sample(policy, prompts, decoding, uniforms, progress)
-    return judge(policy, problems, prompts, responses, reward, config)
+        return reference_solutions(parts.policy, problems_from(parts, first_problem, P))
+    limit = P * config.objective.dynamic_sampling
+    groups: list[Group] = []
+    missing = P
+    while missing and len(groups) < limit:
+        problems = problems_from(parts, first_problem + len(groups), min(missing, limit - len(groups)))
+        groups += draw(parts, config, problems, step, len(groups), progress)
+        missing = P - sum(not group.tied for group in groups)
+    live_first = sorted(range(len(groups)), key=lambda place: groups[place].tied)
+    kept = [groups[place] for place in sorted(live_first[:P])]
+    learned = learn_from(kept, parts, config)
+    return Experience(learned.trajectories, learned.samples, {**metrics_of(groups), **learned.metrics})
+
+
+def problems_from(parts: Parts, first: int, count: int) -> list[Problem]:
+    return [parts.dataset.train_problem(first + p) for p in range(count)]
 
 
 def reference_solutions(policy: Policy, problems: list[Problem]) -> Experience:
@@ -57,56 +81,108 @@ def reference_solutions(policy: Policy, problems: list[Problem]) -> Experience:
         Trajectory(encode_prompt(policy.tokenizer, item.prompt), encode_solution(policy.tokenizer, item), None, 1.0)
         for item in problems
     ]
-    length = sum(len(item.response) for item in trajectories) / len(trajectories)
-    return Experience(trajectories, [], {"response/length": length})
+    tokens = sum(len(item.response) for item in trajectories)
+    metrics = {
+        "response/length": tokens / len(trajectories),
+        "tokens/generated": tokens,
+        "prompts/generated": len(problems),
+    }
+    return Experience(trajectories, [], metrics)
 
 
-def judge(
-    policy: Policy,
-    problems: list[Problem],
-    prompts: list[list[int]],
-    responses: list[Response],
-    reward: Reward,
-    config: TrainConfig,
-) -> Experience:
-    """Reward every response and compare it with its group."""
-    G = config.batch.samples_per_prompt
+def draw(
+    parts: Parts, config: TrainConfig, problems: Sequence[Problem], step: int, place: int, progress: Progress
+) -> list[Group]:
+    """Sample and judge the responses to `problems`, of which the first is number `place` of its step."""
+    policy, G = parts.policy, config.batch.samples_per_prompt
+    prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
+    decoding = Decoding(
+        samples_per_prompt=G,
+        temperature=config.rollout.temperature,
+        max_response_length=config.rollout.max_response_length,
+        tokens_in_flight=config.engine.tokens_per_generation,
+    )
+    uniforms = seeded(config.seed, decoding.max_response_length, "rollout", step)
+    responses = sample(policy, prompts, decoding, lambda p, k: uniforms(place + p, k), progress)
     texts = [policy.decode(response.token_ids) for response in responses]
-    parts = [reward(problems[i // G], text) for i, text in enumerate(texts)]
-    reward_PG = torch.tensor([sum(part.values()) for part in parts]).reshape(-1, G)
-    advantage_B = ADVANTAGES[config.objective.advantage](reward_PG).flatten().tolist()
-    trajectories = [
-        Trajectory(prompts[i // G], response.token_ids, response.logp_T, advantage_B[i])
-        for i, response in enumerate(responses)
+    rewards = [parts.reward(problems[i // G], text) for i, text in enumerate(texts)]
+    return [
+        Group(problem, prompt, responses[i : i + G], texts[i : i + G], rewards[i : i + G])
+        for problem, prompt, i in zip(problems, prompts, range(0, len(responses), G), strict=True)
     ]
+
+
+def learn_from(groups: Sequence[Group], parts: Parts, config: TrainConfig) -> Experience:
+    """Compare every response with its group, by its reward less what the objective takes from it."""
+    objective = config.objective
+    trajectories = [
+        Trajectory(group.prompt, item.token_ids, item.logp_T, 0.0) for group in groups for item in group.responses
+    ]
+    reward_PG = torch.tensor([group.rewards for group in groups])
+    shaping: dict[str, Tensor] = {}
+    if objective.overlong.penalty:
+        shaping["overlong"] = -overlong(trajectories, objective.overlong, config.rollout.max_response_length)
+    if parts.reference is not None and objective.kl.place == "reward":
+        shaping["kl"] = -kl_of_responses(trajectories, parts.reference, config)
+    shaped_PG = reward_PG + sum(shaping.values(), torch.zeros(reward_PG.numel())).reshape(reward_PG.shape)
+    advantage_B = ADVANTAGES[objective.advantage](shaped_PG).flatten().tolist()
+    G = config.batch.samples_per_prompt
     samples = [
         {
-            "problem": problems[i // G].id,
-            "prompt": problems[i // G].prompt,
-            "response": texts[i],
-            "reward": float(reward_PG[i // G, i % G]),
-            "reward_parts": dict(parts[i]),
+            "problem": groups[i // G].problem.id,
+            "prompt": groups[i // G].problem.prompt,
+            "response": groups[i // G].texts[i % G],
+            "reward": groups[i // G].rewards[i % G],
+            "reward_parts": dict(groups[i // G].parts[i % G]),
+            **({"shaping": {name: float(value_B[i]) for name, value_B in shaping.items()}} if shaping else {}),
             "advantage": advantage_B[i],
-            "length": len(response.token_ids),
-            "truncated": response.truncated,
+            "length": len(item.response),
+            "truncated": groups[i // G].responses[i % G].truncated,
         }
-        for i, response in enumerate(responses)
+        for i, item in enumerate(trajectories)
     ]
-    return Experience(trajectories, samples, rollout_metrics(responses, parts, reward_PG))
+    learned = [
+        Trajectory(item.prompt, item.response, item.old_logp_T, advantage)
+        for item, advantage in zip(trajectories, advantage_B, strict=True)
+    ]
+    metrics = {f"shaping/{name}": float(value_B.mean()) for name, value_B in shaping.items()}
+    return Experience(learned, samples, {"prompts/kept": sum(not group.tied for group in groups), **metrics})
 
 
-def rollout_metrics(
-    responses: list[Response], parts: list[Mapping[str, float]], reward_PG: torch.Tensor
-) -> dict[str, float]:
-    tied_P = reward_PG.isnan().all(-1) | (
-        reward_PG.nan_to_num(torch.inf).amin(-1) == reward_PG.nan_to_num(-torch.inf).amax(-1)
-    )
+def overlong(trajectories: Sequence[Trajectory], section: OverlongSection, max_response_length: int) -> Tensor:
+    """DAPO's soft limit on length (arXiv 2503.14476), [B]: 0 up to the buffer, growing to the penalty at its end."""
+    length_B = torch.tensor([float(len(item.response)) for item in trajectories])
+    buffer = section.buffer * max_response_length
+    return section.penalty * ((length_B - (max_response_length - buffer)) / buffer).clamp(0, 1)
+
+
+def kl_of_responses(trajectories: Sequence[Trajectory], reference: Policy, config: TrainConfig) -> Tensor:
+    """kl.coef times the estimate of KL(sampler || reference), summed over the tokens of each response: [B]."""
+    kl = config.objective.kl
+    penalty = KlPenalty(kl.coef, kl.against, kl.estimator)
+    logps = score(reference, trajectories, config)
+    sums = [
+        penalty.per_token(reference_T - item.old_logp_T).sum()
+        for reference_T, item in zip(logps, trajectories, strict=True)
+        if item.old_logp_T is not None
+    ]
+    return kl.coef * torch.stack(sums)
+
+
+def metrics_of(groups: Sequence[Group]) -> dict[str, float]:
+    """Of everything that was sampled, whether it is learned from or not."""
+    reward_PG = torch.tensor([group.rewards for group in groups])
+    parts = [part for group in groups for part in group.parts]
+    responses = [response for group in groups for response in group.responses]
     names = sorted({name for part in parts for name in part})
+    tokens = sum(len(response.token_ids) for response in responses)
     return {
         "reward/mean": float(reward_PG.nanmean()),
         **{f"reward/{name}": float(torch.tensor([part.get(name, 0.0) for part in parts]).nanmean()) for name in names},
         "reward/unscored": float(reward_PG.isnan().float().mean()),
-        "group/dead": float(tied_P.float().mean()),
-        "response/length": sum(len(response.token_ids) for response in responses) / len(responses),
+        "group/dead": sum(group.tied for group in groups) / len(groups),
+        "prompts/generated": len(groups),
+        "tokens/generated": tokens,
+        "response/length": tokens / len(responses),
         "response/truncated": sum(response.truncated for response in responses) / len(responses),
     }

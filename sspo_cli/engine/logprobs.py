@@ -11,10 +11,12 @@ from sspo_cli.engine.trajectory import Microbatch
 from sspo_cli.rollout.sampler import at_least_float32
 
 
-def response_logprobs(model: Any, microbatch: Microbatch, temperature: float) -> tuple[Tensor, Tensor]:
-    """log pi of every response token, with gradient, and the entropy in nats, without: [B, T] each, at least float32.
+def response_logprobs(
+    model: Any, microbatch: Microbatch, temperature: float, *, entropy_gradient: bool = False
+) -> tuple[Tensor, Tensor]:
+    """log pi of every response token, with gradient, and the entropy in nats, with or without: [B, T] each.
 
-    The logits are divided by the sampler's temperature, so that both see one distribution.
+    Both are at least float32. The logits are divided by the sampler's temperature, so that both see one distribution.
     """
     T = microbatch.response_BT.shape[1]
     output = model(
@@ -28,6 +30,6 @@ def response_logprobs(model: Any, microbatch: Microbatch, temperature: float) ->
     logits_BTV = output.logits[:, :-1]
     logp_BTV = torch.log_softmax(logits_BTV.to(at_least_float32(logits_BTV.dtype)) / temperature, dim=-1)
     logp_BT = logp_BTV.gather(-1, microbatch.response_BT[:, :, None]).squeeze(-1)
-    with torch.no_grad():
+    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
         entropy_BT = -(logp_BTV.exp() * logp_BTV).sum(-1)
     return logp_BT, entropy_BT

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience, collect
 from sspo_cli.engine.measure import Stopwatch, peak_memory_gib
 from sspo_cli.engine.optimizer import learning_rate, make_optimizer
+from sspo_cli.engine.parts import Parts
+from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import Updater
 from sspo_cli.evaluation.evaluate import evaluate
-from sspo_cli.models.policy import Policy
 from sspo_cli.objectives import build_objective
-from sspo_cli.rewards.load import Reward
 from sspo_cli.runs import jsonl
 from sspo_cli.seeds import stream
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a run is made of, loaded and checked."""
-
-    policy: Policy
-    dataset: Dataset
-    reward: Reward
 
 
 class Loop:
@@ -110,6 +99,7 @@ class Loop:
                 **metrics,
                 **evaluation,
                 "tokens/total": self.progress.tokens,
+                "prompts/total": self.progress.prompts,
                 **{f"time/{name}_s": seconds for name, seconds in watch.seconds.items()},
                 "throughput/rollout_tokens_per_s": drawn / watch.seconds["rollout"],
                 "throughput/update_tokens_per_s": learned / watch.seconds["update"],
@@ -123,16 +113,15 @@ class Loop:
         newest = min(step + staleness, self.config.train.steps)
         tokens = 0
         for number in range(step + len(self.pending), newest + 1):
-            parts = self.parts
             experience = collect(
-                parts.policy,
-                parts.dataset,
-                parts.reward,
+                self.parts,
                 self.config,
                 number,
+                self.progress.prompts,
                 lambda done, total: self.display.phase("rollout", done, total),
             )
-            tokens += sum(len(item.response) for item in experience.trajectories)
+            self.progress.prompts += int(experience.metrics["prompts/generated"])
+            tokens += int(experience.metrics["tokens/generated"])
             self.pending.append(experience)
         return tokens
 
@@ -140,7 +129,7 @@ class Loop:
         """Every update of this rollout. Returns the mean of each metric over them."""
         updates_per_step = self.config.updates_per_rollout
         history: list[dict[str, float]] = []
-        for minibatch in self.minibatches(experience.trajectories, step):
+        for minibatch in self.minibatches(with_logps(experience.trajectories, self.parts, self.config), step):
             number = (step - 1) * updates_per_step + len(history)
             lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
             history.append(self.updater.update(minibatch, lr))

@@ -10,15 +10,23 @@ from torch import Tensor
 
 from sspo_cli.rollout.sampler import pad_left, positions
 
+LOGPS = ("old_logp", "rollout_logp", "reference_logp")
+
 
 @dataclass(frozen=True)
 class Trajectory:
-    """prompt and response: token ids. old_logp_T: the sampler's log-probabilities, None for a reference solution."""
+    """prompt and response: token ids.
+
+    old_logp_T: where ratios start, None for a reference solution: the sampler's log-probabilities, or the trainer's
+    under a correction, which then reads the sampler's as rollout_logp_T.
+    """
 
     prompt: list[int]
     response: list[int]
     old_logp_T: Tensor | None
     advantage: float
+    rollout_logp_T: Tensor | None = None
+    reference_logp_T: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -27,15 +35,18 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Microbatch:
-    """B trajectories as rectangles: S prompt columns padded on the left, T response columns padded on the right."""
+    """B trajectories as rectangles: S prompt columns padded on the left, T response columns padded on the right.
+
+    logps: the log-probabilities that came with the trajectories, each [B, T], under their names in `PolicyBatch`.
+    """
 
     token_BL: Tensor
     attention_BL: Tensor
     position_BL: Tensor
     response_BT: Tensor
     mask_BT: Tensor
-    old_logp_BT: Tensor | None
     advantage_B: Tensor
+    logps: dict[str, Tensor]
 
 
 def cut(trajectories: Sequence[Trajectory], token_budget: int) -> Iterator[list[Trajectory]]:
@@ -59,7 +70,7 @@ def to_microbatch(group: Sequence[Trajectory], pad_id: int, device: torch.device
     prompt_BS, prompt_mask_BS = pad_left([item.prompt for item in group], pad_id, device)
     response_BT = pad_right([torch.tensor(item.response) for item in group], pad_id).to(device)
     mask_BT = pad_right([torch.ones(len(item.response), dtype=torch.bool) for item in group], False).to(device)
-    old = [item.old_logp_T for item in group if item.old_logp_T is not None]
+    columns = {name: [getattr(item, f"{name}_T") for item in group] for name in LOGPS}
     attention_BL = torch.cat([prompt_mask_BS, mask_BT.long()], dim=1)
     return Microbatch(
         token_BL=torch.cat([prompt_BS, response_BT], dim=1),
@@ -67,8 +78,8 @@ def to_microbatch(group: Sequence[Trajectory], pad_id: int, device: torch.device
         position_BL=positions(attention_BL),
         response_BT=response_BT,
         mask_BT=mask_BT,
-        old_logp_BT=pad_right(old, 0.0).to(device) if old else None,
         advantage_B=torch.tensor([item.advantage for item in group], device=device),
+        logps={f"{name}_BT": pad_right(rows, 0.0).to(device) for name, rows in columns.items() if rows[0] is not None},
     )
 
 

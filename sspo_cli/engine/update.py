@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Trajectory, cut, pad_right, to_microbatch
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives import Counts, Objective, PolicyBatch
+from sspo_cli.objectives.batch import masked_difference
 
 
 class Updater:
@@ -56,7 +56,8 @@ class Updater:
             group["lr"] = lr
         self.optimizer.step()
         diagnostics = {name: float(value) for name, value in self.objective.diagnose(batch).items()}
-        gap_BT = torch.where(batch.mask_BT, (batch.logp_BT - batch.old_logp_BT).abs(), 0)
+        sampled_BT = batch.old_logp_BT if batch.rollout_logp_BT is None else batch.rollout_logp_BT
+        gap_BT = masked_difference(batch.logp_BT, sampled_BT, batch.mask_BT).abs()
         return {
             "loss": loss,
             "grad/norm": grad_norm,
@@ -78,27 +79,28 @@ class Updater:
         parts: list[PolicyBatch] = []
         for group in cut(trajectories, self.tokens_per_microbatch):
             microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
-            logp_BT, entropy_BT = response_logprobs(self.policy.model, microbatch, self.temperature)
+            logp_BT, entropy_BT = response_logprobs(
+                self.policy.model, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
+            )
             # A reference solution was not sampled: it counts as on-policy, with ratio 1.
-            old_logp_BT = logp_BT.detach() if microbatch.old_logp_BT is None else microbatch.old_logp_BT
-            batch = PolicyBatch(logp_BT, old_logp_BT, microbatch.advantage_B, microbatch.mask_BT)
+            recorded = {"old_logp_BT": logp_BT.detach()} | microbatch.logps
+            batch = PolicyBatch(
+                logp_BT=logp_BT,
+                advantage_B=microbatch.advantage_B,
+                mask_BT=microbatch.mask_BT,
+                entropy_BT=entropy_BT,
+                **recorded,
+            )
             share = self.objective(batch, counts).loss
             share.backward()  # type: ignore[no-untyped-call]
             loss += float(share.detach())
-            entropy += float(torch.where(microbatch.mask_BT, entropy_BT, 0).sum()) / counts.tokens
-            parts.append(PolicyBatch(logp_BT.detach(), old_logp_BT, microbatch.advantage_B, microbatch.mask_BT))
+            entropy += float(torch.where(microbatch.mask_BT, entropy_BT.detach(), 0).sum()) / counts.tokens
+            parts.append(batch.detach())
         return loss, entropy, join(parts)
 
 
 def join(parts: Sequence[PolicyBatch]) -> PolicyBatch:
     """Micro-batches of different lengths as one batch."""
-
-    def stack(values: list[Tensor]) -> Tensor:
-        return pad_right([row for value in values for row in value], 0)
-
-    return PolicyBatch(
-        logp_BT=stack([part.logp_BT for part in parts]),
-        old_logp_BT=stack([part.old_logp_BT for part in parts]),
-        advantage_B=torch.cat([part.advantage_B for part in parts]),
-        mask_BT=stack([part.mask_BT for part in parts]),
-    )
+    columns = [part.token_tensors() for part in parts]
+    tensors = {name: pad_right([row for column in columns for row in column[name]], 0) for name in columns[0]}
+    return PolicyBatch(advantage_B=torch.cat([part.advantage_B for part in parts]), **tensors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -50,6 +50,10 @@ class PolicyBatch:
         """Every tensor of shape [B, T] that is there, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "advantage_B"}
         return {name: value for name, value in named.items() if value is not None}
+
+    def detach(self) -> PolicyBatch:
+        """The same batch without gradients."""
+        return replace(self, **{name: value.detach() for name, value in self.token_tensors().items()})
 
     def needed(self, name: str) -> Tensor:
         """The optional tensor `name`.

@@ -1,0 +1,19 @@
+"""What a run is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sspo_cli.data.problem import Dataset
+from sspo_cli.models.policy import Policy
+from sspo_cli.rewards.load import Reward
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Loaded and checked against each other. reference: the initial weights, where the objective reads them."""
+
+    policy: Policy
+    dataset: Dataset
+    reward: Reward
+    reference: Policy | None = None
