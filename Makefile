@@ -3,9 +3,10 @@
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 STAMP := $(VENV)/.installed
 
-.PHONY: train test check install
+.PHONY: train test check peers install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -18,10 +19,16 @@ check: install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# Needs TRL, in an environment of its own; prints the tables of docs/peers.md.
+peers: $(PEERS)/.installed
+	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
+
 install: $(STAMP)
 
-$(STAMP): constraints.txt pyproject.toml
+$(STAMP): EXTRAS := dev
+$(PEERS)/.installed: EXTRAS := dev,peers
+$(STAMP) $(PEERS)/.installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@touch $(STAMP)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@

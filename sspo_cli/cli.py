@@ -31,9 +31,23 @@ def group_words(incomplete: str) -> list[str]:
     return [group for group in groups() if group.startswith(incomplete)]
 
 
+def objective_words(incomplete: str) -> list[str]:
+    """Names of objectives, and the settings that can be changed in one."""
+    from sspo_cli.config.complete import override_words, part_before
+    from sspo_cli.config.locate import groups
+
+    words = override_words("train", incomplete)
+    if part_before(incomplete):
+        return words
+    names = [name for name in groups()["objective"] if name.startswith(incomplete)]
+    return names + [word for word in words if word.startswith(("objective.", "objective/"))]
+
+
 def choice_words(ctx: typer.Context, incomplete: str) -> list[str]:
     from sspo_cli.config.locate import groups
 
+    if ctx.params["group"] == "objective":
+        return objective_words(incomplete)
     return [name for name in groups().get(ctx.params["group"], []) if name.startswith(incomplete)]
 
 
@@ -167,24 +181,102 @@ def evaluate(
 
 
 @app.command(
-    epilog=examples("sspo show", "sspo show objective", "sspo show objective sspo", "sspo show objective/gate erf")
+    epilog=examples(
+        "sspo show",
+        "sspo show objective",
+        "sspo show objective sspo",
+        "sspo show objective sspo objective/gate=erf objective.gate.calibrate='{at: 1.2, multiplier: 0.5}'",
+        "sspo show objective sspo sapo gmpo grpo --plot",
+    )
 )
 def show(
     group: Annotated[
         str | None, typer.Argument(metavar="GROUP", help="For example objective.", autocompletion=group_words)
     ] = None,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="For example sspo.", autocompletion=choice_words)
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME|KEY=VALUE",
+            help="For example sspo; of objectives, settings to change in each.",
+            autocompletion=choice_words,
+        ),
+    ] = None,
+    plot: Annotated[
+        bool,
+        typer.Option(
+            "--plot",
+            help="Draw objectives, all if none is named, here and as outputs/show/objective-NAMES.svg (-2, -3 and so on"
+            " where another picture has that name). With --json, print the curves instead.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where --plot writes the SVG; never over another file."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the choices of every group, or explain one.
+    """List the choices of every group, or explain some.
 
-    One choice is told in full: what it is, its settings, and where each setting comes from.
+    A choice is told in full: what it is, its settings, and where each setting comes from.
     """
     from sspo_cli.commands import show as command
 
-    return command.run(group, name, as_json=as_json)
+    return command.run(group, words or [], plot=plot, out=out, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo selftest", "sspo selftest mine", "sspo selftest sspo sapo objective/gate=erf", "sspo selftest --json"
+    )
+)
+def selftest(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME... KEY=VALUE...",
+            help="Objectives, all if none is named, and settings to change in each.",
+            autocompletion=objective_words,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Ask every objective, yours included, the laws that make it sound, and print a table."""
+    from sspo_cli.commands import selftest as command
+
+    return command.run(words or [], as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo inspect",
+        "sspo inspect objective=sspo,gspo objective/gate=identity",
+        "sspo inspect outputs/train/sspo-addition-s0 --updates 16",
+    )
+)
+def inspect(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN] [KEY=VALUE]", help="A run to start from; settings.", autocompletion=train_words),
+    ] = None,
+    updates: Annotated[
+        int | None,
+        typer.Option(
+            "--updates", min=0, metavar="K", help="Updates between sampling and measuring.", show_default=False
+        ),
+    ] = None,
+    rollouts: Annotated[int, typer.Option("--rollouts", min=1, metavar="N", help="Rollouts to measure on.")] = 1,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Compare the gradients of objectives on identical rollouts, off-policy.
+
+    Takes every objective, or those in objective=a,b. The policy moves by K updates (as many as a rollout serves, if not
+    given), then each objective's gradient is taken on the same responses: cosines, norms, signal to noise, effective
+    ratio, silenced tokens, weights.
+    """
+    from sspo_cli.commands import inspect as command
+
+    return command.run(list(words or []), updates=updates, rollouts=rollouts, quiet=quiet, as_json=as_json)
 
 
 @recipes.command("list")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Okabe and Ito's palette: told apart by colour-blind readers and in grey.
-BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#C77C00"
+from sspo_cli.analysis.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
 
 @dataclass(frozen=True)

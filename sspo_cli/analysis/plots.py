@@ -17,25 +17,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sspo_cli.analysis.charts import CHARTS, Chart, Panel
+from sspo_cli.analysis.style import GREY, GRID, ROUND_STEPS, SMALL, STYLE
 from sspo_cli.runs import jsonl
 
-INK, GREY, GRID = "#222222", "#6B6B6B", "#E6E6E6"
 PANEL_INCHES = (4.3, 3.0)
 MANY_POINTS = 80
-SMALL = 7.5
-ROUND_STEPS = [1, 2, 2.5, 5, 10]
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "sspo",
-    "path.simplify": False,  # every value of the run stays in the file
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": GREY,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-}
 
 
 def plot_run(folder: Path) -> list[Path]:

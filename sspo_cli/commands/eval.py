@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +33,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     from sspo_cli.models.load import load_policy
     from sspo_cli.rewards.load import load_reward
     from sspo_cli.runs import jsonl
-    from sspo_cli.tracking.display import waiting
+    from sspo_cli.tracking.display import phases, waiting
 
     device = choose_device(settings.engine)
     with waiting("loading model and problems", quiet=quiet):
@@ -50,8 +48,14 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     runs.set_status(folder, "running")
     status = "failed: stopped early"
     try:
-        with progress_bar(quiet) as progress:
-            result = evaluate(policy, dataset.evaluation, reward, settings, progress)
+        with phases(quiet=quiet) as progress:
+            result = evaluate(
+                policy,
+                dataset.evaluation,
+                reward,
+                settings,
+                lambda done, total: progress("evaluation", done, total),
+            )
         jsonl.append(folder / "eval.jsonl", result.rows)
         summary = {
             "target": target,
@@ -98,18 +102,6 @@ def stem_of(target: str, settings: EvalConfig) -> str:
     owner = Path(target).name if Path(target).is_dir() else target
     name = owner if owner == model else f"{owner}-{model}"
     return re.sub(r"[^\w.\-]", "_", f"{name}-{settings.choices['dataset']}")
-
-
-@contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Responses done, with the time left, on stderr where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("evaluation", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def print_table(folder: Path, summary: dict[str, Any]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,14 +19,16 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.commands.screen import print_json, results
-from sspo_cli.config.compose import Request, compose_tree
-from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.compose import Request, compose_tree, load_config, sort_overrides, to_dict
+from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import choice_file, groups, shipped
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.rules import objective_problems
+from sspo_cli.config.schema import GateConfig, SoftGate, TrainConfig, WidthAt
 from sspo_cli.config.wording import show_value
 
 GLOBAL = "# @package _global_"
 FILE_WIDTH = 120
+LONG_NUMBER = 10  # characters
 
 
 @dataclass(frozen=True)
@@ -34,23 +38,70 @@ class Setting:
     source: str
 
 
-def run(group: str | None, name: str | None, *, as_json: bool) -> int:
-    """Print all groups, one group, or one choice.
+def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as_json: bool) -> int:
+    """Print all groups, one group, or choices of it; or draw objectives.
+
+    words: names of choices, and overrides of the settings of objectives.
 
     Raises:
-        ConfigError: for an unknown group or choice.
+        ConfigError: for an unknown group, choice or setting, and for what only objectives can do.
     """
     known = groups()
     if group is not None and group not in known:
         raise ConfigError([f"{group}: unknown group{did_you_mean(group, known)} (allowed: {', '.join(known)})"])
-    if group is None or name is None:
+    names = list(dict.fromkeys(word for word in words if "=" not in word))
+    overrides = [word for word in words if "=" in word]
+    problems = usage_problems(group, names, overrides, plot=plot, out=out, as_json=as_json)
+    problems += [
+        f"{group}={name}: unknown choice{did_you_mean(name, known[group])} (allowed: {', '.join(known[group])})"
+        for name in names
+        if group is not None and name not in known[group]
+    ]
+    if problems:
+        raise ConfigError(problems)
+    if plot:
+        from sspo_cli.commands import lens
+
+        drawn = names or known["objective"]
+        configs = all_or_problems(*(partial(composed, name, overrides) for name in drawn))
+        objectives = {name: config.objective for name, config in zip(drawn, configs, strict=True)}
+        return lens.run(objectives, "-".join(["objective", *names]), out, as_json=as_json)
+    if group is None or not names:
         show_groups([group] if group else list(known), as_json)
-        return 0
-    if name not in known[group]:
-        allowed = ", ".join(known[group])
-        raise ConfigError([f"{group}={name}: unknown choice{did_you_mean(name, known[group])} (allowed: {allowed})"])
-    show_choice(group, name, as_json)
+    else:
+        show_choices(group, names, overrides, as_json)
     return 0
+
+
+def usage_problems(
+    group: str | None, names: list[str], overrides: list[str], *, plot: bool, out: Path | None, as_json: bool
+) -> list[str]:
+    problems = []
+    if plot and group != "objective":
+        problems.append("--plot: only objectives are drawn: `sspo show objective NAME --plot`")
+    if out and (not plot or as_json):
+        problems.append("--out: names the picture that --plot draws: `sspo show objective NAME --plot --out FILE`")
+    if overrides and (group != "objective" or not names):
+        problems.append(
+            f"'{overrides[0]}': only the settings of a named objective can be changed here:"
+            " `sspo show objective sspo objective.gate.tau_pos=5`"
+        )
+    else:
+        problems += [
+            f"'{word}': not a setting of an objective; those begin with objective. or objective/"
+            for word in overrides
+            if not re.match(r"[+~]*objective[./]", word)
+        ]
+    return problems
+
+
+def composed(name: str, overrides: Sequence[str]) -> TrainConfig:
+    """A training configuration with objective `name`; only its objective is checked and read.
+
+    Raises:
+        ConfigError: with one line for every problem.
+    """
+    return load_config(TrainConfig, [f"objective={name}", *overrides], rules=objective_problems)
 
 
 def show_groups(names: list[str], as_json: bool) -> None:
@@ -79,20 +130,35 @@ def choices_of(group: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def show_choice(group: str, name: str, as_json: bool) -> None:
-    file = file_of(group, name)
-    settings = settings_of(group, name)
+def show_choices(group: str, names: list[str], overrides: list[str], as_json: bool) -> None:
+    """One choice after the other; as JSON an object, or a list of them where several are asked for."""
+    found = all_or_problems(*(partial(settings_of, group, name, overrides) for name in names))
     if as_json:
-        rows = [{"key": row.key, "value": row.value, "source": row.source} for row in settings]
-        print_json(
-            {"group": group, "name": name, "yours": is_users(file), "about": header(file), "settings": rows},
-        )
+        told = [as_data(group, name, settings) for name, settings in zip(names, found, strict=True)]
+        print_json(told if len(told) > 1 else told[0])
         return
     console = results()
-    title = Text(f"{group}={name}", style="bold")
+    for place, (name, settings) in enumerate(zip(names, found, strict=True)):
+        if place:
+            console.print()
+        print_choice(console, group, name, overrides, settings)
+
+
+def as_data(group: str, name: str, settings: list[Setting]) -> dict[str, Any]:
+    file = file_of(group, name)
+    rows = [{"key": row.key, "value": row.value, "source": row.source} for row in settings]
+    return {"group": group, "name": name, "yours": is_users(file), "about": header(file), "settings": rows}
+
+
+def print_choice(console: Console, group: str, name: str, overrides: list[str], settings: list[Setting]) -> None:
+    file = file_of(group, name)
+    title = Text(" ".join([f"{group}={name}", *overrides]), style="bold")
     console.print(title + Text(f"  yours: {file.relative_to(Path.cwd())}", style="green") if is_users(file) else title)
     console.print()
     console.print(Text(unwrapped(header(file))))
+    for choice in sort_overrides(overrides, "train").choices:
+        about = header(file_of(*choice.split("=", 1))).split("\n")[0]
+        console.print(Text(f"Here with {choice}: {about}"))
     if settings:
         console.print()
         print_settings(console, settings)
@@ -109,15 +175,65 @@ def print_settings(console: Console, settings: list[Setting]) -> None:
     console.print(table)
 
 
-def settings_of(group: str, name: str) -> list[Setting]:
-    """The composed values of a choice, each with the comment beside it in the file that sets it."""
+def settings_of(group: str, name: str, overrides: Sequence[str] = ()) -> list[Setting]:
+    """The composed values of a choice, each with the comment beside it in the file that sets it.
+
+    overrides: of the settings of an objective.
+
+    Raises:
+        ConfigError: if an objective is not valid.
+    """
+    if group == "objective":
+        return objective_settings(composed(name, overrides), overrides)
     tree = compose_tree(Request(choices=[f"{group}={name}"]), None, TrainConfig)
     sources = comments(group, name, dict(tree.choices))
     if is_global(file_of(group, name)):
         return [Setting(key, OmegaConf.select(tree, key), source) for key, source in sources.items()]
     prefix = group.replace("/", ".")
     content = OmegaConf.to_container(cast(DictConfig, OmegaConf.select(tree, prefix)))
-    return [Setting(key, value, sources.get(key, "")) for key, value in leaves(content, f"{prefix}.")]
+    return [Setting(key, value, source_of(key, sources)) for key, value in leaves(content, f"{prefix}.")]
+
+
+def objective_settings(config: TrainConfig, overrides: Sequence[str]) -> list[Setting]:
+    """What the objective's own files say, what conf/train.yaml says of every objective, and what was typed."""
+    typed = sort_overrides(overrides, "train")
+    keys = [*typed.values, *(f"{choice.partition('=')[0].replace('/', '.')}.name" for choice in typed.choices)]
+    sources = inherited("objective") | comments("objective", config.choices["objective"], config.choices)
+    sources |= dict.fromkeys(keys, "command line") | solved_sources(config.objective.gate)
+    content = to_dict(config)["objective"]
+    if isinstance(config.objective.gate, SoftGate) and config.objective.gate.calibrate:
+        from sspo_cli.objectives.load import calibrated
+
+        gate = calibrated(config.objective.gate, config.objective.pool)
+        content["gate"] |= {"tau_pos": gate.tau_pos, "tau_neg": gate.tau_neg}
+    return [Setting(key, value, source_of(key, sources)) for key, value in leaves(content, "objective.")]
+
+
+def solved_sources(gate: GateConfig) -> dict[str, str]:
+    """Where the temperatures of a calibrated gate come from."""
+    wanted = gate.calibrate if isinstance(gate, SoftGate) else None
+    if wanted is None:
+        return {}
+    if isinstance(wanted, WidthAt):
+        wishes = [f"multiplier {wanted.multiplier:g} at ratio {at:.4g}" for at in (wanted.at, 1 / wanted.at)]
+    else:
+        wishes = [f"saturation at {limit:g}" for limit in (wanted.high, wanted.low)]
+    keys = ("objective.gate.tau_pos", "objective.gate.tau_neg")
+    return {key: f"from calibrate: {wish}" for key, wish in zip(keys, wishes, strict=True)}
+
+
+def source_of(key: str, sources: Mapping[str, str]) -> str:
+    """The source of `key`, or of the section that was set as a whole."""
+    while key and key not in sources:
+        key = key.rpartition(".")[0]
+    return sources.get(key, "")
+
+
+def inherited(section: str) -> dict[str, str]:
+    """The comments beside the keys that conf/train.yaml sets in `section`."""
+    text = (shipped("conf") / "train.yaml").read_text()
+    nodes = {key.value: value for key, value in cast(yaml.MappingNode, yaml.compose(text)).value}
+    return trailing_comments(nodes[section], text.split("\n"), f"{section}.")
 
 
 def comments(group: str, name: str, chosen: dict[str, str]) -> dict[str, str]:
@@ -151,12 +267,21 @@ def trailing_comments(node: Any, lines: list[str], prefix: str) -> dict[str, str
     for key, value in node.value:
         if key.value == "defaults":
             continue
-        if isinstance(value, yaml.MappingNode):
+        if isinstance(value, yaml.MappingNode) and not value.flow_style:
             found |= trailing_comments(value, lines, f"{prefix}{key.value}.")
         else:
-            rest = lines[value.end_mark.line][value.end_mark.column :].strip()
-            found[prefix + key.value] = rest.removeprefix("#").strip()
+            found[prefix + key.value] = comment_at(lines, value.end_mark.line, value.end_mark.column)
     return found
+
+
+def comment_at(lines: list[str], row: int, start: int) -> str:
+    """The comment behind `start` in a line, with the lines of comment that go on below it."""
+    rest = lines[row][start:].lstrip()
+    if not rest.startswith("#"):
+        return ""
+    column = len(lines[row]) - len(rest)
+    below = itertools.takewhile(lambda line: line.find("#") == column and not line[:column].strip(), lines[row + 1 :])
+    return " ".join([rest[1:].strip(), *(line[column + 1 :].strip() for line in below)])
 
 
 def leaves(content: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -191,6 +316,8 @@ def unwrapped(text: str) -> str:
 def readable(value: Any) -> str:
     if value == "???":
         return "(you must set it)"
+    if isinstance(value, float) and len(str(value)) > LONG_NUMBER:
+        return f"{value:.6g}"
     return json.dumps(value) if isinstance(value, str) and "\n" in value else show_value(value)
 
 

@@ -103,8 +103,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     check_positions(policy, dataset, longest)
     if settings.objective.experience == "reference":
         encode_solution(policy.tokenizer, dataset.train_problem(0))
-    kl = settings.objective.kl
-    reference = load_policy(settings.model, settings.seed, device) if kl.coef and kl.against == "reference" else None
+    reference = load_policy(settings.model, settings.seed, device) if settings.objective.reads_reference else None
     return Parts(policy, dataset, reward, reference)
 
 

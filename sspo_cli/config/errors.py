@@ -25,7 +25,7 @@ def all_or_problems(*makers: Callable[[], Any]) -> list[Any]:
     """What each of `makers` makes.
 
     Raises:
-        ConfigError: with the problems of all that failed, so that the first does not hide the others.
+        ConfigError: with the problems of all that failed, each told once, so that the first does not hide the others.
     """
     made, problems = [], []
     for make in makers:
@@ -34,5 +34,5 @@ def all_or_problems(*makers: Callable[[], Any]) -> list[Any]:
         except ConfigError as error:
             problems += error.problems
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(dict.fromkeys(problems))
     return made

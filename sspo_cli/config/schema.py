@@ -242,6 +242,11 @@ class ObjectiveConfig:
     overlong: OverlongSection
     dynamic_sampling: Count
 
+    @property
+    def reads_reference(self) -> bool:
+        """Whether a reference policy has to be kept."""
+        return self.kl.coef > 0 and self.kl.against == "reference"
+
 
 @section
 class TrainSection:

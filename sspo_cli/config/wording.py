@@ -47,8 +47,8 @@ def nearest_key(key: str, known: Iterable[str]) -> str:
 def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:
     """The key path of a problem: pydantic's location without the union tags in it."""
     path: list[int | str] = []
-    for part in loc:
-        if isinstance(content, dict) and part not in content and part in (content.get("kind"), content.get("name")):
+    for place, part in enumerate(loc, start=1):
+        if isinstance(content, dict) and part not in content and place < len(loc):
             continue
         path.append(part)
         content = content.get(part) if isinstance(content, dict) else None

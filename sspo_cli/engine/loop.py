@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,13 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience, collect
 from sspo_cli.engine.measure import Stopwatch, peak_memory_gib
-from sspo_cli.engine.optimizer import learning_rate, make_optimizer
+from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.signals import StopRequest
-from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.engine.update import Updater
+from sspo_cli.engine.update import make_updater, minibatches
 from sspo_cli.evaluation.evaluate import evaluate
-from sspo_cli.objectives import build_objective
 from sspo_cli.runs import jsonl
-from sspo_cli.seeds import stream
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
 
@@ -34,16 +30,8 @@ class Loop:
         self.folder = folder
         self.display = display
         self.mirror = mirror
-        self.optimizer = make_optimizer(parts.policy.model, config.optim)
-        self.updater = Updater(
-            parts.policy,
-            build_objective(config.objective),
-            self.optimizer,
-            temperature=config.rollout.temperature,
-            max_response_length=config.rollout.max_response_length,
-            max_grad_norm=config.optim.max_grad_norm,
-            tokens_per_microbatch=config.engine.tokens_per_microbatch,
-        )
+        self.updater = make_updater(parts.policy, config)
+        self.optimizer = self.updater.optimizer
         self.progress = Progress()
         self.pending: deque[Experience] = deque()
 
@@ -129,25 +117,17 @@ class Loop:
         """Every update of this rollout. Returns the mean of each metric over them."""
         updates_per_step = self.config.updates_per_rollout
         history: list[dict[str, float]] = []
-        for minibatch in self.minibatches(with_logps(experience.trajectories, self.parts, self.config), step):
+        trajectories = with_logps(experience.trajectories, self.parts, self.config)
+        for places in minibatches(self.config, step):
             number = (step - 1) * updates_per_step + len(history)
             lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
-            history.append(self.updater.update(minibatch, lr))
+            history.append(self.updater.update([trajectories[i] for i in places], lr))
             self.display.phase("update", len(history), updates_per_step)
         metrics = {name: sum(row[name] for row in history) / len(history) for name in history[0]}
         # Before the first update of a fresh rollout, sampler and trainer hold the same weights: what is left is error.
         metrics["rollout/logp_gap_mean"] = history[0]["ratio/mean_abs_log"]
         metrics["rollout/logp_gap_max"] = history[0]["ratio/max_abs_log"]
         return metrics
-
-    def minibatches(self, trajectories: Sequence[Trajectory], step: int) -> list[list[Trajectory]]:
-        size = len(trajectories) // self.config.batch.minibatches
-        batches = []
-        for epoch in range(self.config.batch.epochs):
-            order = stream(self.config.seed, "minibatches", step, epoch).permutation(len(trajectories))
-            shuffled = [trajectories[i] for i in order]
-            batches += [shuffled[first : first + size] for first in range(0, len(shuffled), size)]
-        return batches
 
     def evaluate(self, step: int, watch: Stopwatch) -> dict[str, float]:
         with watch.phase("evaluation"):

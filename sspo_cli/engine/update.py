@@ -7,12 +7,39 @@ from collections.abc import Sequence
 
 import torch
 
+from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.optimizer import make_optimizer
 from sspo_cli.engine.trajectory import Trajectory, cut, pad_right, to_microbatch
 from sspo_cli.models.policy import Policy
-from sspo_cli.objectives import Counts, Objective, PolicyBatch
+from sspo_cli.objectives import Counts, Objective, PolicyBatch, build_objective
 from sspo_cli.objectives.batch import masked_difference
+from sspo_cli.seeds import stream
+
+
+def make_updater(policy: Policy, config: TrainConfig) -> Updater:
+    """The updater that `config` describes, with a new optimizer."""
+    return Updater(
+        policy,
+        build_objective(config.objective),
+        make_optimizer(policy.model, config.optim),
+        temperature=config.rollout.temperature,
+        max_response_length=config.rollout.max_response_length,
+        max_grad_norm=config.optim.max_grad_norm,
+        tokens_per_microbatch=config.engine.tokens_per_microbatch,
+    )
+
+
+def minibatches(config: TrainConfig, step: int) -> list[list[int]]:
+    """The responses of each update of `step`, as places in its rollout."""
+    responses = config.responses_per_rollout
+    size = responses // config.batch.minibatches
+    batches = []
+    for epoch in range(config.batch.epochs):
+        order = stream(config.seed, "minibatches", step, epoch).permutation(responses).tolist()
+        batches += [order[first : first + size] for first in range(0, responses, size)]
+    return batches
 
 
 class Updater:

@@ -14,7 +14,7 @@ def diagnose(batch: PolicyBatch, weight_B: Tensor, multiplier_BT: Tensor) -> dic
 
     update/effective_ratio is the mean token multiplier (gate study, arXiv 2602.19345, eq. 12), 1 on-policy;
     update/removed_{pos,neg} the share of |A|-weighted gradient that the gate removed, by sign of A;
-    weight/ess the effective sample size of the sequence weights over their number, in (0, 1];
+    weight/ess the effective sample size of the sequence weights over their number, in [0, 1];
     policy/kl the estimate mean(r - 1 - l) of KL(old || current), in nats per token (k3).
     """
     log_ratio_BT = raw_log_ratio(batch).detach()
@@ -38,9 +38,17 @@ def diagnose(batch: PolicyBatch, weight_B: Tensor, multiplier_BT: Tensor) -> dic
         "ratio/clamped": (log_ratio_n.abs() > LOG_RATIO_LIMIT).to(ratio_n.dtype).mean(),
         "weight/mean": weight_B.mean(),
         "weight/std": weight_B.std(correction=0),
-        "weight/ess": weight_B.sum().square() / (weight_B.square().sum() * weight_B.numel()),
+        "weight/ess": sample_share(weight_B),
         "policy/kl": (torch.expm1(log_ratio_n.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)) - log_ratio_n).mean(),
     }
+
+
+def sample_share(weight_B: Tensor) -> Tensor:
+    """(sum w)^2 / (B sum w^2); 0 where every weight is."""
+    # Small weights, such as VESPO's of a far response, would vanish when squared.
+    scaled_B = weight_B / weight_B.max()
+    share = scaled_B.sum().square() / (scaled_B.square().sum() * weight_B.numel())
+    return torch.where(weight_B.max() > 0, share, 0)
 
 
 def removed_share(multiplier_n: Tensor, size_n: Tensor) -> Tensor:

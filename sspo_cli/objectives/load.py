@@ -96,7 +96,9 @@ def calibrated(config: SoftGate, pool: str) -> SoftGate:
             f"saturation at {wanted.high:g}": tau_for_saturation(curve, math.inf, wanted.high),
             f"saturation at {wanted.low:g}": tau_for_saturation(curve, 0, wanted.low),
         }
-    missing = [wish for wish, tau in found.items() if tau is None]
+    # Below this tau the gate is negative for small ratios; no other gate has such a bound.
+    smallest = math.pi / 2 if config.name == "arctan_log_ratio" else 0
+    missing = [wish for wish, tau in found.items() if tau is None or tau <= smallest]
     if missing:
         raise ConfigError(
             [

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sspo_cli.tracking.values import SHOWN, TimeLeft, duration, formatted, number
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class Display:
@@ -59,6 +62,24 @@ def waiting(what: str, *, quiet: bool) -> Iterator[None]:
         return
     with console.status(what):
         yield
+
+
+@contextlib.contextmanager
+def phases(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr, where that is a terminal, told with (phase, done, total); it shows the time left."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(phase, total=total)
+            bar.update(tasks[phase], completed=done, total=total)
+
+        yield show
 
 
 def open_display(*, title: str, first_step: int, total_steps: int, quiet: bool) -> Display:

@@ -1,27 +1,22 @@
-"""Random updates and the list of objectives that every law is asked of."""
+"""The objectives that every law is asked of, as a user would write them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-
-import torch
-import yaml
-from torch import Tensor
+from itertools import product
 
 from sspo_cli.config.compose import load_config
-from sspo_cli.config.locate import choice_file, groups
+from sspo_cli.config.locate import groups
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import ObjectiveConfig, TrainConfig
-from sspo_cli.objectives import Counts, Objective, ObjectiveOutput, PolicyBatch, load_objective
-
-SPREADS = (3e-4, 0.05, 0.3, 1.0)
-GARBAGE = 1e3
+from sspo_cli.laws.laws import Subject
+from sspo_cli.objectives import Objective
 
 
 @dataclass(frozen=True)
 class Variant:
-    """An objective of conf/objective with overrides, as a user would write it."""
+    """An objective of conf/objective with overrides."""
 
     name: str
     overrides: tuple[str, ...] = ()
@@ -31,16 +26,29 @@ class Variant:
         return ",".join([self.name, *words])
 
 
-def experience(name: str) -> str:
-    file = choice_file("objective", name)
-    assert file is not None
-    return str(yaml.safe_load(file.read_text())["experience"])
+@cache
+def subject(variant: Variant) -> Subject:
+    words = [f"objective={variant.name}", *variant.overrides]
+    return Subject.of(load_config(TrainConfig, words, rules=objective_problems).objective)
+
+
+def config(variant: Variant) -> ObjectiveConfig:
+    return subject(variant).config
+
+
+def load(variant: Variant) -> Objective:
+    return subject(variant).objective
+
+
+def variants(names: str, *overrides: str) -> list[Variant]:
+    """One variant for each of the names, all with the same overrides."""
+    return [Variant(name, overrides) for name in names.split()]
 
 
 NAMED = [Variant(name) for name in groups()["objective"]]
-POLICY = [variant for variant in NAMED if experience(variant.name) == "rollout"]
-GATES = [gate for gate in groups()["objective/gate"] if gate != "constant"]
-BOUNDED = ("identity", "clip", "clip_sequence", "log_clip")
+WITHOUT_SLOPE_ONE = ("constant", "gamma")
+BOUNDED = ("identity", "clip", "clip_sequence", "log_clip", "cap")
+GATES = [gate for gate in groups()["objective/gate"] if gate not in WITHOUT_SLOPE_ONE]
 SOFT_GATES = [gate for gate in GATES if gate not in BOUNDED]
 UNIT_GATES = [gate for gate in SOFT_GATES if gate != "sigmoid"]
 
@@ -52,83 +60,61 @@ ONE_SIDED = [
 ]
 NORMALIZED = [
     Variant(name, (f"objective.normalize={normalize}",))
-    for name in ("sspo", "grpo")
-    for normalize in ("token", "constant")
+    for name in ("sspo", "grpo", "rloo")
+    for normalize in ("token", "constant", "sum")
 ]
-RATIO_FORM = [*NAMED, *CROSSED, *ONE_SIDED, *NORMALIZED]
-SCORE_FORM = [
-    Variant(name, ("objective.form=score", *gate))
-    for name in ("sspo", "grpo", "gspo")
-    for gate in ((), ("objective/gate=constant",))
+LEVELS = [
+    Variant(name, (f"objective.ratio={ratio}",))
+    for name in ("sspo", "sapo", "grpo", "gmpo")
+    for ratio in ("sequence", "sequence_token", "product")
 ]
-ALL = [*RATIO_FORM, *SCORE_FORM]
-
-
-@cache
-def load(variant: Variant) -> Objective:
-    return load_objective(variant.name, overrides=variant.overrides)
-
-
-@cache
-def config(variant: Variant) -> ObjectiveConfig:
-    words = [f"objective={variant.name}", *variant.overrides]
-    return load_config(TrainConfig, words, rules=objective_problems).objective
-
-
-def random_case(
-    seed: int,
-    B: int = 6,
-    T: int = 7,
-    spread: float | None = None,
-    dtype: torch.dtype = torch.float64,
-) -> tuple[PolicyBatch, Counts]:
-    """B responses of 1 to T tokens inside a larger update.
-
-    Advantages of both signs and zero; holes in the masks; finite garbage where masked; log-ratios with standard
-    deviation `spread`, by default one of SPREADS, so that clipping as narrow as GSPO's and as wide as GMPO's is met on
-    both sides.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=dtype)
-
-    length_B1 = torch.randint(1, T + 1, (B, 1), generator=generator)
-    mask_BT = (torch.arange(T) < length_B1) & (torch.rand(B, T, generator=generator) > 0.15)
-    mask_BT[:, 0] = True
-    spread = SPREADS[seed % len(SPREADS)] if spread is None else spread
-    logp_BT = torch.where(mask_BT, -0.1 - normal(B, T).abs(), GARBAGE * normal(B, T))
-    old_logp_BT = torch.where(mask_BT, logp_BT - spread * normal(B, T), GARBAGE * normal(B, T))
-    size_B = 0.1 + normal(B).abs()
-    sign_B = torch.tensor([1, -1, 0, -1, 1, 1], dtype=dtype).repeat(B)[:B]
-    advantage_B = (size_B * sign_B)[torch.randperm(B, generator=generator)]
-    counts = Counts(responses=2 * B + 1, tokens=int(mask_BT.sum()) + 11, max_response_length=T + 5)
-    return PolicyBatch(logp_BT, old_logp_BT, advantage_B, mask_BT), counts
-
-
-def evaluate(objective: Objective, batch: PolicyBatch, counts: Counts) -> tuple[Tensor, Tensor, ObjectiveOutput]:
-    """Loss, its gradient by logp_BT, and the whole output."""
-    logp_BT = batch.logp_BT.detach().clone().requires_grad_()
-    out = objective(replace(batch, logp_BT=logp_BT), counts)
-    (gradient_BT,) = torch.autograd.grad(out.loss, logp_BT)
-    return out.loss.detach(), gradient_BT, out
-
-
-def rows(batch: PolicyBatch, index: Tensor) -> PolicyBatch:
-    """The responses `index` of `batch`."""
-    return PolicyBatch(batch.logp_BT[index], batch.old_logp_BT[index], batch.advantage_B[index], batch.mask_BT[index])
-
-
-def columns(batch: PolicyBatch, index: Tensor) -> PolicyBatch:
-    """The token positions `index` of `batch`."""
-    return PolicyBatch(batch.logp_BT[:, index], batch.old_logp_BT[:, index], batch.advantage_B, batch.mask_BT[:, index])
-
-
-def omega(normalize: str, batch: PolicyBatch, counts: Counts) -> Tensor:
-    """The normaliser of each response, written out."""
-    tokens_B = batch.mask_BT.sum(-1).to(batch.advantage_B.dtype)
-    return {
-        "response": torch.ones_like(tokens_B) / counts.responses,
-        "token": tokens_B / counts.tokens,
-        "constant": tokens_B / (counts.responses * counts.max_response_length),
-    }[normalize]
+DUAL_CLIP = [
+    *variants("grpo ppo_clip", "objective.gate.dual_clip=1.3"),
+    *variants("rloo", "objective.gate.dual_clip=3"),
+    *variants("sspo", "objective/gate=clip", "objective.gate.dual_clip=1.3"),
+]
+SCORE = [
+    *(
+        Variant(name, ("objective.form=score", *gate))
+        for name in ("sspo", "grpo", "gspo", "gspo_token", "rloo")
+        for gate in ((), ("objective/gate=constant",), ("objective/gate=gamma",), ("objective/gate=cap",))
+    ),
+    *variants("cispo", "objective.gate.cap=1.2"),
+    *variants("vespo", "objective.pool=geometric"),
+    *variants("cispo vespo", "objective.normalize=response"),
+]
+CORRECTED = [
+    *variants("grpo sapo gspo_token cispo vespo gpg", "objective.correction.level=token"),
+    *variants("grpo sspo gspo gmpo rloo cispo vespo", "objective.correction.level=sequence"),
+    *variants("grpo", "objective.correction.level=token", "objective.correction.cap=1"),
+    *variants("sspo", "objective.correction.level=sequence", "objective.correction.cap=5"),
+]
+COEF = "objective.kl.coef=0.3"
+PENALIZED = [
+    *(
+        Variant(name, (COEF, f"objective.kl.against={against}", f"objective.kl.estimator={estimator}"))
+        for name, against, estimator in product(("grpo", "sspo"), ("old", "reference"), ("k1", "k2", "k3"))
+    ),
+    *variants("dapo dr_grpo reinforce rloo", COEF),
+    *variants("scopic", "objective.kl.coef=0"),
+    *variants("grpo", COEF, "objective.kl.place=reward"),
+    *variants("grpo sspo dapo rloo sft", "objective.entropy_coef=0.2"),
+    *variants("sspo", COEF, "objective.entropy_coef=0.2", "objective.correction.level=sequence"),
+]
+CALIBRATED = [
+    *variants("sspo sapo", "objective/gate=log_arctan", "objective.gate.calibrate={at:1.2,multiplier:0.5}"),
+    *variants("sapo", "objective.gate.calibrate={at:1.2,multiplier:0.5}"),
+    *variants("sspo sapo", "objective/gate=erf", "objective.gate.calibrate={low:0.7,high:1.4}"),
+]
+ALL = [
+    *NAMED,
+    *CROSSED,
+    *ONE_SIDED,
+    *NORMALIZED,
+    *LEVELS,
+    *DUAL_CLIP,
+    *SCORE,
+    *CORRECTED,
+    *PENALIZED,
+    *CALIBRATED,
+]

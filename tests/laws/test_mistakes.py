@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from .cases import random_case
+from sspo_cli.laws.cases import random_case
 
 
 def test_an_advantage_per_token_column_is_refused() -> None:

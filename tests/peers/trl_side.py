@@ -1,4 +1,4 @@
-"""TRL's own trainers, fed our numbers: only the log-probabilities and the rewards of the model are replaced."""
+"""TRL's own trainers, with our log-probabilities and rewards in the place of a model's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from datasets import Dataset
 from torch import Tensor
@@ -19,16 +20,24 @@ from sspo_cli.objectives import PolicyBatch
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
-from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
-from trl.experimental.gmpo import GMPOConfig, GMPOTrainer
+trl = pytest.importorskip("trl", reason="`make peers` installs TRL")
+gmpo = pytest.importorskip("trl.experimental.gmpo")
+rewards = pytest.importorskip("trl.rewards")
 
-TRAINERS = {"GRPO": (GRPOConfig, GRPOTrainer), "RLOO": (RLOOConfig, RLOOTrainer), "GMPO": (GMPOConfig, GMPOTrainer)}
+TRAINERS = {
+    "GRPO": (trl.GRPOConfig, trl.GRPOTrainer),
+    "RLOO": (trl.RLOOConfig, trl.RLOOTrainer),
+    "GMPO": (gmpo.GMPOConfig, gmpo.GMPOTrainer),
+}
+VERSIONS = f"trl {trl.__version__}, torch {torch.__version__}, on CPU"
+soft_overlong_punishment = rewards.get_soft_overlong_punishment
+PROMPT = {"prompt": "1+1="}
 MAX_COMPLETION_LENGTH = 32
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A TRL trainer and the arguments of its config, as a user would write them."""
+    """A TRL trainer and the arguments of its config, as a user writes them."""
 
     trainer: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -37,65 +46,71 @@ class Setting:
         return f"{self.trainer}Config({', '.join(f'{key}={value!r}' for key, value in self.arguments.items())})"
 
 
-def build(setting: Setting, folder: Path, reward_PG: Tensor | None = None, microbatches: int = 1) -> Any:
-    """A trainer on the embedded model whose reward function answers `reward_PG`, ready for a training step."""
+def build(
+    setting: Setting,
+    folder: Path,
+    reward_PG: Tensor | None = None,
+    accumulation_steps: int = 1,
+    steps_per_generation: int | None = None,
+) -> Any:
+    """The trainer that `setting` names, ready for a training step; a NaN of `reward_PG` is a reward of None."""
     config_class, trainer_class = TRAINERS[setting.trainer]
-    P, G = (1, 8) if reward_PG is None else reward_PG.shape
-    arguments = {
-        "output_dir": str(folder),
-        "report_to": "none",
-        "use_cpu": True,
-        "bf16": False,
-        "per_device_train_batch_size": P * G,
-        "num_generations": G,
-        "gradient_accumulation_steps": microbatches,
-        "max_completion_length": MAX_COMPLETION_LENGTH,
-        # The reference model is outside this comparison.
-        "beta": 0.0,
-    }
+    reward_PG = torch.zeros(1, 8) if reward_PG is None else reward_PG
+    answers = [None if reward.isnan() else reward.item() for reward in reward_PG.flatten()]
+    config = config_class(
+        output_dir=str(folder),
+        report_to="none",
+        use_cpu=True,
+        bf16=False,
+        per_device_train_batch_size=reward_PG.numel(),
+        num_generations=reward_PG.shape[1],
+        gradient_accumulation_steps=accumulation_steps,
+        steps_per_generation=steps_per_generation,
+        max_completion_length=MAX_COMPLETION_LENGTH,
+        **{**setting.arguments, "beta": 0.0},
+    )
     trainer = trainer_class(
         model=AutoModelForCausalLM.from_pretrained(EMBEDDED, dtype=torch.float32),
-        reward_funcs=lambda completions, **_: reward_PG.flatten().tolist(),
-        args=config_class(**{**arguments, **setting.arguments}),
+        reward_funcs=lambda completions, **_: answers,
+        args=config,
         processing_class=AutoTokenizer.from_pretrained(EMBEDDED),
-        train_dataset=Dataset.from_dict({"prompt": ["1+1="] * (P * G)}),
+        train_dataset=Dataset.from_list([PROMPT] * reward_PG.numel()),
     )
+    # Set here: with beta in its config TRL loads a reference model, whose log-probabilities are ours too.
+    trainer.beta = setting.arguments.get("beta", 0.0)
+    # The training loop, which does not run here, does these two.
     trainer.model.train()
-    # The training loop, which does not run here, would set this.
-    trainer.current_gradient_accumulation_steps = microbatches
+    trainer.current_gradient_accumulation_steps = accumulation_steps
     return trainer
 
 
 def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
-    """TRL's loss of one micro-batch of an update with `tokens` response tokens, differentiable by batch.logp_BT."""
-    # TRL multiplies by the mask, so what stands where it is zero has to be finite.
-    logp_BT = torch.where(batch.mask_BT, batch.logp_BT, 0)
-    old_logp_BT = torch.where(batch.mask_BT, batch.old_logp_BT, 0)
-    trainer._get_per_token_logps_and_entropies = lambda *_, **__: (logp_BT, torch.zeros_like(logp_BT).detach(), None)
-    B, _ = logp_BT.shape
+    """TRL's loss of `batch`, one micro-batch of a generation batch that has `tokens` response tokens."""
+    trainer._get_per_token_logps_and_entropies = lambda *_, **__: (batch.logp_BT, batch.entropy_BT, None)
     ids_BT = batch.mask_BT.long()
     inputs = {
-        "prompt_ids": ids_BT.new_ones(B, 1),
-        "prompt_mask": ids_BT.new_ones(B, 1),
+        "prompt_ids": ids_BT[:, :1],
+        "prompt_mask": ids_BT[:, :1],
         "completion_ids": ids_BT,
         "completion_mask": ids_BT,
         "advantages": batch.advantage_B,
-        "old_per_token_logps": old_logp_BT,
-        "old_logps": old_logp_BT.sum(1),
+        "old_per_token_logps": batch.old_logp_BT,
+        "old_logps": (batch.old_logp_BT * ids_BT).sum(1),
+        "ref_per_token_logps": batch.reference_logp_BT,
         "num_items_in_batch": torch.tensor(tokens),
     }
-    with default_dtype(logp_BT.dtype):
+    with default_dtype(batch.logp_BT.dtype):
         return trainer.compute_loss(trainer.model, inputs)
 
 
-def advantages(trainer: Any, responses: int) -> Tensor:
-    """The advantages [P * G] that TRL computes from the rewards the trainer was built with."""
-    return trainer._generate_and_score_completions([{"prompt": "1+1="}] * responses)["advantages"]
+def advantages(trainer: Any, P: int, G: int) -> Tensor:
+    """TRL's advantages [P, G] of the rewards that the trainer was built with, after sampling from the model."""
+    return trainer._generate_and_score_completions([PROMPT] * (P * G))["advantages"].reshape(P, G)
 
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """TRL chooses between Python numbers with torch.where, which gives the default dtype."""
+    """TRL picks between Python numbers with torch.where, which answers in the default dtype."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
