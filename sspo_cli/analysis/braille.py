@@ -33,7 +33,8 @@ class Canvas:
         width, height = self.columns * ACROSS, self.rows * DOWN
         column_N = np.rint(x_N * (width - 1)).astype(int)
         row_N = np.rint((1 - np.clip(y_N, -1, 2)) * (height - 1)).astype(int)
-        for column, start, stop in zip(column_N[1:], row_N[:-1], row_N[1:], strict=True):
+        before_N = np.concatenate([row_N[:1], row_N[:-1]])
+        for column, start, stop in zip(column_N, before_N, row_N, strict=True):
             for row in range(max(min(start, stop), 0), min(max(start, stop), height - 1) + 1):
                 cell = row // DOWN, column // ACROSS
                 self.dots[cell] |= BITS[row % DOWN][column % ACROSS]

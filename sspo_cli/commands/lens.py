@@ -25,7 +25,7 @@ from sspo_cli.objectives.load import build_objective
 from sspo_cli.runs.folder import numbered
 
 FOLDER = Path("outputs/show")
-PIPE_WIDTH, LEAST_WIDTH, MOST_WIDTH = 100, 60, 160
+PIPE_WIDTH, LEAST_WIDTH, MOST_WIDTH = 100, 40, 160
 LETTERS = string.ascii_letters
 STYLES = ("red", "bright_blue", "green", "magenta", "yellow", "cyan", "default")
 RATIOS = {"token": "token", "sequence": "sequence", "sequence_token": "sequence", "product": "product"}
@@ -88,22 +88,18 @@ def write(content: bytes, stem: str, out: Path | None) -> Path:
     Raises:
         ConfigError: if `out` holds something else, or cannot be written.
     """
-    number = 1
-    while True:
-        path = out or FOLDER / f"{numbered(stem, number)}.svg"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                file.write(content)
-            return path
-        except FileExistsError:
-            if path.is_file() and path.read_bytes() == content:
-                return path
+    number, path = 1, out or FOLDER / f"{stem}.svg"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while path.exists() and path.read_bytes() != content:
             if out:
-                raise ConfigError([f"--out {out}: exists and is never overwritten; choose another name"]) from None
+                raise ConfigError([f"--out {out}: exists and is never overwritten; choose another name"])
             number += 1
-        except OSError as error:
-            raise ConfigError([f"--out {path}: cannot be written: {error.strerror}"]) from error
+            path = FOLDER / f"{numbered(stem, number)}.svg"
+        path.write_bytes(content)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written: {error.strerror}; name another file with --out"]) from error
+    return path
 
 
 def left_out(configs: dict[str, ObjectiveConfig]) -> list[str]:

@@ -48,8 +48,7 @@ def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:
         shape = architecture(config.model)
     except NotCached:
         return None, {}
-    parameters = parameter_count(shape)
-    return parameters, memory_estimate(shape, parameters, config.engine)
+    return parameter_count(shape), memory_estimate(shape, config)
 
 
 def response_tokens(config: TrainConfig) -> int | None:

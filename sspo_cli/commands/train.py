@@ -86,11 +86,12 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     from sspo_cli.engine.parts import Parts
     from sspo_cli.models.fit import check_positions
     from sspo_cli.models.load import load_policy
+    from sspo_cli.models.reference import Reference
     from sspo_cli.objectives import build_objective
     from sspo_cli.rewards.load import load_reward
 
-    model = settings.model
-    if checkpoint is not None:
+    model, rank = settings.model, settings.lora.rank
+    if checkpoint is not None and not rank:
         model = LocalModel(kind="local", path=str(checkpoint))
     device = choose_device(settings.engine)
     dataset, reward, policy, _ = all_or_problems(
@@ -103,7 +104,13 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     check_positions(policy, dataset, longest)
     if settings.objective.experience == "reference":
         encode_solution(policy.tokenizer, dataset.train_problem(0))
-    reference = load_policy(settings.model, settings.seed, device) if settings.objective.reads_reference else None
+    if rank:
+        from sspo_cli.models.lora import with_adapters
+
+        policy = with_adapters(policy, settings.lora, settings.seed, checkpoint)
+    reference = None
+    if settings.objective.reads_reference:
+        reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device))
     return Parts(policy, dataset, reward, reference)
 
 

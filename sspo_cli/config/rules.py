@@ -13,7 +13,7 @@ def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
     problems = dataset_problems(config) + eval_problems(config)
     if isinstance(config, TrainConfig):
-        problems += batch_problems(config) + objective_problems(config)
+        problems += batch_problems(config) + objective_problems(config) + lora_problems(config)
     return problems
 
 
@@ -62,6 +62,15 @@ def batch_problems(config: TrainConfig) -> list[str]:
             f" objective.advantage={objective.advantage}, which compares the responses of one prompt"
         )
     return problems
+
+
+def lora_problems(config: TrainConfig) -> list[str]:
+    if config.lora.rank and config.model.kind == "scratch":
+        return [
+            f"lora.rank={config.lora.rank}: adapters stand on weights that can be read again, which model=scratch draws"
+            " anew; use lora.rank=0, or model=tiny, local or hub"
+        ]
+    return []
 
 
 def objective_problems(config: TrainConfig) -> list[str]:

@@ -265,6 +265,12 @@ class BatchSection:
 
 
 @section
+class LoraSection:
+    rank: Whole
+    alpha: Positive
+
+
+@section
 class OptimSection:
     lr: Positive
     schedule: Literal["constant", "linear", "cosine"]
@@ -325,6 +331,7 @@ class TrainConfig(EvalConfig):
     objective: ObjectiveConfig
     train: TrainSection
     batch: BatchSection
+    lora: LoraSection
     optim: OptimSection
     rollout: RolloutSection
     tracker: TrackerSection

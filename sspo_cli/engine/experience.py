@@ -16,6 +16,7 @@ from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import score
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded
@@ -156,11 +157,12 @@ def overlong(trajectories: Sequence[Trajectory], section: OverlongSection, max_r
     return section.penalty * ((length_B - (max_response_length - buffer)) / buffer).clamp(0, 1)
 
 
-def kl_of_responses(trajectories: Sequence[Trajectory], reference: Policy, config: TrainConfig) -> Tensor:
+def kl_of_responses(trajectories: Sequence[Trajectory], reference: Reference, config: TrainConfig) -> Tensor:
     """kl.coef times the estimate of KL(sampler || reference), summed over the tokens of each response: [B]."""
     kl = config.objective.kl
     penalty = KlPenalty(kl.coef, kl.against, kl.estimator)
-    logps = score(reference, trajectories, config)
+    with reference.active() as policy:
+        logps = score(policy, trajectories, config)
     sums = [
         penalty.per_token(reference_T - item.old_logp_T).sum()
         for reference_T, item in zip(logps, trajectories, strict=True)

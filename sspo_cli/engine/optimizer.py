@@ -11,9 +11,10 @@ from sspo_cli.config.schema import OptimSection
 
 
 def make_optimizer(model: Any, config: OptimSection) -> torch.optim.AdamW:
-    """AdamW over all parameters; weight decay spares vectors (norms and biases)."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
+    """AdamW over all parameters that learn; weight decay spares vectors (norms and biases)."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in learning if parameter.ndim >= 2]
+    vectors = [parameter for parameter in learning if parameter.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from sspo_cli.data.problem import Dataset
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.reference import Reference
 from sspo_cli.rewards.load import Reward
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Loaded and checked against each other. reference: the initial weights, where the objective reads them."""
+    """Loaded and checked against each other. reference: the initial policy, where the objective reads it."""
 
     policy: Policy
     dataset: Dataset
     reward: Reward
-    reference: Policy | None = None
+    reference: Reference | None = None

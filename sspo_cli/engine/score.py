@@ -29,7 +29,8 @@ def with_logps(trajectories: Sequence[Trajectory], parts: Parts, config: TrainCo
             for item, logp_T in zip(scored, logps, strict=True)
         ]
     if parts.reference is not None and objective.kl.place == "loss":
-        logps = score(parts.reference, scored, config)
+        with parts.reference.active() as reference:
+            logps = score(reference, scored, config)
         scored = [replace(item, reference_logp_T=logp_T) for item, logp_T in zip(scored, logps, strict=True)]
     return scored
 

@@ -294,10 +294,12 @@ def policy_gradient(subject: Subject, batch: PolicyBatch, counts: Counts) -> Ten
 def expect(found: Tensor, expected: Tensor, what: str, rtol: float = 1e-10) -> None:
     """Equal within rtol of each element plus rtol of the largest one, or of 1; rtol=0 asks for the same numbers.
 
+    NaN is never right, not even where it is expected.
+
     Raises:
         Broken: with the worst difference.
     """
-    difference = torch.where((found == expected) | (found.isnan() & expected.isnan()), 0, (found - expected).abs())
+    difference = torch.where(found == expected, 0, (found - expected).abs())
     allowed = rtol * (expected.abs() + expected.abs().max().clamp(min=1))
     excess = torch.where(difference <= allowed, 0, difference.nan_to_num(nan=math.inf)).flatten()
     if not excess.any():

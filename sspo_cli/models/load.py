@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
 
 EMBEDDED = Path(__file__).parent / "tiny"
+ADAPTER = "adapter_config.json"
 
 
 class NotCached(ConfigError):
@@ -40,11 +42,20 @@ def load_policy(config: ModelConfig, seed: int, device: torch.device) -> Policy:
     else:
         if isinstance(config, LocalModel):
             check_folder(config.path)
-        model = read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
+        model = read_model(config)
         tokenizer = read(AutoTokenizer, config, download=True)
     if tokenizer.eos_token_id is None:
         raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
     return Policy(model.to(device).eval(), tokenizer)
+
+
+def read_model(config: ModelConfig) -> Any:
+    """The weights that `config` names; a folder of adapters gives its base model with them merged into the weights."""
+    if isinstance(config, LocalModel) and (Path(config.path) / ADAPTER).is_file():
+        from sspo_cli.models.lora import Merged
+
+        return read(Merged, config, download=True, dtype=torch.float32)
+    return read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
 
 
 def architecture(config: ModelConfig) -> Any:
@@ -69,6 +80,9 @@ def architecture(config: ModelConfig) -> Any:
             eos_token_id=embedded.eos_token_id,
             pad_token_id=embedded.pad_token_id,
         )
+    if isinstance(config, LocalModel) and (Path(config.path) / ADAPTER).is_file():
+        base = json.loads((Path(config.path) / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
+        return read(AutoConfig, LocalModel(kind="local", path=base), download=False)
     if isinstance(config, LocalModel) and not (Path(config.path) / "config.json").is_file():
         raise ConfigError(
             [f"model.path={config.path}: not a model folder: no config.json in {Path(config.path).absolute()}"]
@@ -109,7 +123,7 @@ def check_folder(path: str) -> None:
     if not folder.is_dir():
         raise ConfigError([f"model.path={path}: no such folder (looked for {folder.absolute()})"])
     parts = {
-        "config.json": ["config.json"],
+        "config.json": ["config.json", ADAPTER],
         "weights (*.safetensors)": ["*.safetensors"],
         "a tokenizer (tokenizer.json or tokenizer_config.json)": ["tokenizer.json", "tokenizer_config.json"],
     }

@@ -10,10 +10,14 @@ import torch
 
 @dataclass(frozen=True)
 class Policy:
-    """model: any AutoModelForCausalLM, in eval mode so that sampler and trainer see the same function."""
+    """model: any AutoModelForCausalLM, in eval mode so that sampler and trainer see the same function.
+
+    adapted: whether low-rank adapters stand on it, which alone are trained.
+    """
 
     model: Any
     tokenizer: Any
+    adapted: bool = False
 
     @property
     def device(self) -> torch.device:

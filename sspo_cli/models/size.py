@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from sspo_cli.config.schema import EngineSection
+from sspo_cli.config.schema import LoraSection, TrainConfig
 
 FLOAT32 = 4
 
@@ -17,17 +17,31 @@ def parameter_count(architecture: PretrainedConfig) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def memory_estimate(architecture: PretrainedConfig, parameters: int, engine: EngineSection) -> dict[str, int]:
-    """Bytes by purpose, without the activations, all in float32: weights, gradients and AdamW's two moments; keys and
-    values of the tokens held while sampling; a log-softmax over the vocabulary for one micro-batch."""
+def trained_count(architecture: PretrainedConfig, lora: LoraSection) -> int:
+    """Parameters that learn: those of the adapters if there are any. Allocates nothing."""
+    if not lora.rank:
+        return parameter_count(architecture)
+    from sspo_cli.models.lora import adapter_count
+
+    with torch.device("meta"):
+        return adapter_count(AutoModelForCausalLM.from_config(architecture), lora)
+
+
+def memory_estimate(architecture: PretrainedConfig, config: TrainConfig) -> dict[str, int]:
+    """Bytes by purpose, without the activations, all in float32: weights, gradients and AdamW's two moments; a second
+    model as reference policy; keys and values of the tokens held while sampling; a log-softmax over the vocabulary for
+    one micro-batch."""
+    parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
+    second_model = config.objective.reads_reference and not config.lora.rank
     text = architecture.get_text_config()
     kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     cache_per_token = 2 * text.num_hidden_layers * kv_heads * head_dim * FLOAT32
     return {
         "weights": FLOAT32 * parameters,
-        "gradients": FLOAT32 * parameters,
-        "AdamW moments": 2 * FLOAT32 * parameters,
-        "key/value cache": engine.tokens_per_generation * cache_per_token,
-        "logits": FLOAT32 * engine.tokens_per_microbatch * text.vocab_size,
+        **({"reference policy": FLOAT32 * parameters} if second_model else {}),
+        "gradients": FLOAT32 * trained,
+        "AdamW moments": 2 * FLOAT32 * trained,
+        "key/value cache": config.engine.tokens_per_generation * cache_per_token,
+        "logits": FLOAT32 * config.engine.tokens_per_microbatch * text.vocab_size,
     }

@@ -52,6 +52,13 @@ class KlPenalty:
             x_BT = masked_difference(batch.needed("reference_logp_BT"), batch.logp_BT, batch.mask_BT)
         return self.coef * masked_mean(self.per_token(x_BT), batch.mask_BT)
 
+    def diagnose(self, batch: PolicyBatch) -> dict[str, Tensor]:
+        """policy/kl_reference: the mean of k3 over tokens against the reference, in nats, whatever the estimator."""
+        if self.against == "old":
+            return {}
+        x_BT = masked_difference(batch.needed("reference_logp_BT"), batch.logp_BT, batch.mask_BT)
+        return {"policy/kl_reference": k3(x_BT.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))[batch.mask_BT].mean()}
+
     def per_token(self, x_BT: Tensor) -> Tensor:
         """The estimate at every token from x = log q - log p, clamped to +-20."""
         return ESTIMATORS[self.estimator](x_BT.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))

@@ -93,4 +93,6 @@ class Objective:
         with torch.no_grad():
             weight_B = self.weight(token_log_ratio(batch), batch)
             found = diagnose(batch, weight_B, self.token_multiplier(batch))
-            return found | (self.correction.diagnose(batch) if self.correction else {})
+            for extra in (self.kl, self.correction):
+                found |= extra.diagnose(batch) if extra else {}
+            return found

@@ -81,6 +81,12 @@ def test_eval_offers_only_what_eval_reads(bash):
 def test_show_completes_groups_and_names(bash):
     assert bash("show", "objective/") == ["objective/gate"]
     assert bash("show", "objective/gate", "log_e") == ["log_erf"]
+    assert bash("show", "objective", "grpo", "ss") == ["sspo"]
+    assert bash("show", "objective", "grpo", "objective.gate.tau_") == [
+        "objective.gate.tau_neg=",
+        "objective.gate.tau_pos=",
+    ]
+    assert bash("show", "objective", "grpo", "objective/gate", "=", "log_e") == ["log_erf"]
 
 
 def test_a_users_choices_and_recipes_are_completed(bash, write):

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
+from xml.etree import ElementTree
 
+import pytest
+
+from sspo_cli.commands.lens import write as write_picture
 from sspo_cli.config.locate import groups
 
 MINE = """# Mine, half way between two.
@@ -101,5 +107,158 @@ def test_unknown_names_are_answered_with_the_closest_and_the_allowed(sspo):
     assert (group.returncode, name.returncode) == (2, 2)
     assert group.stderr.startswith("sspo: objectiv: unknown group, did you mean 'objective'?")
     assert name.stderr.startswith("sspo: objective=ssp: unknown choice, did you mean 'sspo'?")
-    assert "gmpo, grpo, gspo, sapo, sft, sspo" in name.stderr
+    assert "gmpo, gpg, grpo, gspo, gspo_token" in name.stderr
     assert len(name.stderr.splitlines()) == 1 and name.stdout == ""
+
+
+def settings(sspo, *words: str) -> dict[str, tuple[object, str]]:
+    shown = json.loads(sspo("show", *words, "--json").stdout)
+    return {row["key"]: (row["value"], row["source"]) for row in shown["settings"]}
+
+
+def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_says_otherwise(sspo):
+    found = settings(sspo, "objective", "scopic")
+    assert found["objective.entropy_coef"] == (0.0, "of a bonus on the entropy of every token's distribution")
+    assert found["objective.kl.estimator"][1].startswith("k1, k2 or k3")
+    assert found["objective.kl.coef"] == (1.0, "Scopic, Atari")
+    level = found["objective.correction.level"][1]
+    assert level.startswith("none: ratios start from") and level.endswith("min(trainer / sampler, cap) weighs them")
+    assert found["objective.correction.cap"] == (2.0, "")
+
+
+def test_several_choices_are_told_one_after_the_other(sspo):
+    told = sspo("show", "objective/gate", "erf", "clip")
+    assert told.stdout.index("objective/gate=erf") < told.stdout.index("\n\nobjective/gate=clip\n")
+    listed = json.loads(sspo("show", "objective/gate", "erf", "clip", "--json").stdout)
+    assert [choice["name"] for choice in listed] == ["erf", "clip"]
+
+
+def test_overrides_change_what_is_shown_and_are_named_as_its_source(sspo):
+    words = ["objective", "sspo", "objective/gate=erf", "objective.gate.tau_pos=5", "objective.pool=arithmetic"]
+    found = settings(sspo, *words)
+    assert found["objective.gate.name"] == ("erf", "command line")
+    assert found["objective.gate.tau_pos"] == (5.0, "command line")
+    assert found["objective.gate.tau_neg"] == (
+        12.0,
+        "best of the gate study (arXiv 2602.19345) for every gate it tried",
+    )
+    assert found["objective.pool"] == ("arithmetic", "command line")
+    told = sspo("show", *words).stdout
+    assert told.startswith("objective=sspo objective/gate=erf objective.gate.tau_pos=5 objective.pool=arithmetic\n")
+    assert "Here with objective/gate=erf: f(r) = 1 + sqrt(pi/2)/tau" in told
+
+
+def test_a_calibrated_gate_shows_the_temperatures_that_were_solved(sspo):
+    """log_arctan has the multiplier 1 / (1 + (tau l)^2): one half at tau = 1/l."""
+    words = ["objective", "sspo", "objective.gate.calibrate={at: 1.2, multiplier: 0.5}"]
+    found = settings(sspo, *words)
+    tau = pytest.approx(1 / math.log(1.2))
+    assert found["objective.gate.tau_pos"] == (tau, "from calibrate: multiplier 0.5 at ratio 1.2")
+    assert found["objective.gate.tau_neg"] == (tau, "from calibrate: multiplier 0.5 at ratio 0.8333")
+    assert found["objective.gate.calibrate.at"] == (1.2, "command line")
+    row = next(line for line in sspo("show", *words).stdout.split("\n") if "gate.tau_pos" in line)
+    assert row.split()[:4] == ["objective.gate.tau_pos", "5.48481", "from", "calibrate:"]
+
+
+def test_a_saturation_is_solved_too_and_a_users_comment_beside_it_is_its_source(sspo, write):
+    write("conf/objective/mine.yaml", "defaults: [sspo]\ngate:\n  calibrate: {low: 0.8, high: 1.3}  # as clipping\n")
+    found = settings(sspo, "objective", "mine")
+    solved = pytest.approx(math.pi / 2 / math.log(1.3), rel=1e-2)
+    assert found["objective.gate.tau_pos"] == (solved, "from calibrate: saturation at 1.3")
+    assert found["objective.gate.calibrate.low"] == (0.8, "as clipping")
+
+
+def test_the_picture_is_drawn_in_a_pipe_and_written_beside_the_runs(sspo, tmp_path):
+    drawn = sspo("show", "objective", "sspo", "grpo", "ppo_clip", "scopic", "--plot")
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    *lines, path = drawn.stdout.splitlines()
+    assert path == "outputs/show/objective-sspo-grpo-ppo_clip-scopic.svg"
+    assert max(map(len, lines)) <= 100 and "\x1b" not in drawn.stdout
+    table = [line.split() for line in lines[1:4]]
+    assert table[0] == ["a", "sspo", "token", "0.855", "to", "1.17", "0.878", "to", "1.14"]
+    assert table[1] == ["b", "grpo,", "ppo_clip", "token", "0", "to", "1.2", "0.8", "to", "∞"]
+    for title in ("gate value", "token multiplier"):
+        assert sum(f"{title}, A > 0" in line and f"{title}, A < 0" in line for line in lines) == 1
+    assert any("⣀" in line for line in lines) and "not drawn: the KL penalty of scopic" in lines
+    text = " ".join(ElementTree.parse(tmp_path / path).getroot().itertext())
+    for words in ("sspo", "grpo, ppo_clip", "scopic", "token multiplier"):
+        assert words in text
+
+
+def test_a_picture_is_never_overwritten_by_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("outputs/show")
+    assert write_picture(b"one", "objective-sspo", None) == folder / "objective-sspo.svg"
+    assert write_picture(b"two", "objective-sspo", None) == folder / "objective-sspo-2.svg"
+    assert write_picture(b"one", "objective-sspo", None) == folder / "objective-sspo.svg"
+    assert [file.read_bytes() for file in sorted(folder.iterdir())] == [b"two", b"one"]
+
+
+def test_a_named_file_is_written_once_and_refused_for_another_picture(sspo, tmp_path):
+    file = tmp_path / "paper/lens.svg"
+    assert sspo("show", "objective", "sspo", "--plot", "--out", "paper/lens.svg").returncode == 0
+    content = file.read_bytes()
+    refused = sspo("show", "objective", "grpo", "--plot", "--out", "paper/lens.svg")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "sspo: --out paper/lens.svg: exists and is never overwritten; choose another name\n"
+    assert file.read_bytes() == content and sorted(tmp_path.rglob("*.svg")) == [file]
+
+
+def test_a_users_objective_is_drawn_and_all_are_where_none_is_named(sspo, write):
+    write("conf/objective/mine.yaml", "defaults: [grpo]\ngate:\n  eps_high: 0.5\n")
+    drawn = sspo("show", "objective", "--plot", PYTHONIOENCODING="ascii")
+    assert drawn.returncode == 0 and drawn.stdout.isascii()
+    rows = {line[3:27].strip(): line[38:].split("  ")[0] for line in drawn.stdout.splitlines()[1:14]}
+    assert rows["mine"] == "0 to 1.5" and rows["dr_grpo, grpo, ppo_clip"] == "0 to 1.2"
+    assert drawn.stdout.splitlines()[-1] == "outputs/show/objective.svg"
+
+
+def test_the_curves_as_json(sspo, tmp_path):
+    done = sspo("show", "objective", "grpo", "gspo_token", "objective.kl.coef=0.1", "--plot", "--json")
+    content = json.loads(done.stdout)
+    assert list(content["objectives"]) == ["grpo", "gspo_token"] and list(tmp_path.iterdir()) == []
+    grpo = content["objectives"]["grpo"]
+    assert grpo["ratio_of"] == "token" and content["objectives"]["gspo_token"]["ratio_of"] == "sequence"
+    assert grpo["positive"]["weight"] == [0, pytest.approx(1.2)]
+    assert grpo["negative"]["weight"] == [pytest.approx(0.8), None]
+    for ratio, gate, multiplier in zip(
+        content["ratio"], grpo["positive"]["gate"], grpo["positive"]["multiplier"], strict=True
+    ):
+        assert gate == pytest.approx(min(ratio, 1.2))
+        assert multiplier == pytest.approx(ratio if ratio < 1.2 else 0)
+
+
+MISTAKES = [
+    (["model", "tiny", "--plot"], "--plot: only objectives are drawn"),
+    (["--plot"], "--plot: only objectives are drawn"),
+    (["objective", "sspo", "--out", "a.svg"], "--out: names the picture that --plot draws"),
+    (["objective", "sspo", "--plot", "--json", "--out", "a.svg"], "--out: names the picture that --plot draws"),
+    (["model", "tiny", "seed=1"], "'seed=1': only the settings of a named objective"),
+    (["objective", "objective.pool=arithmetic"], "only the settings of a named objective"),
+    (["objective", "sspo", "seed=1"], "'seed=1': not a setting of an objective"),
+    (["objective", "sspo", "objective=grpo"], "'objective=grpo': not a setting of an objective"),
+    (
+        ["objective", "sspo", "grpo", "objective.poool=x"],
+        "unknown key 'objective.poool', did you mean 'objective.pool'",
+    ),
+    (["objective", "grpo", "objective.gate.tau_pos=1", "--plot"], "unknown key 'objective.gate.tau_pos'"),
+    (["objective", "sspo", "objective.gate.calibrate={at: 1.2}"], "missing key 'objective.gate.calibrate.multiplier'"),
+    (["objective", "sspo", "objective.gate.calibrate={at: 1.2, multiplier: 2}"], "no tau gives"),
+    (["objective", "sspo", "--plot", "--out", "/dev/null/a.svg"], "/dev/null/a.svg: cannot be written"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_is_one_clear_line(sspo, tmp_path, words, told):
+    done = sspo("show", *words)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert done.stderr.startswith("sspo: ") and told in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_problems_of_several_objectives_are_all_told_and_each_once(sspo):
+    done = sspo("show", "objective", "sspo", "grpo", "objective.gate.tau_pos=0", "objective.pool=x")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    for key in ("objective.gate.tau_pos=0", "unknown key 'objective.gate.tau_pos'", "objective.pool=x"):
+        assert sum(key in line for line in lines) == 1

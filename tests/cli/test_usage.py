@@ -56,7 +56,7 @@ USAGE = [
     (["train", "-m", "objective=sspo,grpo"], ["--multirun", "one configuration"]),
     (["eval"], ["RUN_OR_MODEL", "sspo eval --help"]),
     (["recipe", "run"], ["NAME", "sspo recipe run --help"]),
-    (["show", "objective", "sspo", "now"], ["now", "sspo show --help"]),
+    (["show", "objective", "sspo", "now"], ["objective=now", "unknown choice"]),
     (["train", "--config", "none.yaml"], ["none.yaml", "no such file"]),
     (["train", "--resume", "outputs/train/none"], ["outputs/train/none", "no checkpoint"]),
 ]

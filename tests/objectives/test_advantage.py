@@ -13,7 +13,7 @@ from sspo_cli.objectives.advantage import ADVANTAGES
 
 NAN = math.nan
 GROUPED = ["group_zscore", "group_mean", "leave_one_out"]
-CENTRED = [*GROUPED, "batch_zscore"]
+CENTRED = [*GROUPED, "group_mean_rescaled", "batch_mean", "batch_zscore"]
 
 
 def rewards(*groups: list[float]) -> Tensor:
@@ -43,6 +43,28 @@ def test_group_zscore_by_hand() -> None:
 def test_leave_one_out_by_hand() -> None:
     """1 - (2 + 6) / 2, 2 - (1 + 6) / 2, 6 - (1 + 2) / 2."""
     assert ADVANTAGES["leave_one_out"](rewards([1, 2, 6]))[0].tolist() == pytest.approx([-3, -1.5, 4.5], rel=1e-12)
+
+
+def test_group_mean_rescaled_by_hand() -> None:
+    """Two of three groups are not tied: R - mean, times 3/2."""
+    found = ADVANTAGES["group_mean_rescaled"](rewards([1, 0], [1, 1], [0, 4]))
+    assert found.tolist() == [[0.75, -0.75], [0, 0], [-3, 3]]
+
+
+def test_group_mean_rescaled_is_group_mean_where_no_group_is_tied() -> None:
+    reward_PG = random_rewards(1).nan_to_num(nan=7.0)
+    assert torch.equal(ADVANTAGES["group_mean_rescaled"](reward_PG), ADVANTAGES["group_mean"](reward_PG))
+
+
+def test_group_mean_rescaled_counts_a_group_without_scores_as_tied() -> None:
+    found = ADVANTAGES["group_mean_rescaled"](rewards([1, 0], [NAN, NAN], [3, NAN]))
+    assert found.tolist() == [[1.5, -1.5], [0, 0], [0, 0]]
+
+
+def test_batch_mean_by_hand() -> None:
+    """Mean 2 over both groups, the unscored left out."""
+    found = ADVANTAGES["batch_mean"](rewards([1, 2, NAN], [0, 3, 4]))
+    assert found.tolist() == [[-1, 0, 0], [-2, 1, 2]]
 
 
 def test_batch_zscore_by_hand() -> None:
@@ -87,7 +109,7 @@ def test_tied_groups_are_exactly_zero(name: str, dtype: torch.dtype) -> None:
 def test_advantages_of_scored_responses_add_up_to_zero(name: str) -> None:
     for seed in range(20):
         advantage_PG = ADVANTAGES[name](random_rewards(seed))
-        total = advantage_PG.sum(-1) if name in GROUPED else advantage_PG.sum()
+        total = advantage_PG.sum() if name.startswith("batch") else advantage_PG.sum(-1)
         assert total.abs().max() < 1e-12
 
 

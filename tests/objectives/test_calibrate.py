@@ -14,7 +14,7 @@ from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
 from sspo_cli.objectives.gate import CURVES
 from tests.laws.cases import SOFT_GATES, Variant, config, load
 
-MANY_TOKENS = 100_000
+MANY_TOKENS = 20_000
 AT_1_2 = "objective.gate.calibrate={at: 1.2, multiplier: 0.5}"
 LOG_GATES = ["log_arctan", "log_erf", "log_softsign", "log_tanh"]
 
@@ -92,7 +92,7 @@ def test_saturation_in_log_space_is_the_limit_of_the_log_gate(gate: str, limit: 
         assert taus(Variant("sspo", words)) == pytest.approx((3.93, 3.93), abs=0.015)
 
 
-@pytest.mark.parametrize(("at", "multiplier"), [(1.2, 0.5), (1.1, 0.5), (2.0, 0.1), (1.5, 0.6)])
+@pytest.mark.parametrize(("at", "multiplier"), [(1.2, 0.5), (2.0, 0.1), (1.5, 0.6)])
 @pytest.mark.parametrize("gate", SOFT_GATES)
 @pytest.mark.parametrize("name", ["sspo", "sapo"])
 def test_the_multiplier_of_a_token_is_what_was_asked_for(name: str, gate: str, at: float, multiplier: float) -> None:
