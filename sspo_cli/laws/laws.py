@@ -126,6 +126,7 @@ def order(subject: Subject) -> None:
         shuffled = evaluate(subject.objective, columns(rows(batch, order_B), order_T), counts)
         expect(shuffled.loss, whole.loss, f"loss in another order, seed {seed}")
         expect(shuffled.gradient_BT, whole.gradient_BT[order_B][:, order_T], f"gradient in another order, seed {seed}")
+        expect_metrics(shuffled, whole, f"in another order, seed {seed}")
 
 
 def padding(subject: Subject) -> None:
@@ -139,6 +140,7 @@ def padding(subject: Subject) -> None:
             expect(longer.loss, whole.loss, f"loss {what}")
             expect(longer.gradient_BT[:, :T], whole.gradient_BT, f"gradient {what}")
             expect_zero(longer.gradient_BT[:, T:], f"gradient {what}, at those")
+            expect_metrics(longer, whole, what)
 
 
 def masked(subject: Subject) -> None:
@@ -151,11 +153,11 @@ def masked(subject: Subject) -> None:
             dirt = {name: getattr(batch, name).masked_fill(~batch.mask_BT, poison) for name in chosen}
             dirty = evaluate(subject.objective, replace(batch, **dirt), counts)
             what = f"with {poison} where masked in {', '.join(chosen)}"
-            expect_identical(dirty, clean, what)
+            expect(dirty.loss, clean.loss, f"loss {what}", rtol=0)
+            expect(dirty.gradient_BT, clean.gradient_BT, f"gradient {what}", rtol=0)
             expect_zero(dirty.gradient_BT[~batch.mask_BT], f"gradient {what}, at those")
             expect_zero(dirty.entropy_gradient_BT[~batch.mask_BT], f"gradient by entropy {what}, at those")
-        for name, value in clean.out.metrics.items():
-            expect(dirty.out.metrics[name], value, f"{name} {what}", rtol=0)
+        expect_metrics(dirty, clean, what, rtol=0)
     mask_BT = batch.mask_BT.clone()
     mask_BT[0] = False
     without = evaluate(subject.objective, replace(batch, mask_BT=mask_BT), counts)
@@ -315,9 +317,9 @@ def expect_zero(found: Tensor, what: str) -> None:
     expect(found, torch.zeros_like(found), what, rtol=0)
 
 
-def expect_identical(found: Evaluation, expected: Evaluation, what: str) -> None:
-    expect(found.loss, expected.loss, f"loss {what}", rtol=0)
-    expect(found.gradient_BT, expected.gradient_BT, f"gradient {what}", rtol=0)
+def expect_metrics(found: Evaluation, expected: Evaluation, what: str, rtol: float = 1e-10) -> None:
+    for name, value in expected.out.metrics.items():
+        expect(found.out.metrics[name], value, f"{name} {what}", rtol)
 
 
 def expect_finite(found: Evaluation, what: str) -> None:

@@ -106,6 +106,12 @@ CALIBRATED = [
     *variants("sapo", "objective.gate.calibrate={at:1.2,multiplier:0.5}"),
     *variants("sspo sapo", "objective/gate=erf", "objective.gate.calibrate={low:0.7,high:1.4}"),
 ]
+TINY_TAU = [
+    Variant(name, (f"objective/gate={gate}", "objective.gate.tau_pos=1e-4", "objective.gate.tau_neg=1e-4"))
+    for name in ("sspo", "sapo")
+    for gate in UNIT_GATES
+    if gate != "arctan_log_ratio"
+]
 ALL = [
     *NAMED,
     *CROSSED,
@@ -117,4 +123,5 @@ ALL = [
     *CORRECTED,
     *PENALIZED,
     *CALIBRATED,
+    *TINY_TAU,
 ]

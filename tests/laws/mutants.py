@@ -1,8 +1,8 @@
 """Break the objectives on purpose and see who notices: `python -m tests.laws.mutants [words of a label]`.
 
-Each mutant is one edit of a copy of the package. `sspo selftest` runs on the copy, over the shipped objectives and those
-of OWN, which use what no shipped one does; where no law notices, tests/objectives and tests/laws run too. Prints the
-kill matrix. Exit code 1 if a mutant survives, or if anything fails without one.
+Each mutant is one edit of a copy of the package. `sspo selftest` runs on the copy, over the shipped objectives and
+those of OWN, which use what no shipped one does; where no law notices, tests/objectives and tests/laws run too. Prints
+the kill matrix. Exit code 1 if a mutant survives, or if anything fails without one.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ EDITS = {
             "masked_mean(self.token_weight(log_ratio_BT, batch), batch.mask_BT)",
             "self.token_weight(log_ratio_BT, batch).mean(-1)",
         ),
-        ("correction not told", "self.correction.diagnose(batch) if self.correction else {}", "{}"),
+        ("correction not told", "in (self.kl, self.correction):", "in (self.kl,):"),
+        ("kl not told", "in (self.kl, self.correction):", "in (self.correction,):"),
     ],
     "sspo_cli/objectives/batch.py": [
         ("mask dropped from the mean", "torch.where(mask_BT, value_BT, 0).sum(-1)", "value_BT.sum(-1)"),
@@ -293,10 +294,24 @@ EDITS = {
         ),
         (
             "kl against reference: inverted",
-            'masked_difference(batch.needed("reference_logp_BT"), batch.logp_BT,',
-            'masked_difference(batch.logp_BT, batch.needed("reference_logp_BT"),',
+            'else:\n            x_BT = masked_difference(batch.needed("reference_logp_BT"), batch.logp_BT,',
+            'else:\n            x_BT = masked_difference(batch.logp_BT, batch.needed("reference_logp_BT"),',
         ),
-        ("kl against old is against the reference", 'if self.against == "old":', "if False:"),
+        (
+            "kl against old is against the reference",
+            'if self.against == "old":\n            x_BT',
+            "if False:\n            x_BT",
+        ),
+        (
+            "kl to the reference told without one",
+            'if self.against == "old":\n            return',
+            "if False:\n            return",
+        ),
+        (
+            "kl to the reference told of the wrong side",
+            '"old":\n            return {}\n        x_BT = masked_difference(batch.needed("reference_logp_BT"), batch.logp_BT,',
+            '"old":\n            return {}\n        x_BT = masked_difference(batch.logp_BT, batch.needed("reference_logp_BT"),',
+        ),
         ("kl coef dropped", "self.coef * masked_mean", "masked_mean"),
         (
             "kl: mean over padded length",
@@ -304,7 +319,11 @@ EDITS = {
             "self.per_token(x_BT).mean(-1)",
         ),
         ("kl: sum for mean", "masked_mean(self.per_token(x_BT), batch.mask_BT)", "self.per_token(x_BT).sum(-1)"),
-        ("kl: clamp dropped", "x_BT.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)", "x_BT"),
+        (
+            "kl: clamp dropped",
+            "[self.estimator](x_BT.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))",
+            "[self.estimator](x_BT)",
+        ),
     ],
     "sspo_cli/objectives/correction.py": [
         ("correction: cap dropped", ".clamp(max=math.log(self.cap)).exp()", ".exp()"),
@@ -535,10 +554,8 @@ def main(words: list[str]) -> int:
             kills.update(found)
             survivors += [] if found else [mutant.label]
     print(f"\n{'kills':{label_width}} {' '.join(f'{kills[column]:^{len(column)}}' for column in COLUMNS)}".rstrip())
-    by_laws = len(chosen) - len(survivors) - kills["tests"]
-    print(
-        f"\n{len(chosen)} mutants: {by_laws} killed by the laws, {kills['tests']} by the tests alone, {len(survivors)} survive"
-    )
+    by_laws, by_tests = len(chosen) - len(survivors) - kills["tests"], kills["tests"]
+    print(f"\n{len(chosen)} mutants: {by_laws} killed by laws, {by_tests} by the tests alone, {len(survivors)} survive")
     return 1 if survivors else 0
 
 

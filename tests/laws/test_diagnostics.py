@@ -100,6 +100,31 @@ def test_ratios_by_hand() -> None:
     assert found["policy/kl"] == pytest.approx(0.875 - math.log(2) / 2)
 
 
+def test_extras_report_themselves() -> None:
+    """old / rollout = 3 at each token, held at 2; log pi_reference - log pi = ln 2: k3 = 2 - 1 - ln 2, whatever x^2."""
+    logp_BT = torch.full((1, 2), -1.0, dtype=torch.float64)
+    batch = PolicyBatch(
+        logp_BT,
+        logp_BT,
+        advantage_B=torch.ones(1, dtype=torch.float64),
+        mask_BT=torch.tensor([[True, True]]),
+        rollout_logp_BT=logp_BT - math.log(3),
+        reference_logp_BT=logp_BT + math.log(2),
+    )
+    words = ("objective.kl.coef=0.1", "objective.kl.estimator=k2", "objective.correction.level=token")
+    found = load(Variant("grpo", words))(batch, Counts(1, 2, 2)).metrics
+    assert found["correction/mean"].item() == pytest.approx(2)
+    assert found["correction/capped"].item() == 1
+    assert found["policy/kl_reference"].item() == pytest.approx(1 - math.log(2))
+    assert not {name for name in load(UNCLIPPED)(batch, Counts(1, 2, 2)).metrics if "correction" in name}
+
+
+def test_a_penalty_against_the_old_policy_reads_no_reference() -> None:
+    batch, counts = random_case(0)
+    found = load(Variant("scopic"))(replace(batch, reference_logp_BT=None), counts).metrics
+    assert "policy/kl_reference" not in found
+
+
 def test_log_variance_is_within_responses_not_between_them() -> None:
     assert metrics(UNCLIPPED, [[2, 2], [0.5, 0.5]], [1, -1])["ratio/log_variance"] == pytest.approx(0, abs=1e-15)
 

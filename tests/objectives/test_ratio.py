@@ -13,7 +13,7 @@ from sspo_cli.laws.cases import random_case
 from sspo_cli.objectives.ratio import RATIOS, raw_log_ratio, token_log_ratio
 
 MASK_BT = torch.tensor([[True, True, False], [True, False, True]])
-LOG_RATIO_BT = torch.tensor([[0.5, -0.1, 0.0], [15.0, 0.0, 15.0]], dtype=torch.float64)
+LOG_RATIO_BT = torch.tensor([[0.5, -0.1, 7.0], [15.0, 7.0, 15.0]], dtype=torch.float64)
 
 
 def seen_and_slopes(level: str) -> tuple[Tensor, Tensor]:
@@ -34,7 +34,7 @@ def seen_and_slopes(level: str) -> tuple[Tensor, Tensor]:
     ],
 )
 def test_each_level_by_hand(level: str, seen: list[list[float]], slopes: list[list[float]]) -> None:
-    """l = (0.5, -0.1) and (15, 15): means 0.2 and 15, sums 0.4 and 30, the last held at 20."""
+    """l = (0.5, -0.1) and (15, 15), 7 where masked: means 0.2 and 15, sums 0.4 and 30, the last held at 20."""
     found_BT, slope_BT = seen_and_slopes(level)
     torch.testing.assert_close(found_BT, torch.tensor(seen, dtype=torch.float64), rtol=1e-12, atol=1e-15)
     torch.testing.assert_close(slope_BT, torch.tensor(slopes, dtype=torch.float64), rtol=1e-12, atol=0)

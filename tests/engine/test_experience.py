@@ -1,0 +1,171 @@
+"""What an objective makes of a rollout before the first update: which prompts, which rewards, which log-probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sspo_cli.commands.train import load_parts
+from sspo_cli.config.compose import load_config
+from sspo_cli.config.schema import OverlongSection, TrainConfig
+from sspo_cli.engine.experience import Group, collect, draw, learn_from, overlong, problems_from
+from sspo_cli.engine.parts import Parts
+from sspo_cli.engine.score import score, with_logps
+from sspo_cli.engine.trajectory import Trajectory
+from sspo_cli.engine.update import make_updater
+from sspo_cli.models.reference import Reference
+
+
+def settings(*words: str) -> TrainConfig:
+    return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "batch.minibatches=1", *words])
+
+
+def collected(config: TrainConfig, step: int = 1, first: int = 0):  # type: ignore[no-untyped-def]
+    return collect(load_parts(config), config, step, first, lambda done, total: None)
+
+
+def group(rewards: list[float]) -> Group:
+    return Group(None, [], [], [], [{"exact": reward} for reward in rewards])  # type: ignore[arg-type]
+
+
+def drawn(config: TrainConfig, parts: Parts) -> list[Group]:
+    """A rollout whose rewards alternate, whatever the model wrote."""
+    groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
+    for item in groups:
+        item.parts[:] = [{"exact": float(i % 2)} for i in range(len(item.parts))]
+    return groups
+
+
+def test_a_group_ties_when_all_scored_rewards_are_equal() -> None:
+    nan = float("nan")
+    assert group([1, 1, 1]).tied and group([1, nan, 1]).tied and group([nan, nan]).tied
+    assert not group([1, 0, 1]).tied and not group([nan, 0.5, 1]).tied
+
+
+def test_dynamic_sampling_learns_from_live_groups_and_counts_what_they_cost() -> None:
+    config = settings("objective=dapo", "objective.dynamic_sampling=20", "seed=3")
+    parts = load_parts(config)
+    found = collect(parts, config, 1, 0, lambda done, total: None)
+    generated = int(found.metrics["prompts/generated"])
+    assert 4 < generated <= 80, "this seed has tied groups among the first four prompts"
+    assert found.metrics["prompts/kept"] == 4 and len(found.trajectories) == len(found.samples) == 32
+    by_problem: dict[str, list[float]] = {}
+    for row in found.samples:
+        by_problem.setdefault(row["problem"], []).append(row["reward"])
+    assert len(by_problem) == 4 and all(len(set(rewards)) > 1 for rewards in by_problem.values())
+    stream = [problem.id for problem in problems_from(parts, 0, generated)]
+    places = [stream.index(problem) for problem in by_problem]
+    assert places == sorted(places) and places[-1] == generated - 1, "no prompt is drawn beyond the last one needed"
+    learned = sum(len(item.response) for item in found.trajectories)
+    assert found.metrics["tokens/generated"] > learned
+    assert found.metrics["group/dead"] == pytest.approx(1 - 4 / generated)
+
+
+def test_the_limit_of_dynamic_sampling_holds_and_tied_groups_fill_the_batch() -> None:
+    config = settings("objective=dapo", "objective.dynamic_sampling=2", "seed=3", "dataset=addition_hard")
+    found = collected(config)
+    assert found.metrics["prompts/generated"] == 8 and found.metrics["prompts/kept"] < 4
+    assert len(found.trajectories) == 32
+
+
+def test_without_dynamic_sampling_every_prompt_is_kept_in_order() -> None:
+    plain, dapo = (
+        collected(settings(f"objective={name}", "objective.dynamic_sampling=1")) for name in ("grpo", "dapo")
+    )
+    assert [item.response for item in plain.trajectories] == [item.response for item in dapo.trajectories]
+    assert plain.metrics["prompts/generated"] == 4
+
+
+def test_a_response_does_not_depend_on_the_round_it_was_drawn_in() -> None:
+    config = settings("objective=grpo")
+    parts = load_parts(config)
+    problems = problems_from(parts, 0, 4)
+    whole = draw(parts, config, problems, 1, 0, lambda done, total: None)
+    rounds = [draw(parts, config, [problems[p]], 1, p, lambda done, total: None)[0] for p in range(4)]
+    assert [item.texts for item in whole] == [item.texts for item in rounds]
+
+
+def test_the_soft_limit_on_length_grows_over_the_buffer() -> None:
+    """Limit 20, buffer 0.2: nothing up to 16 tokens, half at 18, all at 20; penalty 3."""
+    items = [Trajectory([1], [5] * length, None, 0.0) for length in (1, 16, 17, 18, 20)]
+    taken = overlong(items, OverlongSection(penalty=3.0, buffer=0.2), 20)
+    assert taken.tolist() == pytest.approx([0, 0, 0.75, 1.5, 3])
+
+
+def test_what_is_taken_from_the_reward_moves_the_advantage_and_not_the_reward() -> None:
+    config = settings("objective=dr_grpo", "objective.overlong.penalty=1", "objective.overlong.buffer=1")
+    parts = load_parts(config)
+    groups = drawn(config, parts)
+    found = learn_from(groups, parts, config)
+    limit = config.rollout.max_response_length
+    for first in range(0, 32, 8):
+        rows = found.samples[first : first + 8]
+        assert [row["reward"] for row in rows] == [0, 1] * 4
+        shaped = [row["reward"] - row["length"] / limit for row in rows]
+        mean = sum(shaped) / 8
+        assert [row["advantage"] for row in rows] == pytest.approx([value - mean for value in shaped], abs=1e-5)
+        assert rows[0]["shaping"]["overlong"] == pytest.approx(-rows[0]["length"] / limit, abs=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["k1", "k2", "k3"])
+def test_kl_in_the_reward_is_summed_over_the_response(estimator: str) -> None:
+    words = ["objective.kl.coef=0.3", "objective.kl.place=reward", f"objective.kl.estimator={estimator}"]
+    config = settings("objective=dr_grpo", *words)
+    parts = load_parts(config)
+    assert parts.reference is not None
+    with torch.no_grad():
+        for parameter in parts.reference.policy.model.parameters():
+            parameter.mul_(1.05)
+    found = learn_from(drawn(config, parts), parts, config)
+    reference = score(parts.reference.policy, found.trajectories, config)
+    for row, item, logp_T in zip(found.samples, found.trajectories, reference, strict=True):
+        x_T = (logp_T - item.old_logp_T).double()
+        k_T = {"k1": -x_T, "k2": x_T**2 / 2, "k3": x_T.exp() - 1 - x_T}[estimator]
+        assert row["shaping"]["kl"] == pytest.approx(-0.3 * float(k_T.sum()), rel=1e-3, abs=1e-4)
+    assert found.metrics["shaping/kl"] == pytest.approx(
+        sum(row["shaping"]["kl"] for row in found.samples) / 32, rel=1e-4
+    )
+
+
+def test_a_correction_starts_the_ratios_from_the_trainer() -> None:
+    config = settings("objective=grpo", "objective.correction.level=token")
+    parts = load_parts(config)
+    sampled = learn_from(drawn(config, parts), parts, config).trajectories
+    with torch.no_grad():
+        for parameter in parts.policy.model.parameters():
+            parameter.mul_(1.02)
+    corrected = with_logps(sampled, parts, config)
+    now = score(parts.policy, sampled, config)
+    for before, after, logp_T in zip(sampled, corrected, now, strict=True):
+        assert torch.equal(after.rollout_logp_T, before.old_logp_T)
+        assert torch.equal(after.old_logp_T, logp_T)
+    assert max(float((a - b.old_logp_T).abs().max()) for a, b in zip(now, sampled, strict=True)) > 0.01
+    metrics = make_updater(parts.policy, config).update(corrected, lr=0.0)
+    assert metrics["ratio/std"] == pytest.approx(0, abs=1e-4)
+    assert abs(metrics["correction/mean"] - 1) > 1e-4
+    assert metrics["ratio/max_abs_log"] > 0.01, "the gap to the sampler is still told"
+
+
+def test_an_entropy_bonus_alone_raises_the_entropy() -> None:
+    config = settings("objective=grpo", "objective.entropy_coef=1.0", "optim.lr=1e-3")
+    parts = load_parts(config)
+    items = [replace(item, advantage=0.0) for item in learn_from(drawn(config, parts), parts, config).trajectories]
+    updater = make_updater(parts.policy, config)
+    entropies = [updater.update(items, lr=1e-3)["policy/entropy"] for _ in range(4)]
+    assert entropies == sorted(entropies) and entropies[-1] > entropies[0] * 1.05
+
+
+def test_a_penalty_alone_leads_back_to_the_reference() -> None:
+    config = settings("objective=grpo", "objective.kl.coef=1.0", "objective.kl.estimator=k2")
+    parts = load_parts(config)
+    items = learn_from(drawn(config, parts), parts, config).trajectories
+    assert isinstance(parts.reference, Reference)
+    with torch.no_grad():
+        for parameter in parts.policy.model.parameters():
+            parameter.mul_(1.02)
+    items = with_logps([replace(item, advantage=0.0) for item in items], parts, config)
+    updater = make_updater(parts.policy, config)
+    distances = [updater.update(items, lr=1e-4)["policy/kl_reference"] for _ in range(5)]
+    assert distances == sorted(distances, reverse=True) and distances[-1] < 0.8 * distances[0]
