@@ -68,6 +68,9 @@ EvalWords = Annotated[
 RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recipe list`.", autocompletion=recipe_words)]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
 
@@ -142,9 +145,7 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Continue the interrupted run in this folder.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
     multirun: Annotated[bool, typer.Option("--multirun", "-m", hidden=True)] = False,
@@ -300,13 +301,14 @@ def recipe_run(
     name: RecipeName,
     overrides: TrainWords = None,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 unless the result is as the recipe expects.")] = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
     """Run a recipe."""
     from sspo_cli.commands import recipe
 
-    return recipe.run(name, overrides or [], check=check, quiet=quiet, as_json=as_json)
+    return recipe.run(name, overrides or [], check=check, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 @recipes.command("copy")

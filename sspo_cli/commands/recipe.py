@@ -121,8 +121,8 @@ def copy(name: str) -> int:
     return 0
 
 
-def run(name: str, overrides: list[str], *, check: bool, quiet: bool, as_json: bool) -> int:
-    """Replay a recipe, with the user's words after its own.
+def run(name: str, overrides: list[str], *, check: bool, dry_run: bool, quiet: bool, as_json: bool) -> int:
+    """Replay a recipe, with the user's words after its own; or with `dry_run` print what it would do.
 
     Returns the exit code of the run, or 1 if `check` finds that it did not meet what the recipe expects.
     """
@@ -134,6 +134,8 @@ def run(name: str, overrides: list[str], *, check: bool, quiet: bool, as_json: b
     recipe = load(file_of(name))
     words = [*recipe.overrides, *overrides]
     config = load_config(TrainConfig, words)
+    if dry_run:
+        return train.run(words, config=None, resume=None, dry_run=True, quiet=quiet, as_json=as_json)
     run_name = config.name or free_name(config.output_dir, "train", name)
     if config.name is None:
         words.append(f"name={run_name}")

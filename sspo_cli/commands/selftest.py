@@ -116,7 +116,7 @@ def print_table(console: Console, rows: list[Row], seconds: float) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("objective", no_wrap=True)
     for heading in ("yaml", *LAWS):
-        table.add_column(heading, justify="center")
+        table.add_column(heading, justify="center", overflow="fold")
     for row in rows:
         name = Text(row.name, style="bold red" if row.failures else "cyan")
         yours = Text(" (yours)", style="green") if is_users(row.name) else Text()

@@ -39,7 +39,7 @@ def test_bash_completes_commands_and_options(bash):
 
 def test_bash_completes_the_choices_of_a_group_after_the_equals_sign_it_splits_at(bash):
     assert bash("train", "objective", "=", "gr") == ["grpo"]
-    assert bash("train", "objective", "=") == ["gmpo", "grpo", "gspo", "sapo", "sft", "sspo"]
+    assert bash("train", "objective", "=", "g") == ["gmpo", "gpg", "grpo", "gspo", "gspo_token"]
     assert bash("train", "seed", "=", "1", "objective/gate", "=", "log_a") == ["log_arctan"]
     assert bash("eval", "outputs/train/a", "dataset", "=", "addition_") == ["addition_hard"]
     assert bash("recipe", "run", "any", "model", "=", "ti") == ["tiny"]

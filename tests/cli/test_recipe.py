@@ -24,6 +24,15 @@ def test_every_shipped_recipe_is_valid_and_composes(file):
     load_config(TrainConfig, load(file).overrides)
 
 
+@pytest.mark.parametrize("name", [file.stem for file in shipped("recipes").glob("paper_*.yaml")])
+def test_a_papers_setup_can_be_read_without_network_and_says_what_is_not_disclosed(sspo, name):
+    done = sspo("recipe", "run", name, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "one step = " in done.stdout
+    shown = sspo("recipe", "show", name).stdout
+    assert "# Source: " in shown and "# Not disclosed" in shown
+
+
 def test_the_list_tells_what_a_recipe_shows_and_where_it_was_verified(sspo, write):
     write("recipes/short.yaml", SHORT.format(least=0.0))
     write("recipes/unrun.yaml", SHORT.format(least=0.0).split("verified")[0] + "verified: not run in full\n")

@@ -63,7 +63,7 @@ USAGE = [
 
 # The mistake, and what the one line must name: the key or group, the value, what is allowed.
 CONFIGURATION = [
-    (["objective=ssp"], ["objective=ssp", "did you mean 'sspo'", "gmpo, grpo, gspo, sapo, sft, sspo"]),
+    (["objective=ssp"], ["objective=ssp", "did you mean 'sspo'", "gmpo, gpg, grpo, gspo, gspo_token"]),
     (["objective/gate=zebra"], ["objective/gate=zebra", "log_arctan", "sspo show objective/gate"]),
     (["optim.lrr=1"], ["optim.lrr", "did you mean 'optim.lr'"]),
     (["+optim.lrr=1"], ["optim.lrr", "did you mean 'optim.lr'"]),
@@ -130,7 +130,7 @@ def test_a_users_choice_is_offered_where_an_unknown_one_is_refused(sspo, write):
     done = sspo("train", "objective=min")
     assert done.returncode == 2
     assert "did you mean 'mine'" in done.stderr
-    assert "gspo, mine, sapo" in done.stderr
+    assert "gspo_token, mine, ppo_clip" in done.stderr
 
 
 def test_a_users_file_with_the_name_of_a_builtin_choice_is_refused(sspo, write):

@@ -1,4 +1,4 @@
-"""What an objective makes of a rollout before the first update: which prompts, which rewards, which log-probabilities."""
+"""What an objective makes of a rollout before the first update: its prompts, rewards and log-probabilities."""
 
 from __future__ import annotations
 
@@ -164,8 +164,8 @@ def test_a_penalty_alone_leads_back_to_the_reference() -> None:
     assert isinstance(parts.reference, Reference)
     with torch.no_grad():
         for parameter in parts.policy.model.parameters():
-            parameter.mul_(1.02)
+            parameter.mul_(1.1)
     items = with_logps([replace(item, advantage=0.0) for item in items], parts, config)
     updater = make_updater(parts.policy, config)
-    distances = [updater.update(items, lr=1e-4)["policy/kl_reference"] for _ in range(5)]
-    assert distances == sorted(distances, reverse=True) and distances[-1] < 0.8 * distances[0]
+    distances = [updater.update(items, lr=1e-5)["policy/kl_reference"] for _ in range(5)]
+    assert distances == sorted(distances, reverse=True) and distances[-1] < 0.8 * distances[0], distances

@@ -309,8 +309,8 @@ EDITS = {
         ),
         (
             "kl to the reference told of the wrong side",
-            '"old":\n            return {}\n        x_BT = masked_difference(batch.needed("reference_logp_BT"), batch.logp_BT,',
-            '"old":\n            return {}\n        x_BT = masked_difference(batch.logp_BT, batch.needed("reference_logp_BT"),',
+            "return {}\n        x_BT = masked_difference(",
+            "return {}\n        x_BT = -masked_difference(",
         ),
         ("kl coef dropped", "self.coef * masked_mean", "masked_mean"),
         (

@@ -40,11 +40,13 @@ def test_a_gate_that_is_not_1_at_1_scales_every_token_of_a_geometric_pool() -> N
     assert multipliers(sspo, [1.0, 2.0], 1) == pytest.approx([1.0, 4 * (1 - 1 / (1 + math.exp(-1)))])
 
 
-@pytest.mark.parametrize("name", [*EVERY, "sigmoid inside"])
+@pytest.mark.parametrize(
+    "words", [[name] for name in EVERY] + [["sspo", "objective/gate=sigmoid"], ["sspo", "objective.ratio=sequence"]]
+)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_it_is_the_multiplier_in_a_long_response(name: str, sign: int) -> None:
+def test_it_is_the_multiplier_in_a_long_response(words: list[str], sign: int) -> None:
     """One token moves alone where ratios are per token; else all of them, so that the response has the ratio."""
-    objective = load_objective("sspo", ["objective/gate=sigmoid"]) if " " in name else load_objective(name)
+    objective = load_objective(words[0], words[1:])
     for log_ratio in (-0.9, -0.15, 0.1, 0.7):
         share = {"token": log_ratio, "product": log_ratio / LENGTH}.get(objective.ratio, log_ratio)
         logp_BT = torch.full((1, LENGTH), 0.0 if objective.ratio == "token" else share, dtype=torch.float64)
