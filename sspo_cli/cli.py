@@ -241,7 +241,11 @@ def selftest(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Ask every objective, yours included, the laws that make it sound, and print a table."""
+    """Check that objectives, yours included, are sound.
+
+    Each is asked the laws that make a policy-optimization objective right, one column of the table each; a line with
+    the numbers tells what is broken.
+    """
     from sspo_cli.commands import selftest as command
 
     return command.run(words or [], as_json=as_json)

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "sspo_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BELOW_COMMANDS = ("engine", "rollout", "rewards", "data", "models", "evaluation", "tracking", "objectives")
+BELOW_COMMANDS = ("engine", "rollout", "rewards", "data", "models", "evaluation", "tracking", "objectives", "laws")
 WITHOUT_TORCH = ("config", "runs", "analysis")
 
 

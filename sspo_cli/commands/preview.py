@@ -11,10 +11,12 @@ from rich.tree import Tree
 from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.describe import batch_sentence, notes
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.errors import all_or_problems
+from sspo_cli.config.schema import SoftGate, TrainConfig
 from sspo_cli.config.wording import show_value
 from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
+from sspo_cli.objectives.load import calibrated
 
 GIB = 1024**3
 
@@ -23,15 +25,15 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
     """Print what `config` would do.
 
     Raises:
-        ConfigError: if a local model folder cannot be read.
+        ConfigError: if a local model folder cannot be read, or no temperature gives the gate the width asked for.
     """
-    parameters, memory = size(config)
+    temperatures, (parameters, memory) = all_or_problems(lambda: solved(config), lambda: size(config))
     facts = {
         "parameters": parameters,
         "memory_gib": {part: size / GIB for part, size in memory.items()},
         "response_tokens_per_step": response_tokens(config),
         "batch": batch_sentence(config),
-        "notes": notes(config),
+        "notes": [*temperatures, *notes(config)],
     }
     if as_json:
         print_json({"config": to_dict(config), **facts})
@@ -40,6 +42,15 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
     console.print(tree_of(config))
     console.print()
     print_facts(console, facts)
+
+
+def solved(config: TrainConfig) -> list[str]:
+    """The temperatures that objective.gate.calibrate leads to, if it is set."""
+    gate = config.objective.gate
+    if not isinstance(gate, SoftGate) or gate.calibrate is None:
+        return []
+    found = calibrated(gate, config.objective.pool)
+    return [f"objective.gate.calibrate: tau_pos = {found.tau_pos:.6g}, tau_neg = {found.tau_neg:.6g}"]
 
 
 def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:

@@ -72,7 +72,7 @@ def load_config(
         # Without the values just refused, the rules between the remaining keys can still be told.
         config = check(schema, with_values(tree, request, schema), Request())
     if config is not None:
-        request.problems += rules(config)
+        request.problems += rules(config) + overruled(config, request)
     if config is None or request.problems:
         raise ConfigError(request.problems)
     return config
@@ -135,7 +135,11 @@ def choose(request: Request, group: str, override: Override, choices: list[str])
         request.choices.append(f"{group}={choice}")
         return
     request.unknown_groups.add(group)
-    request.problems.append(
+    request.problems.append(unknown_choice(group, choice, choices))
+
+
+def unknown_choice(group: str, choice: str, choices: list[str]) -> str:
+    return (
         f"{group}={choice}: unknown choice{did_you_mean(choice, choices)} (allowed: {', '.join(choices)};"
         f" see `sspo show {group}`)"
     )
@@ -149,7 +153,7 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
             tree = compose(ROOTS[schema], overrides=[*request.choices, *search], return_hydra_config=True)
     except (HydraException, yaml.YAMLError) as error:
-        raise ConfigError([*request.problems, " ".join(str(error).split())]) from error
+        raise ConfigError([*request.problems, cannot_compose(error, request)]) from error
     chosen = {str(group): str(choice) for group, choice in tree.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_struct(tree, False)
     del tree["hydra"]
@@ -161,6 +165,15 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     for group in sorted(choice.split("=")[0] for choice in request.choices):
         graft(kept, tree, group, request)
     return kept
+
+
+def cannot_compose(error: Exception, request: Request) -> str:
+    """Hydra's reason in one line; of a file whose defaults ask for a choice that is not there, ours."""
+    found = re.search(r"Could not find '(?P<group>[^']+)/(?P<choice>[^'/]+)'", str(error))
+    if found is None or found["group"] not in groups():
+        return " ".join(str(error).split())
+    unknown = unknown_choice(found["group"], found["choice"], groups()[found["group"]])
+    return f"{' '.join(request.choices)}: its defaults ask for {unknown}"
 
 
 def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> None:
@@ -213,6 +226,17 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
             if not request.is_under_unknown_group(key):
                 request.refuse(key, describe(key, item, tree.choices))
         return None
+
+
+def overruled(config: EvalConfig, request: Request) -> list[str]:
+    """Values of the command line that another setting would replace unread."""
+    if not isinstance(config, TrainConfig) or getattr(config.objective.gate, "calibrate", None) is None:
+        return []
+    return [
+        f"{key}={show_value(request.values[key])}: objective.gate.calibrate finds it; set the one or the other"
+        for key in ("objective.gate.tau_pos", "objective.gate.tau_neg")
+        if key in request.values
+    ]
 
 
 def mark_missing(content: Any) -> Any:

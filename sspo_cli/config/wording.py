@@ -21,7 +21,8 @@ def describe(key: str, item: Any, choices: Mapping[str, str]) -> str:
     if item["type"] == "unexpected_keyword_argument":
         choice = choices.get(parent.replace(".", "/"))
         where = f" with {parent.replace('.', '/')}={choice}" if choice else ""
-        return f"unknown key '{key}'{where}{did_you_mean(key, known_keys(TrainConfig) if not choice else [])}{hint}"
+        known = [other for other in known_keys(TrainConfig) if other != key and not choice]
+        return f"unknown key '{key}'{where}{did_you_mean(key, known)}{hint}"
     if item["type"] == "missing":
         return f"missing key '{key}': set it with {key}=...{hint}"
     if item["type"] == "union_tag_not_found":
@@ -47,8 +48,10 @@ def nearest_key(key: str, known: Iterable[str]) -> str:
 def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:
     """The key path of a problem: pydantic's location without the union tags in it."""
     path: list[int | str] = []
-    for place, part in enumerate(loc, start=1):
-        if isinstance(content, dict) and part not in content and place < len(loc):
+    for part, following in zip(loc, [*loc[1:], None], strict=True):
+        # A tag can also be the name of a key beside it: gate=cap has the key cap.
+        is_tag = isinstance(content, dict) and (part not in content or following in content) and following is not None
+        if is_tag:
             continue
         path.append(part)
         content = content.get(part) if isinstance(content, dict) else None

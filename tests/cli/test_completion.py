@@ -31,7 +31,7 @@ def bash(sspo):
 
 
 def test_bash_completes_commands_and_options(bash):
-    assert bash("") == ["train", "eval", "show", "recipe"]
+    assert bash("") == ["train", "eval", "show", "selftest", "inspect", "recipe"]
     assert bash("recipe", "") == ["list", "show", "run", "copy"]
     assert bash("train", "--dry") == ["--dry-run"]
     assert "--multirun" not in bash("train", "--")
@@ -87,6 +87,14 @@ def test_show_completes_groups_and_names(bash):
         "objective.gate.tau_pos=",
     ]
     assert bash("show", "objective", "grpo", "objective/gate", "=", "log_e") == ["log_erf"]
+
+
+def test_selftest_completes_objectives_and_their_settings(bash):
+    assert bash("selftest", "gspo") == ["gspo", "gspo_token"]
+    assert bash("selftest", "grpo", "ss") == ["sspo"]
+    assert bash("selftest", "objective.gate.tau_") == ["objective.gate.tau_neg=", "objective.gate.tau_pos="]
+    assert bash("selftest", "sspo", "objective/gate", "=", "log_a") == ["log_arctan"]
+    assert not [word for word in bash("selftest", "") if word.startswith(("optim", "model", "objective="))]
 
 
 def test_a_users_choices_and_recipes_are_completed(bash, write):

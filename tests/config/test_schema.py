@@ -22,6 +22,7 @@ NEEDED = {
     "reward=python": ["reward.path=file"],
     "objective=sft": ["batch.samples_per_prompt=1"],
     "objective/gate=constant": ["objective.form=score"],
+    "objective/gate=gamma": ["objective.form=score"],
 }
 
 

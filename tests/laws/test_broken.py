@@ -116,7 +116,7 @@ TOKEN = Variant("grpo", ("objective.normalize=token",))
         ("order", FirstTokensMatterMore, GRPO, "loss in another order, seed 0: "),
         ("padding", MeanOverPaddedLength, GRPO, "loss with 1 masked positions more, seed 0: "),
         ("masked", MaskMultiplied, GRPO, "loss with nan where masked in logp_BT: nan, should be "),
-        ("zero A", AdvantageShifted, GRPO, "gradient of a response with A = 0, seed 0, "),
+        ("zero A", AdvantageShifted, GRPO, "gradient where A = 0, seed 0, response "),
         ("extreme", NotClamped, GRPO, "loss with log-ratios 10000 in float32: nan, should be finite"),
         ("oracle", HalfTheGradient, GRPO, "gradient, seed 0, "),
         ("slope", HalfTheGradient, GRPO, "gradient by logp_BT, seed 1, "),
