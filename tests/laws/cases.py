@@ -109,7 +109,7 @@ CALIBRATED = [
 TINY_TAU = [
     Variant(name, (f"objective/gate={gate}", "objective.gate.tau_pos=1e-4", "objective.gate.tau_neg=1e-4"))
     for name in ("sspo", "sapo")
-    for gate in UNIT_GATES
+    for gate in SOFT_GATES
     if gate != "arctan_log_ratio"
 ]
 ALL = [
