@@ -87,6 +87,32 @@ CHARTS = (
         ),
     ),
     Chart(
+        "trust_region",
+        "What the gate removes",
+        (
+            Panel(
+                "Gradient removed, positive advantage",
+                "% of |A|-weighted gradient",
+                "update/removed_pos",
+                BLUE,
+                "{:.1f} %",
+                scale=100,
+            ),
+            Panel(
+                "Gradient removed, negative advantage",
+                "% of |A|-weighted gradient",
+                "update/removed_neg",
+                VERMILION,
+                "{:.1f} %",
+                scale=100,
+            ),
+            Panel("Effective sample size", "share of the responses, by weight", "weight/ess", GREEN, "{:.3f}"),
+            Panel(
+                "Variance within responses", "of the log-ratio", "ratio/log_variance", PURPLE, "{:.2g}", from_zero=True
+            ),
+        ),
+    ),
+    Chart(
         "response",
         "What the model writes",
         (
@@ -96,6 +122,15 @@ CHARTS = (
                 "% of responses",
                 "response/truncated",
                 VERMILION,
+                "{:.1f} %",
+                scale=100,
+                from_zero=True,
+            ),
+            Panel(
+                "Groups that tie",
+                "% of prompts",
+                "group/dead",
+                PURPLE,
                 "{:.1f} %",
                 scale=100,
                 from_zero=True,

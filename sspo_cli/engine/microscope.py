@@ -22,6 +22,7 @@ from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.trajectory import Trajectory, cut, to_microbatch
 from sspo_cli.engine.update import Updater, join, make_updater, minibatches
 from sspo_cli.objectives import Counts, Objective, PolicyBatch, build_objective
+from sspo_cli.objectives.diagnostics import quantiles
 from sspo_cli.objectives.ratio import token_log_ratio
 
 SILENCED_BELOW = 0.01
@@ -231,11 +232,10 @@ def spread(value_n: Tensor) -> dict[str, Any]:
     low, high = float(log_n.min()), float(log_n.max())
     if high - low < SMALLEST_WEIGHT:
         low, high = low - SMALLEST_WEIGHT, high + SMALLEST_WEIGHT
-    quantiles = torch.quantile(value_n, value_n.new_tensor([0.01, 0.5, 0.99])).tolist()
     return {
         "mean": float(value_n.mean()),
         "std": float(value_n.std(correction=0)),
-        **dict(zip(("q01", "q50", "q99"), quantiles, strict=True)),
+        **{name.partition("/")[2]: float(value) for name, value in quantiles("", value_n).items()},
         "low": math.exp(low),
         "high": math.exp(high),
         "counts": torch.histc(log_n, HISTOGRAM_BINS, low, high).int().tolist(),

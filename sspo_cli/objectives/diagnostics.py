@@ -24,23 +24,33 @@ def diagnose(batch: PolicyBatch, weight_B: Tensor, multiplier_BT: Tensor) -> dic
     positive_n = (batch.advantage_B > 0)[:, None].expand_as(multiplier_BT)[batch.mask_BT]
     ratio_n = torch.exp(log_ratio_n.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT))
     deviation_BT = log_ratio_BT - masked_mean(log_ratio_BT, batch.mask_BT)[:, None]
-    quantiles = torch.quantile(ratio_n, torch.tensor([0.01, 0.5, 0.99], dtype=ratio_n.dtype, device=ratio_n.device))
     return {
         "update/effective_ratio": multiplier_n.mean(),
         "update/removed_pos": removed_share(multiplier_n, size_n * positive_n),
         "update/removed_neg": removed_share(multiplier_n, size_n * ~positive_n),
         "ratio/mean": ratio_n.mean(),
         "ratio/std": ratio_n.std(correction=0),
-        "ratio/q01": quantiles[0],
-        "ratio/q50": quantiles[1],
-        "ratio/q99": quantiles[2],
+        **quantiles("ratio", ratio_n),
         "ratio/log_variance": masked_mean(deviation_BT.square(), batch.mask_BT).mean(),
         "ratio/clamped": (log_ratio_n.abs() > LOG_RATIO_LIMIT).to(ratio_n.dtype).mean(),
         "weight/mean": weight_B.mean(),
         "weight/std": weight_B.std(correction=0),
+        **quantiles("weight", weight_B),
         "weight/ess": sample_share(weight_B),
         "policy/kl": (torch.expm1(log_ratio_n.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)) - log_ratio_n).mean(),
     }
+
+
+def quantiles(name: str, value_n: Tensor) -> dict[str, Tensor]:
+    """name/q01, name/q50, name/q99, with linear interpolation."""
+    # torch.quantile refuses more than 2^24 values, which a large update of long responses exceeds.
+    sorted_n = value_n.sort().values
+    found = {}
+    for share in (0.01, 0.5, 0.99):
+        place = share * (len(sorted_n) - 1)
+        below, above = sorted_n[int(place)], sorted_n[min(int(place) + 1, len(sorted_n) - 1)]
+        found[f"{name}/q{round(100 * share):02}"] = torch.lerp(below, above, place - int(place))
+    return found
 
 
 def sample_share(weight_B: Tensor) -> Tensor:

@@ -14,7 +14,13 @@ from sspo_cli.analysis.plots import plot_run
 TITLES = {
     "learning_curve": ["Accuracy on held-out problems", "Mean reward in training"],
     "policy": ["Entropy", "KL from the sampling policy", "Effective update ratio", "Token probability ratio"],
-    "response": ["Response length", "Responses cut at the limit"],
+    "trust_region": [
+        "Gradient removed, positive advantage",
+        "Gradient removed, negative advantage",
+        "Effective sample size",
+        "Variance within responses",
+    ],
+    "response": ["Response length", "Responses cut at the limit", "Groups that tie"],
     "optimisation": ["Gradient norm", "Loss", "Sequence weight"],
 }
 
@@ -40,6 +46,11 @@ def rows(steps: int = 8) -> list[dict[str, Any]]:
                 "loss": -0.02,
                 "weight/mean": 1.0,
                 "weight/std": 0.1,
+                "weight/ess": 0.99,
+                "update/removed_pos": 0.02,
+                "update/removed_neg": 0.03,
+                "ratio/log_variance": 0.01,
+                "group/dead": 0.25,
             }
         )
     table[-1] |= {"eval/accuracy": 0.8, "eval/accuracy_low": 0.7, "eval/accuracy_high": 0.875}

@@ -12,6 +12,7 @@ from sspo_cli.config.locate import groups
 DIAGNOSTICS = {
     "update/effective_ratio", "update/removed_pos", "update/removed_neg", "ratio/mean", "ratio/std", "ratio/q01",
     "ratio/q50", "ratio/q99", "ratio/log_variance", "ratio/clamped", "weight/mean", "weight/std", "weight/ess",
+    "weight/q01", "weight/q50", "weight/q99",
     "policy/kl", "policy/entropy", "grad/norm", "loss",
 }  # fmt: skip
 

@@ -14,7 +14,8 @@ def test_help_lists_exactly_the_commands_there_are(sspo):
     shown = sspo("--help")
     commands = shown.stdout.split("Commands:\n")[1].split("\n\n")[0]
     assert shown.returncode == 0
-    assert [line.split()[0] for line in commands.split("\n")] == ["train", "eval", "show", "selftest", "inspect", "recipe"]
+    names = [line.split()[0] for line in commands.split("\n")]
+    assert names == ["train", "eval", "show", "selftest", "inspect", "recipe"]
 
 
 @pytest.mark.parametrize("command", ["train", "eval", "show", "selftest", "inspect", "recipe"])
