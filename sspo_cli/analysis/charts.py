@@ -95,7 +95,7 @@ CHARTS = (
                 "% of |A|-weighted gradient",
                 "update/removed_pos",
                 BLUE,
-                "{:.1f} %",
+                "{:.2f} %",
                 scale=100,
             ),
             Panel(
@@ -103,7 +103,7 @@ CHARTS = (
                 "% of |A|-weighted gradient",
                 "update/removed_neg",
                 VERMILION,
-                "{:.1f} %",
+                "{:.2f} %",
                 scale=100,
             ),
             Panel("Effective sample size", "share of the responses, by weight", "weight/ess", GREEN, "{:.3f}"),

@@ -48,7 +48,8 @@ def similarity_order(cosine: NDArray[np.float64]) -> list[int]:
         return list(range(len(known)))
     first, second = vectors[:, -1], vectors[:, -2]
     angle = np.arctan2(second * np.sign(first.sum() or 1), first * np.sign(first.sum() or 1))
-    return [int(i) for i in np.argsort(angle, kind="stable")]
+    # Rounded, so that objectives with one gradient keep their order whatever the last digit says.
+    return [int(i) for i in np.argsort(np.round(angle, 6), kind="stable")]
 
 
 def new_figure(width: float, height: float) -> Figure:
