@@ -12,7 +12,7 @@ train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
 
 test: install
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 check: install
 	$(VENV)/bin/ruff check .

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from sspo_cli.commands.preview import tree_of
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import batch_sentence, notes
-from sspo_cli.config.schema import EngineSection, TrainConfig
+from sspo_cli.config.schema import TrainConfig
 from sspo_cli.models.size import memory_estimate, parameter_count
 
 SMALL = LlamaConfig(
@@ -61,15 +61,32 @@ def test_parameters_are_counted_as_the_built_model_has_them():
     assert parameter_count(SMALL) == sum(weights.numel() for weights in built.parameters())
 
 
+def terms(*words):
+    """The memory terms with the weights counted in parameters of SMALL, and what the others have in common."""
+    tokens = ("engine.tokens_per_microbatch=7", "engine.tokens_per_generation=11")
+    found = memory_estimate(SMALL, load_config(TrainConfig, [*tokens, *words]))
+    assert (
+        found.pop("key/value cache") == 11 * 3 * 2 * 2 * 8 * 4
+    )  # tokens, layers, key and value, heads, head size, bytes
+    assert found.pop("logits") == 7 * 100 * 4
+    return found
+
+
 def test_the_memory_terms_are_those_of_a_count_by_hand():
-    engine = EngineSection(device="cpu", threads=0, tokens_per_microbatch=7, tokens_per_generation=11)
-    terms = memory_estimate(SMALL, 1000, engine)
-    assert terms == {
-        "weights": 4 * 1000,
-        "gradients": 4 * 1000,
-        "AdamW moments": 8 * 1000,
-        "key/value cache": 11 * 3 * 2 * 2 * 8 * 4,  # tokens, layers, key and value, heads, head size, bytes
-        "logits": 7 * 100 * 4,
+    count = parameter_count(SMALL)
+    plain = {"weights": 4 * count, "gradients": 4 * count, "AdamW moments": 8 * count}
+    assert terms() == plain
+    assert terms("objective.kl.coef=0.1") == plain | {"reference policy": 4 * count}
+
+
+def test_adapters_learn_alone_and_need_no_second_model_as_reference():
+    """Of each of 3 layers: q and o 32x32, k and v 32x16, gate and up 32x48, down 48x32; rank 2 takes in + out of each."""
+    adapters = 3 * 2 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 48))
+    found = terms("lora.rank=2", "objective.kl.coef=0.1")
+    assert found == {
+        "weights": 4 * parameter_count(SMALL),
+        "gradients": 4 * adapters,
+        "AdamW moments": 8 * adapters,
     }
 
 

@@ -149,11 +149,6 @@ def test_the_gate_that_needs_tau_above_half_pi_is_not_given_a_smaller_one() -> N
         load(Variant("sspo", ("objective/gate=arctan_log_ratio", "objective.gate.calibrate={low: 0.7, high: 2.5}")))
 
 
-def test_the_temperatures_written_beside_a_calibration_have_no_effect() -> None:
-    written = Variant("sspo", (AT_1_2, "objective.gate.tau_pos=3", "objective.gate.tau_neg=7"))
-    assert taus(written) == taus(Variant("sspo", (AT_1_2,)))
-
-
 def test_a_calibration_that_cannot_be_had_at_all_is_none() -> None:
     assert tau_for_multiplier(CURVES["log_arctan"], "geometric", at=1.2, multiplier=1.5) is None
     assert tau_for_saturation(CURVES["log_arctan"], at=math.inf, limit=0.9) is None

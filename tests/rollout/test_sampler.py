@@ -44,7 +44,7 @@ def test_log_probabilities_as_drawn_equal_those_of_the_trainer(architecture: str
     group = [Trajectory(PROMPTS[i // 3], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
     microbatch = to_microbatch(group, policy.pad_id, policy.device)
     logp_BT, _ = response_logprobs(policy.model, microbatch, temperature=0.7)
-    gap_BT = (logp_BT - microbatch.old_logp_BT).abs()[microbatch.mask_BT]
+    gap_BT = (logp_BT - microbatch.logps["old_logp_BT"]).abs()[microbatch.mask_BT]
     assert gap_BT.max() < 1e-5
 
 
@@ -57,8 +57,8 @@ def test_on_the_embedded_model_sampler_and_trainer_are_one_function() -> None:
     group = [Trajectory(prompts[i // 16], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
     microbatch = to_microbatch(group, policy.pad_id, policy.device)
     logp_BT, _ = response_logprobs(policy.model, microbatch, temperature=1.0)
-    assert microbatch.old_logp_BT.dtype == torch.float64
-    assert (logp_BT - microbatch.old_logp_BT).abs()[microbatch.mask_BT].max() < 1e-9
+    assert microbatch.logps["old_logp_BT"].dtype == torch.float64
+    assert (logp_BT - microbatch.logps["old_logp_BT"]).abs()[microbatch.mask_BT].max() < 1e-9
 
 
 def test_a_sample_does_not_depend_on_which_others_share_its_batch() -> None:
