@@ -80,7 +80,7 @@ def test_the_memory_terms_are_those_of_a_count_by_hand():
 
 
 def test_adapters_learn_alone_and_need_no_second_model_as_reference():
-    """Of each of 3 layers: q and o 32x32, k and v 32x16, gate and up 32x48, down 48x32; rank 2 takes in + out of each."""
+    """In each of 3 layers q, o are 32x32, k, v 32x16, gate, up 32x48, down 48x32; rank 2 adds 2 (in + out) to each."""
     adapters = 3 * 2 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 48))
     found = terms("lora.rank=2", "objective.kl.coef=0.1")
     assert found == {
