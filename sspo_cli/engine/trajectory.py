@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sspo_cli.rollout.sampler import pad_left, positions
 
+# What a forward and backward pass costs beside its tokens, measured in tokens on a CPU with the embedded model.
+TOKENS_PER_PASS = 256
 LOGPS = ("old_logp", "rollout_logp", "reference_logp")
 
 
@@ -49,21 +52,31 @@ class Microbatch:
     logps: dict[str, Tensor]
 
 
-def cut(trajectories: Sequence[Trajectory], token_budget: int) -> Iterator[list[Trajectory]]:
-    """Groups of similar length whose rectangle holds at most `token_budget` tokens, padding included.
+def cut(trajectories: Sequence[Trajectory], token_budget: int) -> list[list[Trajectory]]:
+    """Groups of similar length, each a rectangle of at most `token_budget` tokens, padding included.
 
-    A trajectory longer than the budget comes alone.
+    Of all ways to cut the trajectories, sorted by length, the one with the least tokens in all, when a rectangle more
+    costs as much as TOKENS_PER_PASS. A trajectory longer than the budget comes alone.
     """
-    group: list[Trajectory] = []
-    for trajectory in sorted(trajectories, key=lambda item: item.tokens):
-        grown = [*group, trajectory]
-        width = max(len(item.prompt) for item in grown) + max(len(item.response) for item in grown)
-        if group and len(grown) * width > token_budget:
-            yield group
-            grown = [trajectory]
-        group = grown
-    if group:
-        yield group
+    ordered = sorted(trajectories, key=lambda item: (len(item.response), len(item.prompt)))
+    prompt_N = np.array([len(item.prompt) for item in ordered])
+    response_N = np.array([len(item.response) for item in ordered])
+    best = np.zeros(len(ordered) + 1)
+    first = np.zeros(len(ordered) + 1, dtype=int)
+    for end in range(1, len(ordered) + 1):
+        # Of the rectangles that end with this trajectory, by where they begin: from this one alone to all before it.
+        width = np.maximum.accumulate(prompt_N[:end][::-1]) + np.maximum.accumulate(response_N[:end][::-1])
+        size = width * np.arange(1, end + 1)
+        fits = size <= token_budget
+        fits[0] = True
+        total = np.where(fits, best[:end][::-1] + size + TOKENS_PER_PASS, np.inf)
+        first[end] = end - 1 - int(total.argmin())
+        best[end] = total.min()
+    groups, end = [], len(ordered)
+    while end:
+        groups.append(ordered[first[end] : end])
+        end = first[end]
+    return groups[::-1]
 
 
 def to_microbatch(group: Sequence[Trajectory], pad_id: int, device: torch.device) -> Microbatch:

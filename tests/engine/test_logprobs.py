@@ -1,0 +1,108 @@
+"""Log-probabilities and entropies by pieces are those of the model's own logits, and so are their gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, Gemma3TextConfig
+
+from sspo_cli.engine import logprobs
+from sspo_cli.engine.logprobs import Projected, projection, response_logprobs
+from sspo_cli.engine.trajectory import Microbatch, Trajectory, to_microbatch
+from tests.tiny_models import ARCHITECTURES, SHAPE, random_policy
+
+TEMPERATURE = 0.7
+
+
+def microbatch() -> Microbatch:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(count: int) -> list[int]:
+        return torch.randint(2, 258, (count,), generator=generator).tolist()
+
+    group = [Trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (1, 12), (5, 4))]
+    return to_microbatch(group, 0, torch.device("cpu"))
+
+
+def whole(model: Any, batch: Microbatch) -> tuple[Tensor, Tensor]:
+    """The same from all logits at once."""
+    output = model(
+        input_ids=batch.token_BL, attention_mask=batch.attention_BL, position_ids=batch.position_BL, use_cache=False
+    )
+    T = batch.mask_BT.shape[1]
+    logp_BTV = (output.logits[:, -T - 1 : -1] / TEMPERATURE).log_softmax(-1)
+    logp_BT = logp_BTV.gather(-1, batch.response_BT[..., None])[..., 0]
+    entropy_BT = torch.distributions.Categorical(logits=logp_BTV).entropy()
+    return logp_BT.where(batch.mask_BT, 0), entropy_BT.where(batch.mask_BT, 0)
+
+
+def gradients(model: Any, logp_BT: Tensor, entropy_BT: Tensor, entropy_coef: float) -> Tensor:
+    model.zero_grad()
+    weight_BT = torch.linspace(-1, 2, logp_BT.numel()).reshape(logp_BT.shape)
+    ((weight_BT * logp_BT).sum() + entropy_coef * (weight_BT.flip(0) * entropy_BT).sum()).backward()
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+
+
+@pytest.mark.parametrize("entropy_coef", [0.0, 0.3])
+@pytest.mark.parametrize("logits_at_once", [2**25, 258 * 5])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_pieces_are_the_whole(
+    architecture: str, logits_at_once: int, entropy_coef: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", logits_at_once)
+    model, batch = random_policy(architecture, spread=0.15).model, microbatch()
+    assert projection(model) is not None
+    found = response_logprobs(model, batch, TEMPERATURE, entropy_gradient=entropy_coef > 0)
+    expected = whole(model, batch)
+    for part, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
+        assert (part[~batch.mask_BT] == 0).all()
+    assert found[1].requires_grad == (entropy_coef > 0)
+    torch.testing.assert_close(
+        gradients(model, *found, entropy_coef), gradients(model, *expected, entropy_coef), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(**SHAPE, final_logit_softcapping=0.5)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    batch = microbatch()
+    assert projection(model) is None
+    found = response_logprobs(model, batch, TEMPERATURE, entropy_gradient=True)
+    expected = whole(model, batch)
+    for part, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(gradients(model, *found, 0.3), gradients(model, *expected, 0.3), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_gradient_written_out_is_the_derivative(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 22)
+    generator = torch.Generator().manual_seed(0)
+
+    def leaf(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    token_N = torch.randint(11, (5,), generator=generator)
+    arguments = (leaf(5, 3), leaf(11, 3), leaf(11) if bias else None)
+    assert torch.autograd.gradcheck(lambda *parts: Projected.apply(*parts, token_N, TEMPERATURE), arguments)
+
+
+def test_no_tensor_of_all_logits_is_ever_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 258 * 5)
+    sizes: list[int] = []
+    plain = torch.log_softmax
+
+    def watched(tensor: Tensor, **options: Any) -> Tensor:
+        sizes.append(tensor.numel())
+        return plain(tensor, **options)
+
+    monkeypatch.setattr(torch, "log_softmax", watched)
+    model, batch = random_policy().model, microbatch()
+    logp_BT, _ = response_logprobs(model, batch, TEMPERATURE)
+    logp_BT.sum().backward()
+    assert sizes and max(sizes) <= 258 * 5 < 258 * int(batch.mask_BT.sum())
