@@ -71,6 +71,11 @@ EDITS = {
     "sspo_cli/objectives/objective.py": [
         ("sign flipped", "loss = -(omega_B", "loss = (omega_B"),
         ("advantage dropped", "gain_B = batch.advantage_B * self.value", "gain_B = self.value"),
+        (
+            "advantage of the response before",
+            "batch.advantage_B * self.value",
+            "batch.advantage_B.roll(1) * self.value",
+        ),
         ("normaliser dropped", "-(omega_B * (gain_B", "-((gain_B"),
         ("penalty given, not taken", "(gain_B - self.penalty(batch))", "(gain_B + self.penalty(batch))"),
         ("penalty dropped", "(gain_B - self.penalty(batch))", "gain_B"),
@@ -149,6 +154,11 @@ EDITS = {
             "torch.where(mask_BT, left_BT.to(dtype) - right_BT.to(dtype), 0)",
             "left_BT.to(dtype) - right_BT.to(dtype)",
         ),
+        (
+            "shifted by one token",
+            "left_BT.to(dtype) - right_BT.to(dtype)",
+            "left_BT.to(dtype) - right_BT.to(dtype).roll(1, -1)",
+        ),
         ("half precision kept", "torch.promote_types(left_BT.dtype, torch.float32)", "left_BT.dtype"),
         ("clamp at 10", "LOG_RATIO_LIMIT = 20.0", "LOG_RATIO_LIMIT = 10.0"),
     ],
@@ -171,6 +181,11 @@ EDITS = {
             "sequence(log_ratio_BT, mask_BT)",
         ),
         ("sequence_token: value of the token", "+ log_ratio_BT - log_ratio_BT.detach()", "+ log_ratio_BT"),
+        (
+            "product: of the tokens so far",
+            "[:, None].expand_as(log_ratio_BT)\n\n\nRATIOS",
+            "[:, None] + log_ratio_BT.cumsum(-1) - log_ratio_BT.sum(-1, keepdim=True)\n\n\nRATIOS",
+        ),
         (
             "product: clamp dropped",
             "log_product_B.clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)[:, None]",
@@ -398,6 +413,7 @@ EDITS = {
         ),
         ("effective sample size of tiny weights", "weight_B / weight_B.max()", "weight_B"),
         ("effective sample size of no weight", "torch.where(weight_B.max() > 0, share, 0)", "share"),
+        ("quantiles not between values", "sorted_n[min(int(place) + 1, len(sorted_n) - 1)]", "sorted_n[int(place)]"),
         (
             "variance between responses",
             "log_ratio_BT - masked_mean(log_ratio_BT, batch.mask_BT)[:, None]",

@@ -78,12 +78,13 @@ def test_sequence_weights_by_hand() -> None:
     assert found["weight/mean"] == pytest.approx(2)
     assert found["weight/std"] == pytest.approx(1)
     assert found["weight/ess"] == pytest.approx(0.8)
+    assert [found[f"weight/q{share}"] for share in ("01", "50", "99")] == pytest.approx([1.02, 2, 2.98])
 
 
 def test_tiny_sequence_weights_keep_their_share_and_none_at_all_is_zero() -> None:
-    """VESPO, A = 1: f = e^(3 - 3 r) r^2 is near e^-139 at r = 50 and 50.1, and 0 at r = e^9."""
-    tiny = metrics(Variant("vespo"), [[50.0], [50.1]], [1, 1])
-    ratio = math.exp(-0.3) * (50.1 / 50) ** 2
+    """VESPO, A = 1: f = e^(3 - 3 r) r^2 is near 1e-255 at r = 200, which squared is 0, and 0 itself at r = e^9."""
+    tiny = metrics(Variant("vespo"), [[200.0], [200.1]], [1, 1])
+    ratio = math.exp(-0.3) * (200.1 / 200) ** 2
     assert tiny["weight/ess"] == pytest.approx((1 + ratio) ** 2 / (2 * (1 + ratio**2)), rel=1e-9)
     assert metrics(Variant("vespo"), [[math.exp(9)]], [1])["weight/ess"] == 0
 
