@@ -135,11 +135,11 @@ def run(name: str, overrides: list[str], *, check: bool, dry_run: bool, quiet: b
     words = [*recipe.overrides, *overrides]
     config = load_config(TrainConfig, words)
     if dry_run:
-        return train.run(words, config=None, resume=None, dry_run=True, quiet=quiet, as_json=as_json)
+        return train.run(words, config=None, resume=None, folder=None, dry_run=True, quiet=quiet, as_json=as_json)
     run_name = config.name or free_name(config.output_dir, "train", name)
     if config.name is None:
         words.append(f"name={run_name}")
-    code = train.run(words, config=None, resume=None, dry_run=False, quiet=quiet, as_json=as_json)
+    code = train.run(words, config=None, resume=None, folder=None, dry_run=False, quiet=quiet, as_json=as_json)
     if code or not check:
         return code
     folder = Path(config.output_dir) / "train" / run_name

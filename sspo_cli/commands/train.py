@@ -12,16 +12,25 @@ from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.lock import hold
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
 
 
 def run(
-    overrides: list[str], *, config: Path | None, resume: Path | None, dry_run: bool, quiet: bool, as_json: bool
+    overrides: list[str],
+    *,
+    config: Path | None,
+    resume: Path | None,
+    folder: Path | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """Train as configured; the exit code.
 
-    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with.
+    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with. folder: where the
+    run is written, instead of a new folder under output_dir.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
@@ -40,18 +49,24 @@ def run(
     from sspo_cli.tracking.display import waiting
     from sspo_cli.tracking.mirror import check_tracker
 
-    problems = runs.name_problems(settings.output_dir, "train", settings.name) + check_tracker(settings.tracker)
+    problems = check_tracker(settings.tracker)
+    if folder is None:
+        problems += runs.name_problems(settings.output_dir, "train", settings.name)
+    else:
+        problems += runs.folder_problems(folder, settings.name)
     if problems:
         raise ConfigError(problems)
     for note in [] if quiet else notes(settings):
         print(note, file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         parts = load_parts(settings)
-    choices = settings.choices
-    stem = f"{choices['objective']}-{choices['dataset']}-s{settings.seed}"
-    folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
-    describe(folder, settings, overrides, config, parts)
-    return execute(settings, parts, folder, None, quiet=quiet, as_json=as_json)
+    if folder is None:
+        stem = f"{settings.choices['objective']}-{settings.choices['dataset']}-s{settings.seed}"
+        folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder):
+        describe(folder, settings, overrides, config, parts)
+        return execute(settings, parts, folder, None, quiet=quiet, as_json=as_json)
 
 
 def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
@@ -68,9 +83,10 @@ def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
     from sspo_cli.tracking.display import waiting
 
-    with waiting("loading the checkpoint", quiet=quiet):
-        parts = load_parts(settings, saved[-1])
-    return execute(settings, parts, folder, saved[-1], quiet=quiet, as_json=as_json)
+    with hold(folder):
+        with waiting("loading the checkpoint", quiet=quiet):
+            parts = load_parts(settings, saved[-1])
+        return execute(settings, parts, folder, saved[-1], quiet=quiet, as_json=as_json)
 
 
 def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
@@ -122,7 +138,7 @@ def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
     runs.write_request(folder, to_yaml(settings), overrides, command)
-    hashes = fingerprints(parts.policy, parts.dataset, settings.batch.prompts * settings.train.steps)
+    hashes = fingerprints(parts, settings)
     write_manifest(folder, settings.seed, hashes, str(parts.policy.device))
     (folder / "checkpoints").mkdir()
 

@@ -24,6 +24,7 @@ class StopRequest:
 def stop_request() -> Iterator[StopRequest]:
     """Handle SIGINT and SIGTERM inside the block; only a flag is set in the handler."""
     request = StopRequest()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # whoever started us may block them
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
