@@ -178,16 +178,24 @@ def train(
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
     multirun: Annotated[bool, typer.Option("--multirun", "-m", hidden=True)] = False,
 ) -> int:
     """Train a model with one objective and write a run folder."""
     if multirun:
-        raise ConfigError(["--multirun: sspo train runs one configuration; call it once for each"])
+        raise ConfigError(["--multirun: sspo train runs one configuration; a grid runs with `sspo sweep`"])
     from sspo_cli.commands import train as command
 
     words = with_options(overrides, name, seed)
     return command.run(
-        words, config=config, resume=resume, folder=folder, dry_run=dry_run, quiet=quiet, as_json=as_json
+        words,
+        config=config,
+        resume=resume,
+        dry_run=dry_run,
+        quiet=quiet,
+        as_json=as_json,
+        folder=folder,
+        parent=parent,
     )
 
 

@@ -22,21 +22,22 @@ def run(
     *,
     config: Path | None,
     resume: Path | None,
-    folder: Path | None,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
+    folder: Path | None = None,
+    parent: int | None = None,
 ) -> int:
     """Train as configured; the exit code.
 
     config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with. folder: where the
-    run is written, instead of a new folder under output_dir.
+    run is written, instead of a new folder under output_dir. parent: a process without which the run stops and saves.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if resume is not None:
-        return resume_run(resume, overrides, quiet=quiet, as_json=as_json)
+        return resume_run(resume, overrides, parent, quiet=quiet, as_json=as_json)
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
     # A replay is a run of its own, with a folder of its own.
@@ -66,10 +67,10 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder):
         describe(folder, settings, overrides, config, parts)
-        return execute(settings, parts, folder, None, quiet=quiet, as_json=as_json)
+        return execute(settings, parts, folder, None, parent, quiet=quiet, as_json=as_json)
 
 
-def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
+def resume_run(folder: Path, overrides: list[str], parent: int | None, *, quiet: bool, as_json: bool) -> int:
     """Go on from the last checkpoint of `folder`, under the configuration it was started with."""
     if overrides:
         raise ConfigError(
@@ -86,7 +87,7 @@ def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool
     with hold(folder):
         with waiting("loading the checkpoint", quiet=quiet):
             parts = load_parts(settings, saved[-1])
-        return execute(settings, parts, folder, saved[-1], quiet=quiet, as_json=as_json)
+        return execute(settings, parts, folder, saved[-1], parent, quiet=quiet, as_json=as_json)
 
 
 def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
@@ -144,7 +145,14 @@ def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: 
 
 
 def execute(
-    settings: TrainConfig, parts: Any, folder: Path, checkpoint: Path | None, *, quiet: bool, as_json: bool
+    settings: TrainConfig,
+    parts: Any,
+    folder: Path,
+    checkpoint: Path | None,
+    parent: int | None,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """Run the loop and leave the folder complete, however it ends."""
     from sspo_cli.engine.guards import GuardStop
@@ -164,8 +172,8 @@ def execute(
     loop = None
     try:
         with (
-            stop_request() as stop,
-            open_display(title=folder.name, first_step=first_step, total_steps=steps, quiet=quiet) as display,
+            stop_request(parent) as stop,
+            open_display(title=runs.title(folder), first_step=first_step, total_steps=steps, quiet=quiet) as display,
         ):
             runs.set_status(folder, "running")
             loop = Loop(settings, parts, folder, display, mirror)

@@ -1,4 +1,4 @@
-"""Whether the cells of a compare differ in nothing but objective and seed: by their settings, and by what they stood on."""
+"""Whether the cells of a compare differ in nothing but objective and seed: in their settings, and in what they read."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from sspo_cli.config.compose import to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.grid.axes import short_names, varied
 from sspo_cli.grid.differ import differences, settings, written_settings
-from sspo_cli.grid.request import Axis, Cell, Request, varied
+from sspo_cli.grid.request import Request
 from sspo_cli.grid.state import changed_settings
 from sspo_cli.runs.folder import get_status, numbered, spelling_problems, write_request, writing_problems
 
@@ -42,29 +43,15 @@ def find_folder(request: Request) -> Path:
 
 def stem(request: Request) -> str:
     """A readable name: objectives, problems, and the keys that vary."""
-    objectives = request.axes[0].words
+    objectives = list(request.axes[0].words)
+    if len("-".join(objectives)) > LONGEST_NAME:
+        objectives = [f"{len(objectives)}_objectives"]
     keys = [name for key, name in short_names(list(varied(request.axes))).items() if key != "objective"]
-    words = [*objectives, request.config.choices["dataset"], *keys]
-    name = re.sub(r"[^\w.\-]", "_", "-".join(words))
-    if len(name) <= LONGEST_NAME:
-        return name
-    return re.sub(r"[^\w.\-]", "_", "-".join([f"{len(objectives)}_objectives", *words[len(objectives) :]]))[
-        :LONGEST_NAME
-    ]
+    return safe("-".join([*objectives, request.config.choices["dataset"], *keys]))
 
 
-def short_names(axes: Sequence[Axis]) -> dict[str, str]:
-    """For every key as few of its last words as tell it from the others."""
-    parts = {axis.key: re.split(r"[./]", axis.key) for axis in axes}
-    found = {}
-    for key, words in parts.items():
-        length = 1
-        while length < len(words) and any(
-            other[-length:] == words[-length:] for name, other in parts.items() if name != key
-        ):
-            length += 1
-        found[key] = "_".join(words[-length:])
-    return found
+def safe(name: str) -> str:
+    return re.sub(r"[^\w.+\-]+", "_", name)
 
 
 def clash(folder: Path, request: Request) -> list[str]:
@@ -119,26 +106,10 @@ def cell_folders(folder: Path, request: Request) -> list[str]:
 
 def point_names(request: Request) -> dict[str, str]:
     """A readable name for every point, by the point as JSON; no two points share one."""
-    axes = list(varied(request.axes)) or request.axes[:1]
-    short = short_names(axes)
-    names: dict[str, str] = {}
-    for cell in request.cells:
-        parts = [
-            str(cell.point[axis.key]) if axis.key == "objective" else f"{short[axis.key]}_{word_of(axis, cell)}"
-            for axis in axes
-        ]
-        names[json.dumps(cell.point)] = re.sub(r"[^\w.+\-]+", "_", "-".join(parts))
-    counts = list(names.values())
-    return {
-        point: name
-        if counts.count(name) == 1 and len(name) <= LONGEST_NAME
-        else f"{name[:LONGEST_NAME]}-{digest(point)}"
-        for point, name in names.items()
-    }
-
-
-def word_of(axis: Axis, cell: Cell) -> str:
-    return axis.words[axis.values.index(cell.point[axis.key])]
+    names = {json.dumps(cell.point): safe(cell.name.replace("=", "_").replace(" ", "-")) for cell in request.cells}
+    every = list(names.values())
+    own = {point: len(name) <= LONGEST_NAME and every.count(name) == 1 for point, name in names.items()}
+    return {point: name if own[point] else f"{name[:LONGEST_NAME]}-{digest(point)}" for point, name in names.items()}
 
 
 def digest(text: str) -> str:

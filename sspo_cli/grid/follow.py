@@ -13,7 +13,8 @@ from sspo_cli.config.schema import TrainSection
 from sspo_cli.grid.request import Cell
 from sspo_cli.runs.folder import get_status
 
-WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "interrupted"
+WAITING, RUNNING, DONE, FAILED, INTERRUPTED = "waiting", "running", "done", "failed", "interrupted"
+STATES = {RUNNING: RUNNING, DONE: DONE, FAILED: FAILED, INTERRUPTED: INTERRUPTED}  # by the first word of STATUS
 
 
 @dataclass
@@ -36,16 +37,21 @@ class Followed:
     names: set[str] = field(default_factory=set)
     inode: int = 0
     offset: int = 0
+    left_over: str | None = None
 
-    def look(self, untouched: bool) -> None:
-        """Take in what is new. untouched: whether nobody has begun with the cell in this session."""
+    def forget(self) -> None:
+        """Take the cell for waiting until somebody begins with it: its STATUS is of an earlier attempt."""
+        self.left_over = self.status
+        self.state = WAITING
+
+    def look(self) -> None:
+        """Take in what is new."""
         self.read_rows()
         self.status = get_status(self.folder)
-        word = self.status.split(":")[0]
-        known = {"running": RUNNING, "done": DONE, "failed": FAILED, "interrupted": STOPPED}
-        self.state = known.get(word, WAITING)
-        if untouched and self.state != DONE:
-            self.state = WAITING
+        if self.status == self.left_over:
+            return
+        self.left_over = None
+        self.state = STATES.get(self.status.split(":")[0], WAITING)
 
     def read_rows(self) -> None:
         file = self.folder / "metrics.jsonl"
@@ -92,11 +98,11 @@ def fraction(limits: TrainSection, step: int, tokens: float, seconds: float) -> 
 def left_s(cells: Sequence[Followed], at_once: int) -> float | None:
     """Seconds until every cell is done; those not begun take as long as the others on average."""
     going = [cell for cell in cells if cell.state in (WAITING, RUNNING)]
-    known = [cell.seconds + left for cell in cells if cell.seconds and (left := cell.left_s) is not None]
+    known = [cell.seconds + own for cell in cells if cell.seconds and (own := cell.left_s) is not None]
     if not going:
         return 0.0
     if not known:
         return None
     usual = sum(known) / len(known)
-    left = [usual if cell.left_s is None else cell.left_s for cell in going]
+    left = [usual if (own := cell.left_s) is None else own for cell in going]
     return max(max(left), sum(left) / max(1, min(at_once or len(going), len(going))))

@@ -20,7 +20,7 @@ GROUP = "hydra/launcher"
 
 @dataclass(frozen=True)
 class Launcher:
-    """What the user's words say. chosen: whether they name a launcher. jobs and cpus: of a cell's task, 0 if not set."""
+    """What the user's words say. chosen: whether they name a launcher. jobs: at once, cpus: of each, 0 if not set."""
 
     words: list[str]
     name: str

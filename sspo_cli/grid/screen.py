@@ -10,17 +10,17 @@ from types import TracebackType
 from typing import Self
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.grid.follow import DONE, FAILED, RUNNING, STOPPED, WAITING, Followed, left_s
+from sspo_cli.grid.follow import DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Followed, left_s
 from sspo_cli.tracking.values import duration, formatted
 
-STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", STOPPED: "yellow"}
+STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", INTERRUPTED: "yellow"}
 CELL_WIDTH = 21
 REFRESH_PER_SECOND = 2
 
@@ -34,7 +34,7 @@ def shown_value(metric: str, value: float | None) -> str:
 def counts(cells: Sequence[Followed]) -> str:
     """For example 3 of 15 cells done, 2 running, 1 failed."""
     states = [cell.state for cell in cells]
-    others = [f"{states.count(state)} {state}" for state in (RUNNING, FAILED, STOPPED) if state in states]
+    others = [f"{states.count(state)} {state}" for state in (RUNNING, FAILED, INTERRUPTED) if state in states]
     return ", ".join([f"{states.count(DONE)} of {len(cells)} cells done", *others])
 
 
@@ -67,7 +67,7 @@ class PlainScreen(Screen):
     def changed(self, cells: Sequence[Followed]) -> None:
         for cell in cells:
             words = [f"{cell.cell.label}: {cell.state}"]
-            if cell.state in (DONE, STOPPED):
+            if cell.state in (DONE, INTERRUPTED):
                 words.append(f"step {cell.step}, {cell.metric} {shown_value(cell.metric, cell.value)}")
             if cell.state == FAILED:
                 words.append(cell.status.removeprefix("failed: "))
@@ -103,7 +103,8 @@ class LiveScreen(Screen):
         self.note = words
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        parts = [self.total(), Text(), self.table(options.max_width - 6, console.size.height - 10)]
+        table = self.table(options.max_width - 6, console.size.height - 10)
+        parts: list[RenderableType] = [self.total(), table]
         if self.note:
             parts += [Text(), Text(self.note, style="yellow")]
         yield Panel(
@@ -131,7 +132,7 @@ class LiveScreen(Screen):
 
     def table(self, width: int, height: int) -> Table:
         """Every cell where there is room, else those that are at work or went wrong."""
-        points = list(dict.fromkeys(point_of(cell) for cell in self.cells))
+        points = list(dict.fromkeys(cell.cell.name for cell in self.cells))
         seeds = list(dict.fromkeys(cell.cell.seed for cell in self.cells))
         longest = max(len(point) for point in points)
         if longest + len(seeds) * (CELL_WIDTH + 2) > width or len(points) + 2 > height:
@@ -140,25 +141,17 @@ class LiveScreen(Screen):
         table.add_column("", no_wrap=True)
         for seed in seeds:
             table.add_column(f"seed {seed}", width=CELL_WIDTH, no_wrap=True)
-        places = {(point_of(cell), cell.cell.seed): cell for cell in self.cells}
+        places = {(cell.cell.name, cell.cell.seed): cell for cell in self.cells}
         for point in points:
             table.add_row(Text(point), *(cell_text(places[point, seed]) for seed in seeds))
         return table
 
     def list_of_some(self, height: int) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        shown = [cell for cell in self.cells if cell.state in (RUNNING, FAILED, STOPPED)]
+        shown = [cell for cell in self.cells if cell.state in (RUNNING, FAILED, INTERRUPTED)]
         for cell in shown[-max(1, height) :]:
             table.add_row(Text(cell.cell.label), cell_text(cell))
         return table
-
-
-def point_of(cell: Followed) -> str:
-    """A point in as few words as tell it: the name of an objective alone, or key=value."""
-    point = cell.cell.point
-    if len(point) == 1:
-        return str(point["objective"])
-    return " ".join(str(value) if key == "objective" else f"{key}={value}" for key, value in point.items())
 
 
 def cell_text(cell: Followed) -> Text:
@@ -166,9 +159,10 @@ def cell_text(cell: Followed) -> Text:
     value = shown_value(cell.metric, cell.value)
     style = STYLES[cell.state]
     if cell.state == RUNNING:
-        return Text(f"{cell.step:>3}/{cell.cell.config.train.steps} {value:>6} {duration(cell.left_s):>6}", style=style)
+        steps = f"{cell.step}/{cell.cell.config.train.steps}"
+        return Text(f"{steps:<7} {value:>6} {duration(cell.left_s):>6}", style=style)
     if cell.state == DONE:
-        return Text(f"done {value:>9}", style=style)
+        return Text(f"{cell.state:<7} {value:>6}", style=style)
     return Text(cell.state, style=style)
 
 

@@ -12,7 +12,6 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.differ import differences, shown, written_settings
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import LEFT_BY_A_START, checkpoints, get_status, numbered
-from sspo_cli.runs.lock import is_held
 
 # What a run that is over has written; without one of these its results cannot be read.
 COMPLETE = ("manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "summary.json")
@@ -29,15 +28,13 @@ class Finding:
 
 
 def look(folder: Path, settings: Mapping[str, Any]) -> Finding:
-    """What is to be done about the cell in `folder`, whose settings should be `settings`.
+    """What is to be done about the cell in `folder`, on which nobody works and whose settings should be `settings`.
 
     Raises:
-        ConfigError: if the cell is being run by somebody, or holds a run with other settings, with the differing keys.
+        ConfigError: if it holds a run with other settings, naming the differing keys.
     """
     if not folder.is_dir() or {path.name for path in folder.iterdir()} <= LEFT_BY_A_START:
         return Finding("start")
-    if is_held(folder):
-        raise ConfigError([f"{folder}: a process is at work there (its id is in .lock); wait for it, or end it"])
     status, written = get_status(folder), written_settings(folder)
     if written is None:
         return Finding("redo", "has no config.yaml")
@@ -49,10 +46,8 @@ def look(folder: Path, settings: Mapping[str, Any]) -> Finding:
 
 
 def changed_settings(folder: Path, there: Mapping[str, Any], now: Mapping[str, Any], keys: list[str]) -> list[str]:
-    return [
-        f"{key}: {shown(there, key)} in {folder}, {shown(now, key)} now; a cell keeps its settings: choose another --name"
-        for key in keys
-    ]
+    hint = "what is there stays as it is; choose another --name"
+    return [f"{key}: {shown(there, key)} in {folder}, {shown(now, key)} now; {hint}" for key in keys]
 
 
 def look_at_done(folder: Path) -> Finding:
@@ -86,14 +81,11 @@ def look_at_stopped(folder: Path) -> Finding:
     return Finding("resume")
 
 
-def move_aside(grid: Path, cell: str) -> Path:
-    """Keep what is in the folder of `cell` under aside/, so that it can begin anew. Returns where it is kept."""
-    stem = cell.removeprefix("cells/").replace("/", "-")
+def move_aside(grid: Path, folder: Path) -> Path:
+    """Keep what is in the folder of a cell under aside/, so that it can begin anew. Returns where it is kept."""
     parent = grid / "aside"
     parent.mkdir(exist_ok=True)
-    number = 1
+    stem, number = f"{folder.parent.name}-{folder.name}", 1
     while (parent / numbered(stem, number)).exists():
         number += 1
-    kept = parent / numbered(stem, number)
-    (grid / cell).rename(kept)
-    return kept
+    return folder.rename(parent / numbered(stem, number))

@@ -104,6 +104,12 @@ def is_run(folder: Path) -> bool:
     return (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir()
 
 
+def title(folder: Path) -> str:
+    """The name of a run; of a cell, with the names of its grid and its point before it."""
+    *_, grid, cells, point, name = ("", "", *folder.absolute().parts)
+    return f"{grid}/{point}/{name}" if cells == "cells" else name
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints of a run, oldest first."""
     return sorted(path for path in (folder / "checkpoints").glob("step_*") if path.is_dir())

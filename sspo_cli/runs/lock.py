@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,18 +25,24 @@ def hold(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            raise ConfigError(
-                [f"{folder}: process {file.read().strip() or '?'} is at work there; wait for it"]
-            ) from None
+            raise ConfigError([f"{folder}: {holder(folder)} is at work there; wait for it, or end it"]) from None
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{os.getpid()} {socket.gethostname()}\n")
         file.flush()
         yield
 
 
+def holder(folder: Path) -> str:
+    """Who took the lock last, for a person."""
+    try:
+        process, host = (folder / FILE).read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return "another process"
+    return f"process {process}" if host == socket.gethostname() else f"process {process} on {host}"
+
+
 def is_held(folder: Path) -> bool:
-    """Whether a process is at work in `folder`, on this machine or on one that shares its disk."""
+    """Whether a process is at work in `folder`."""
     try:
         file = (folder / FILE).open(encoding="utf-8")
     except OSError:
@@ -46,3 +53,12 @@ def is_held(folder: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Whether the process that took the lock is gone; False for other machines, whose locks may not reach this one."""
+    try:
+        host = (folder / FILE).read_text(encoding="utf-8").split()[1]
+    except (OSError, IndexError):
+        return False
+    return host == socket.gethostname() and not is_held(folder)
