@@ -59,7 +59,15 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
     assert summary["eval/accuracy"]["last"] == rows[2]["eval/accuracy"]
     manifest = json.loads((smoke / "manifest.json").read_text())
     assert manifest["versions"]["torch"] == torch.__version__
-    assert set(manifest["hashes"]) == {"initial_weights", "tokenizer", "data_order", "evaluation_problems"}
+    assert set(manifest["hashes"]) == {
+        "initial_weights",
+        "tokenizer",
+        "data_order",
+        "evaluation_problems",
+        "rollout_draws",
+        "evaluation_draws",
+        "reward",
+    }
 
 
 def test_the_first_update_of_a_rollout_sees_a_ratio_of_one(smoke: Path) -> None:

@@ -15,10 +15,10 @@ def test_help_lists_exactly_the_commands_there_are(sspo):
     commands = shown.stdout.split("Commands:\n")[1].split("\n\n")[0]
     assert shown.returncode == 0
     names = [line.split()[0] for line in commands.split("\n")]
-    assert names == ["train", "eval", "show", "selftest", "inspect", "recipe"]
+    assert names == ["train", "compare", "sweep", "eval", "show", "selftest", "inspect", "recipe"]
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "show", "selftest", "inspect", "recipe"])
+@pytest.mark.parametrize("command", ["train", "compare", "sweep", "eval", "show", "selftest", "inspect", "recipe"])
 def test_the_help_of_every_command_ends_with_examples_of_it(sspo, command):
     text = sspo(command, "--help").stdout
     examples = text.split("Examples:\n")[1].strip().split("\n")
