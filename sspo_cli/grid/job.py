@@ -26,7 +26,7 @@ DONE, INTERRUPTED = 0, 130
 def run_cell(task: DictConfig) -> None:
     """Run cell number `task.cell` of the grid in folder `task.grid`, with `task.threads` CPU threads if that is not 0.
 
-    Does so for the command that signed the grid's lock with `task.owner`, and not longer than that is at work. Takes one
+    Does so for the command that signed the lock of the grid with `task.owner`, as long as that is at work. Takes one
     of `task.gpus` GPUs for itself, if there are any. Never raises for what goes wrong with the run: the cell's STATUS
     and log.txt tell.
     """
@@ -120,7 +120,7 @@ def last_line(log: Path) -> str:
     if not log.exists():
         return "not started"
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("sspo: ")[:500] if lines else "without a word"
+    return lines[-1].removeprefix("sspo: ")[:500] if lines else "it says nothing"
 
 
 @contextmanager

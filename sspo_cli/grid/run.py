@@ -182,5 +182,5 @@ class Watch:
         """Tell every job what to do with its cell."""
         if get_status(self.grid.folder) not in (status, STOP_AT_ONCE):
             set_status(self.grid.folder, status)
-            more = "; Ctrl-C again to stop at once" if status == STOP else ""
-            self.screen.say(f"{status}: every cell that runs finishes its step and saves{more}")
+            how = "every cell that runs finishes its step and saves; Ctrl-C again to stop at once"
+            self.screen.say(f"{status}: {how if status == STOP else 'what is not saved is lost'}")

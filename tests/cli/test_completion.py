@@ -87,6 +87,9 @@ def test_a_grid_offers_what_its_cells_take_and_what_is_its_own(bash):
     ]
     assert bash("sweep", "sweep.direction", "=") == ["max", "min"]
     assert bash("compare", "objective", "=", "gr") == ["grpo"]
+    assert bash("compare", "objective", "=", "grpo,g") == ["grpo,gmpo", "grpo,gpg", "grpo,gspo", "grpo,gspo_token"]
+    assert bash("train", "objective", "=", "grpo,g") == []
+    assert bash("sweep", "hydra/launcher", "=", "j") == ["joblib"]
     assert not [word for word in bash("sweep", "") if word.startswith("compare")]
 
 

@@ -228,6 +228,29 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(sspo: Sspo, tmp_path: Pat
     assert json.dumps(metrics(runs / "killed")) == json.dumps(metrics(runs / "whole"))
 
 
+def test_a_budget_of_tokens_ends_a_run_as_done_and_stays_reached(sspo: Sspo, tmp_path: Path) -> None:
+    words = ["train", *SMOKE, "train.steps=50", "train.max_tokens=700", "train.eval_every=40", "--folder", "mine"]
+    done = sspo(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "mine"
+    rows = metrics(folder)
+    totals = [row["tokens/total"] for row in rows[1:]]
+    assert totals[-1] >= 700 > totals[-2] and len(rows) < 20
+    assert "eval/accuracy" in rows[-1] and json.loads(done.stdout)["steps"] == rows[-1]["step"]
+    assert (folder / "STATUS").read_text() == "done\n"
+    # As if it had been killed between its last checkpoint and its STATUS: there is nothing to go on with.
+    (folder / "STATUS").write_text("running\n")
+    assert sspo("train", "--resume", "mine").returncode == 0
+    assert metrics(folder) == rows and (folder / "STATUS").read_text() == "done\n"
+
+
+def test_a_budget_of_minutes_ends_with_the_step_that_reaches_it(sspo: Sspo, tmp_path: Path) -> None:
+    done = sspo("train", *SMOKE, "train.steps=50", "train.max_minutes=1e-4", "--folder", "mine")
+    assert done.returncode == 0, done.stderr
+    rows = metrics(tmp_path / "mine")
+    assert [row["step"] for row in rows] == [0, 1] and "eval/accuracy" in rows[1]
+
+
 def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_path: Path, write: Any) -> None:
     write("reward.py", "def score(prompt, response, answer):\n    return float('inf')\n")
     done = sspo("train", "preset=smoke", "reward=python", "reward.path=reward.py", "objective.advantage=none")
