@@ -6,14 +6,20 @@ import json
 import shlex
 import sys
 
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from sspo_cli.commands.screen import results
 from sspo_cli.config.describe import notes
 from sspo_cli.grid.axes import Kind
 from sspo_cli.grid.folder import cell_folders, find_folder, write_grid
 from sspo_cli.grid.follow import DONE, FAILED, Followed
 from sspo_cli.grid.job import last_line
-from sspo_cli.grid.launcher import share
+from sspo_cli.grid.launcher import Launch, share
 from sspo_cli.grid.request import Request, read_request
 from sspo_cli.grid.run import Grid, Outcome, find_left, run_left, unfair, wait_for_others
+from sspo_cli.grid.screen import STYLES
 from sspo_cli.runs.folder import set_status
 from sspo_cli.runs.lock import hold
 
@@ -32,7 +38,7 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         request = read_request(kind, words, allowed)
         grid = locate(request)
         gpus = 0
-        if any(cell.state != DONE for cell in grid.cells):
+        if any(found.todo != "nothing" for found in find_left(grid)):
             from sspo_cli.commands.grid_check import check_parts
 
             gpus = check_parts(request)
@@ -42,7 +48,7 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
 
         preview(grid, how, quiet=quiet, as_json=as_json)
         return OK
-    for note in [] if quiet else notes_of(request):
+    for note in [] if quiet else notes_of(request, how):
         print(note, file=sys.stderr)
     grid.folder.mkdir(parents=True, exist_ok=True)
     with hold(grid.folder):
@@ -65,8 +71,14 @@ def locate(request: Request) -> Grid:
     return Grid(request, folder, cells)
 
 
-def notes_of(request: Request) -> list[str]:
-    return list(dict.fromkeys(note for cell in request.cells for note in notes(cell.config)))
+def notes_of(request: Request, how: Launch) -> list[str]:
+    """What a user should know before waiting for this."""
+    found = list(dict.fromkeys(note for cell in request.cells for note in notes(cell.config)))
+    if request.config.train.max_minutes and how.at_once != 1:
+        found.append(
+            "train.max_minutes: cells that run together share the machine; hydra/launcher=basic runs one at a time"
+        )
+    return found
 
 
 def finish(grid: Grid, outcome: Outcome, *, as_json: bool) -> int:
@@ -79,6 +91,7 @@ def finish(grid: Grid, outcome: Outcome, *, as_json: bool) -> int:
         set_status(grid.folder, "interrupted")
         print(f"interrupted, {len(done)} of {len(grid.cells)} cells done; go on with:", file=sys.stderr)
         print(f"  {command(grid.request)}", file=sys.stderr)
+        tell([cell for cell in others if cell.state == FAILED], to_stderr=True)
         return STOPPED
     problems = outcome.problems or unfair(grid.request, done)
     failure = problems[0] if problems else f"{len(others)} of {len(grid.cells)} cells" if others else None
@@ -91,7 +104,7 @@ def finish(grid: Grid, outcome: Outcome, *, as_json: bool) -> int:
             print(json.dumps({"folder": str(grid.folder), **summary}))
         else:
             print_results(grid.folder, summary)
-    tell_failures(others)
+    tell(others, to_stderr=as_json)
     return FAILURE if failure else OK
 
 
@@ -101,8 +114,16 @@ def command(request: Request) -> str:
     return shlex.join(["sspo", request.kind, *request.words, *allow])
 
 
-def tell_failures(cells: list[Followed]) -> None:
+def tell(cells: list[Followed], *, to_stderr: bool) -> None:
+    """A table of what went wrong with these cells; stdout stays one JSON document with --json."""
+    if not cells:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("cell", "state", "last line of its log", "log"):
+        table.add_column(column, overflow="fold")
     for cell in cells:
         log = cell.folder / "log.txt"
         reason = cell.status.removeprefix("failed: ") if cell.state == FAILED else last_line(log)
-        print(f"{cell.cell.label}: {cell.state}: {reason} (log: {log})", file=sys.stderr)
+        table.add_row(cell.cell.label, Text(cell.state, style=STYLES[cell.state]), Text(reason), Text(str(log)))
+    console = results(to_stderr=to_stderr)
+    console.print(table)
