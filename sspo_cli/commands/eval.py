@@ -27,7 +27,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     if problems:
         raise ConfigError(problems)
     from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.device import choose_device
+    from sspo_cli.engine.device import choose_device, choose_precision
     from sspo_cli.evaluation.evaluate import evaluate
     from sspo_cli.models.fit import check_positions
     from sspo_cli.models.load import load_policy
@@ -40,7 +40,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         dataset, reward, policy = all_or_problems(
             lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
             lambda: load_reward(settings.reward),
-            lambda: load_policy(settings.model, settings.seed, device),
+            lambda: load_policy(settings.model, settings.seed, device, choose_precision(settings.engine, device)),
         )
     check_positions(policy, dataset, settings.eval.max_response_length)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))

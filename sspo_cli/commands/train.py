@@ -82,7 +82,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     from sspo_cli.config.schema import LocalModel
     from sspo_cli.data.encode import encode_solution
     from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.device import choose_device
+    from sspo_cli.engine.device import choose_device, choose_precision
     from sspo_cli.engine.parts import Parts
     from sspo_cli.models.fit import check_positions
     from sspo_cli.models.load import load_policy
@@ -94,10 +94,11 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     if checkpoint is not None and not rank:
         model = LocalModel(kind="local", path=str(checkpoint))
     device = choose_device(settings.engine)
+    precision = choose_precision(settings.engine, device)
     dataset, reward, policy, _ = all_or_problems(
         lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
         lambda: load_reward(settings.reward),
-        lambda: load_policy(model, settings.seed, device),
+        lambda: load_policy(model, settings.seed, device, precision),
         lambda: build_objective(settings.objective),
     )
     longest = max(settings.rollout.max_response_length, settings.eval.max_response_length)
@@ -110,7 +111,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
         policy = with_adapters(policy, settings.lora, settings.seed, checkpoint)
     reference = None
     if settings.objective.reads_reference:
-        reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device))
+        reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device, precision))
     return Parts(policy, dataset, reward, reference)
 
 

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.nn import Linear, Module
 
 from sspo_cli.engine.trajectory import Microbatch
-from sspo_cli.rollout.sampler import at_least_float32
+from sspo_cli.models.policy import Policy
+from sspo_cli.rollout.draw import at_least_float32
 
-# Logits held at once, 128 MiB in float32.
-LOGITS_AT_ONCE = 2**25
+# Logits held at once, 16 MiB in float32: of what was tried, from 4 to 128 MiB, the fastest on a CPU.
+LOGITS_AT_ONCE = 2**22
+POSITIONS_AT_LEAST = 64
 SAME_LOGITS = 1e-4
 
 Projection = tuple[Module, Linear]
@@ -21,7 +23,7 @@ KNOWN: WeakKeyDictionary[Module, Projection | None] = WeakKeyDictionary()
 
 
 def response_logprobs(
-    model: Any, microbatch: Microbatch, temperature: float, *, entropy_gradient: bool = False
+    policy: Policy, microbatch: Microbatch, temperature: float, *, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
     """log pi of every response token, with gradient, and the entropy in nats, with or without: [B, T] each, at least
     float32, zero where masked.
@@ -35,16 +37,17 @@ def response_logprobs(
         "position_ids": microbatch.position_BL,
         "use_cache": False,
     }
-    parts = projection(model)
+    parts = projection(policy.model)
     token_N = microbatch.response_BT[mask_BT]
     # What stands before a token predicts it: of the last T + 1 positions, all but the very last.
-    if parts is None:
-        logits_NV = model(**inputs, logits_to_keep=T + 1).logits[:, :-1][mask_BT]
-        logp_N, entropy_N = of_logits(logits_NV.to(at_least_float32(logits_NV.dtype)) / temperature, token_N)
-    else:
-        trunk, head = parts
-        hidden_ND = trunk(**inputs).last_hidden_state[:, -T - 1 : -1][mask_BT]
-        logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, head.bias, token_N, temperature)  # type: ignore[no-untyped-call]
+    with policy.autocast():
+        if parts is None:
+            logits_NV = policy.model(**inputs, logits_to_keep=T + 1).logits[:, :-1][mask_BT]
+            logp_N, entropy_N = of_logits(logits_NV.to(at_least_float32(logits_NV.dtype)) / temperature, token_N)
+        else:
+            trunk, head = parts
+            hidden_ND = trunk(**inputs).last_hidden_state[:, -T - 1 : -1][mask_BT]
+            logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, head.bias, token_N, temperature)  # type: ignore[no-untyped-call]
     if not entropy_gradient:
         entropy_N = entropy_N.detach()
     blank_BT = logp_N.new_zeros(mask_BT.shape)
@@ -67,50 +70,76 @@ class Projected(torch.autograd.Function):
     def forward(
         ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, token_N: Tensor, temperature: float
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(hidden_ND, weight_VD, bias_V, token_N)
+        device = hidden_ND.device.type
+        ctx.precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden_ND.dtype
+        head = Head(hidden_ND, weight_VD, bias_V, temperature, ctx.precision)
+        logp_N, entropy_N, log_mass_N = (
+            torch.cat(parts)
+            for parts in zip(*(head.measure(rows, token_N[rows]) for rows in head.pieces()), strict=True)
+        )
+        ctx.save_for_backward(hidden_ND, weight_VD, bias_V, token_N, entropy_N, log_mass_N)
         ctx.temperature = temperature
         ctx.set_materialize_grads(False)
-        found = [
-            of_logits(logits(hidden_ND[rows], weight_VD, bias_V, temperature), token_N[rows])
-            for rows in pieces(hidden_ND, weight_VD)
-        ]
-        return torch.cat([logp for logp, _ in found]), torch.cat([entropy for _, entropy in found])
+        return logp_N, entropy_N
 
     @staticmethod
     def backward(ctx: Any, by_logp_N: Tensor | None, by_entropy_N: Tensor | None) -> tuple[Tensor | None, ...]:
-        hidden_ND, weight_VD, bias_V, token_N = ctx.saved_tensors
-        by_hidden_ND = torch.zeros_like(hidden_ND)
+        hidden_ND, weight_VD, bias_V, token_N, entropy_N, log_mass_N = ctx.saved_tensors
+        head = Head(hidden_ND, weight_VD, bias_V, ctx.temperature, ctx.precision)
+        if by_logp_N is None:
+            by_logp_N = torch.zeros_like(log_mass_N)
+        by_hidden_ND = torch.empty_like(hidden_ND)
         by_weight_VD = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None
         by_bias_V = torch.zeros_like(bias_V) if ctx.needs_input_grad[2] else None
-        for rows in pieces(hidden_ND, weight_VD):
-            logp_NV = torch.log_softmax(logits(hidden_ND[rows], weight_VD, bias_V, ctx.temperature), dim=-1)
-            p_NV = logp_NV.exp()
-            by_logits_NV = torch.zeros_like(p_NV)
-            if by_logp_N is not None:
-                by_logits_NV = (p_NV * -by_logp_N[rows, None]).scatter_add_(
-                    1, token_N[rows, None], by_logp_N[rows, None]
-                )
-            if by_entropy_N is not None:
-                entropy_N1 = -(p_NV * logp_NV).sum(-1, keepdim=True)
-                by_logits_NV = by_logits_NV - by_entropy_N[rows, None] * p_NV * (logp_NV + entropy_N1)
-            by_logits_NV = (by_logits_NV / ctx.temperature).to(weight_VD.dtype)
-            by_hidden_ND[rows] = by_logits_NV @ weight_VD
+        for rows in head.pieces():
+            logp_NV = head.logits(rows).sub_(log_mass_N[rows, None])
+            by_logp_N1 = by_logp_N[rows, None]
+            if by_entropy_N is None:
+                by_logits_NV = logp_NV.exp_().mul_(-by_logp_N1)
+            else:
+                by_p_NV = (logp_NV + entropy_N[rows, None]).mul_(-by_entropy_N[rows, None]).sub_(by_logp_N1)
+                by_logits_NV = logp_NV.exp_().mul_(by_p_NV)
+            by_logits_NV.scatter_add_(1, token_N[rows, None], by_logp_N1)
+            by_logits_NV = by_logits_NV.div_(ctx.temperature).to(ctx.precision)
+            by_hidden_ND[rows] = by_logits_NV @ head.weight_VD
             if by_weight_VD is not None:
-                by_weight_VD += by_logits_NV.T @ hidden_ND[rows]
+                by_weight_VD += by_logits_NV.T @ head.hidden_ND[rows]
             if by_bias_V is not None:
                 by_bias_V += by_logits_NV.sum(0)
         return by_hidden_ND, by_weight_VD, by_bias_V, None, None
 
 
-def logits(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float) -> Tensor:
-    logits_NV = torch.nn.functional.linear(hidden_ND, weight_VD, bias_V)
-    return logits_NV.to(at_least_float32(logits_NV.dtype)) / temperature
+class Head:
+    """The output layer, applied to some of the N positions at a time, in `precision`."""
 
+    def __init__(
+        self, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float, precision: torch.dtype
+    ) -> None:
+        self.hidden_ND = hidden_ND.to(precision)
+        self.weight_VD = weight_VD.to(precision)
+        self.bias_V = None if bias_V is None else bias_V.to(precision)
+        self.temperature = temperature
 
-def pieces(hidden_ND: Tensor, weight_VD: Tensor) -> list[slice]:
-    """The rows, so many at a time that their logits stay within LOGITS_AT_ONCE."""
-    rows = max(1, LOGITS_AT_ONCE // len(weight_VD))
-    return [slice(first, first + rows) for first in range(0, len(hidden_ND), rows)]
+    def pieces(self) -> list[slice]:
+        """All positions, so many at a time that their logits stay within LOGITS_AT_ONCE, but POSITIONS_AT_LEAST."""
+        rows = max(POSITIONS_AT_LEAST, LOGITS_AT_ONCE // len(self.weight_VD))
+        return [slice(first, first + rows) for first in range(0, len(self.hidden_ND), rows)]
+
+    def logits(self, rows: slice) -> Tensor:
+        with torch.autocast(self.hidden_ND.device.type, enabled=False):
+            logits_NV = torch.nn.functional.linear(self.hidden_ND[rows], self.weight_VD, self.bias_V)
+        return logits_NV.to(at_least_float32(logits_NV.dtype)).div_(self.temperature)
+
+    def measure(self, rows: slice, token_N: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log pi of token_N, the entropy, and log of the sum of the exponentiated logits: [N] each."""
+        logits_NV = self.logits(rows)
+        top_N1 = logits_NV.amax(-1, keepdim=True)
+        above_N = logits_NV.sub_(top_N1).gather(1, token_N[:, None]).squeeze(1)
+        mass_NV = logits_NV.exp()
+        mass_N = mass_NV.sum(-1)
+        log_mass_N = mass_N.log()
+        entropy_N = log_mass_N - mass_NV.mul_(logits_NV).sum(-1) / mass_N
+        return above_N - log_mass_N, entropy_N, log_mass_N + top_N1.squeeze(1)
 
 
 def projection(model: Any) -> Projection | None:

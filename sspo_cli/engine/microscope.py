@@ -171,7 +171,7 @@ def add_batch(
     for group in cut(responses, config.engine.tokens_per_microbatch):
         microbatch = to_microbatch(group, policy.pad_id, policy.device)
         logp_BT, entropy_BT = response_logprobs(
-            policy.model, microbatch, config.rollout.temperature, entropy_gradient=entropy_gradient
+            policy, microbatch, config.rollout.temperature, entropy_gradient=entropy_gradient
         )
         for name, specimen in specimens.items():
             own = to_microbatch(

@@ -41,6 +41,6 @@ def score(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfi
     logps: dict[int, Tensor] = {}
     for group in cut(trajectories, config.engine.tokens_per_microbatch):
         microbatch = to_microbatch(group, policy.pad_id, policy.device)
-        logp_BT, _ = response_logprobs(policy.model, microbatch, config.rollout.temperature)
+        logp_BT, _ = response_logprobs(policy, microbatch, config.rollout.temperature)
         logps |= {id(item): row[: len(item.response)].cpu() for item, row in zip(group, logp_BT, strict=True)}
     return [logps[id(item)] for item in trajectories]

@@ -107,7 +107,7 @@ class Updater:
         for group in cut(trajectories, self.tokens_per_microbatch):
             microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
             logp_BT, entropy_BT = response_logprobs(
-                self.policy.model, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
+                self.policy, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
             )
             # A reference solution was not sampled: it counts as on-policy, with ratio 1.
             recorded = {"old_logp_BT": logp_BT.detach()} | microbatch.logps
