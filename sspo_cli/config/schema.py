@@ -299,7 +299,7 @@ class EngineSection:
     device: Literal["auto", "cpu", "cuda"]
     threads: Whole
     precision: Literal["auto", "float32", "bfloat16"]
-    tokens_per_microbatch: Count
+    tokens_per_microbatch: Whole
     tokens_per_generation: Count
 
 

@@ -1,4 +1,4 @@
-"""Where tensors live, and how exact their products are."""
+"""Where tensors live, and how many and how exact their products are."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def choose_device(engine: EngineSection) -> torch.device:
     if engine.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(engine.device)
+
+
+def microbatch_tokens(engine: EngineSection, device: torch.device) -> int:
+    """Tokens of one pass: a CPU is fastest when they stay within its caches, a GPU when they fill it."""
+    return engine.tokens_per_microbatch or {"cpu": 2048, "cuda": 16384}[device.type]
 
 
 def choose_precision(engine: EngineSection, device: torch.device) -> torch.dtype:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sspo_cli.models.head import at_least_float32
+
 # Tokens summed at once: of a large vocabulary only the block that holds the token is gone through one by one.
 BLOCK = 1024
 
@@ -40,7 +42,3 @@ def first_above(cumulative_RN: Tensor, target_R1: Tensor) -> Tensor:
     end_R1 = cumulative_RN[:, -1:]
     below_R1 = torch.nextafter(end_R1, torch.zeros_like(end_R1))
     return torch.searchsorted(cumulative_RN, torch.minimum(target_R1, below_R1), right=True)
-
-
-def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
+from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.cache import SlotCache
-from sspo_cli.rollout.draw import at_least_float32, draw
+from sspo_cli.rollout.draw import draw
 from sspo_cli.seeds import stream
 
 Uniforms = Callable[[int, int], Tensor]

@@ -12,9 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, Gemma3TextConfig
 
-from sspo_cli.engine import logprobs
-from sspo_cli.engine.logprobs import Projected, projection, response_logprobs
+from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Microbatch, Trajectory, to_microbatch
+from sspo_cli.models import head
+from sspo_cli.models.head import Projected, projection
 from sspo_cli.models.policy import Policy
 from tests.tiny_models import ARCHITECTURES, SHAPE, random_policy
 
@@ -52,8 +53,8 @@ def gradients(model: Any, logp_BT: Tensor, entropy_BT: Tensor, entropy_coef: flo
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 258 * 5)
-    monkeypatch.setattr(logprobs, "POSITIONS_AT_LEAST", 1)
+    monkeypatch.setattr(head, "LOGITS_AT_ONCE", 258 * 5)
+    monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
 
 
 @pytest.mark.parametrize("entropy_coef", [0.0, 0.3])
@@ -62,8 +63,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pieces_are_the_whole(
     architecture: str, logits_at_once: int, entropy_coef: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", logits_at_once)
-    monkeypatch.setattr(logprobs, "POSITIONS_AT_LEAST", 1)
+    monkeypatch.setattr(head, "LOGITS_AT_ONCE", logits_at_once)
+    monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
     policy, batch = random_policy(architecture, spread=0.15), microbatch()
     model = policy.model
     assert projection(model) is not None
@@ -93,8 +94,8 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_the_gradient_written_out_is_the_derivative(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 22)
-    monkeypatch.setattr(logprobs, "POSITIONS_AT_LEAST", 1)
+    monkeypatch.setattr(head, "LOGITS_AT_ONCE", 22)
+    monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
     generator = torch.Generator().manual_seed(0)
 
     def leaf(*shape: int) -> Tensor:
