@@ -133,6 +133,7 @@ def help_without_command(ctx: typer.Context) -> None:
         "sspo train objective=grpo dataset=jsonl dataset.path=problems.jsonl --dry-run",
         "sspo train --config outputs/train/sspo-addition-s0/config.yaml --name again",
         "sspo train --resume outputs/train/sspo-addition-s0",
+        "sspo train --profile train.steps=2",
     )
 )
 def train(
@@ -145,6 +146,10 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Continue the interrupted run in this folder.")
     ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Profile the first evaluated step after one of warm-up: its phases and ops."),
+    ] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -156,7 +161,9 @@ def train(
     from sspo_cli.commands import train as command
 
     words = with_options(overrides, name, seed)
-    return command.run(words, config=config, resume=resume, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    return command.run(
+        words, config=config, resume=resume, profile=profile, dry_run=dry_run, quiet=quiet, as_json=as_json
+    )
 
 
 @app.command(

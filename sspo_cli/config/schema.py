@@ -344,3 +344,7 @@ class TrainConfig(EvalConfig):
     @property
     def updates_per_rollout(self) -> int:
         return self.batch.minibatches * self.batch.epochs
+
+    def evaluates(self, step: int) -> bool:
+        """Whether step `step` ends with an evaluation: every train.eval_every, and the last."""
+        return step % self.train.eval_every == 0 or step == self.train.steps
