@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
@@ -63,7 +67,7 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         # Zeros, since attention multiplies what it hides by 0 and empty storage may hold NaN.
         self.stored = [
-            states.new_zeros(self.cache.slots, states.shape[1], self.cache.width, states.shape[3])
+            zeros((self.cache.slots, states.shape[1], self.cache.width, states.shape[3]), states)
             for states in (key_states, value_states)
         ]
         self.is_initialized = True
@@ -85,3 +89,11 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
 
     def get_max_length(self) -> int:
         return -1
+
+
+def zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros of the device and type of `like`; on a CPU they cost time and memory only where they are written to."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    pages = np.zeros(math.prod(shape) * like.element_size(), dtype=np.uint8)
+    return torch.from_numpy(pages).view(like.dtype).view(shape)
