@@ -25,6 +25,18 @@ def eval_words(incomplete: str) -> list[str]:
     return override_words("eval", incomplete)
 
 
+def compare_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.complete import override_words
+
+    return override_words("compare", incomplete)
+
+
+def sweep_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.complete import override_words
+
+    return override_words("sweep", incomplete)
+
+
 def group_words(incomplete: str) -> list[str]:
     from sspo_cli.config.locate import groups
 
@@ -65,11 +77,26 @@ EvalWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Settings to change; see `sspo show`.", autocompletion=eval_words),
 ]
+CompareWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE,...", help="Objectives, seeds, and settings of all cells.", autocompletion=compare_words
+    ),
+]
+SweepWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE,...", help="Axes, several values each, and settings.", autocompletion=sweep_words
+    ),
+]
 RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recipe list`.", autocompletion=recipe_words)]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
+]
+GridDryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
@@ -150,20 +177,87 @@ def train(
         bool,
         typer.Option("--profile", help="Profile the first evaluated step after one of warm-up: its phases and ops."),
     ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="FOLDER", help="Write the run into this new or empty folder.")
+    ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
     multirun: Annotated[bool, typer.Option("--multirun", "-m", hidden=True)] = False,
 ) -> int:
     """Train a model with one objective and write a run folder."""
     if multirun:
-        raise ConfigError(["--multirun: sspo train runs one configuration; call it once for each"])
+        raise ConfigError(["--multirun: sspo train runs one configuration; a grid runs with `sspo sweep`"])
     from sspo_cli.commands import train as command
 
     words = with_options(overrides, name, seed)
     return command.run(
-        words, config=config, resume=resume, profile=profile, dry_run=dry_run, quiet=quiet, as_json=as_json
+        words,
+        config=config,
+        resume=resume,
+        profile=profile,
+        dry_run=dry_run,
+        quiet=quiet,
+        as_json=as_json,
+        folder=folder,
+        parent=parent,
     )
+
+
+@app.command(
+    epilog=examples(
+        "sspo compare",
+        "sspo compare objective=grpo,sspo seed=0,1 --dry-run",
+        "sspo compare objective=grpo,gspo,sspo seed=0,1,2,3,4 dataset=addition_hard batch.epochs=2 --name harder",
+        "sspo compare objective=grpo,sspo train.steps=1000 train.max_minutes=10",
+        "sspo compare objective=grpo,sspo hydra/launcher=submitit_slurm hydra.launcher.partition=gpu",
+    )
+)
+def compare(
+    overrides: CompareWords = None,
+    name: Name = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="KEY", help="Let cells differ in this key too; can be repeated."),
+    ] = None,
+    dry_run: GridDryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Compare objectives under identical conditions, over seeds.
+
+    Each objective is trained with each seed, a run of its own in its own process. Cells may differ in objective and
+    seed only. The same command again runs what is missing, goes on with what was interrupted, and adds new seeds.
+    """
+    from sspo_cli.commands import compare as command
+
+    words = with_options(overrides, name, None)
+    return command.run(words, allowed=allow or [], dry_run=dry_run, quiet=quiet, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo sweep objective=sspo objective.gate.tau_pos=2,5,10 seed=0,1",
+        "sspo sweep 'objective.gate.tau_pos=range(2,11,4)' optim.lr=1e-5,3e-5 --dry-run",
+        "sspo sweep 'objective/gate=glob(log_*)' seed=0,1,2 hydra/launcher=joblib hydra.launcher.n_jobs=4",
+    )
+)
+def sweep(
+    overrides: SweepWords = None,
+    name: Name = None,
+    dry_run: GridDryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Try every combination of several values of settings.
+
+    The grammar of lists is Hydra's: a,b, range(start,stop,step), choice(a,b) and glob(pattern). Each combination is
+    trained with each seed, a run of its own in its own process. The same command again runs what is missing.
+    """
+    from sspo_cli.commands import sweep as command
+
+    return command.run(with_options(overrides, name, None), dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 @app.command(

@@ -12,6 +12,7 @@ from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.lock import hold
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
 
@@ -25,16 +26,20 @@ def run(
     quiet: bool,
     as_json: bool,
     profile: bool = False,
+    folder: Path | None = None,
+    parent: int | None = None,
 ) -> int:
     """Train as configured; the exit code.
 
     config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with. profile: one step.
+    folder: where the run is written, instead of a new folder under output_dir. parent: a process without which the run
+    stops and saves.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if resume is not None:
-        return resume_run(resume, overrides, quiet=quiet, as_json=as_json, profile=profile)
+        return resume_run(resume, overrides, parent, quiet=quiet, as_json=as_json, profile=profile)
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
     # A replay is a run of its own, with a folder of its own.
@@ -49,7 +54,11 @@ def run(
     from sspo_cli.tracking.display import waiting
     from sspo_cli.tracking.mirror import check_tracker
 
-    problems = runs.name_problems(settings.output_dir, "train", settings.name) + check_tracker(settings.tracker)
+    problems = check_tracker(settings.tracker)
+    if folder is None:
+        problems += runs.name_problems(settings.output_dir, "train", settings.name)
+    else:
+        problems += runs.folder_problems(folder, settings.name)
     if problems:
         raise ConfigError(problems)
     profiled = step_to_profile(settings, 0) if profile else None
@@ -57,11 +66,13 @@ def run(
         print(note, file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         parts = load_parts(settings)
-    choices = settings.choices
-    stem = f"{choices['objective']}-{choices['dataset']}-s{settings.seed}"
-    folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
-    describe(folder, settings, overrides, config, parts)
-    return execute(settings, parts, folder, None, quiet=quiet, as_json=as_json, profiled=profiled)
+    if folder is None:
+        stem = f"{settings.choices['objective']}-{settings.choices['dataset']}-s{settings.seed}"
+        folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder):
+        describe(folder, settings, overrides, config, parts)
+        return execute(settings, parts, folder, None, parent, quiet=quiet, as_json=as_json, profiled=profiled)
 
 
 def step_to_profile(settings: TrainConfig, done: int) -> int:
@@ -77,7 +88,9 @@ def step_to_profile(settings: TrainConfig, done: int) -> int:
     raise ConfigError([f"--profile: train.steps={steps} leaves no step to profile after one that warms up; raise it"])
 
 
-def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool, profile: bool) -> int:
+def resume_run(
+    folder: Path, overrides: list[str], parent: int | None, *, quiet: bool, as_json: bool, profile: bool
+) -> int:
     """Go on from the last checkpoint of `folder`, under the configuration it was started with."""
     if overrides:
         raise ConfigError(
@@ -92,9 +105,10 @@ def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool
     profiled = step_to_profile(settings, step_of(saved[-1])) if profile else None
     from sspo_cli.tracking.display import waiting
 
-    with waiting("loading the checkpoint", quiet=quiet):
-        parts = load_parts(settings, saved[-1])
-    return execute(settings, parts, folder, saved[-1], quiet=quiet, as_json=as_json, profiled=profiled)
+    with hold(folder):
+        with waiting("loading the checkpoint", quiet=quiet):
+            parts = load_parts(settings, saved[-1])
+        return execute(settings, parts, folder, saved[-1], parent, quiet=quiet, as_json=as_json, profiled=profiled)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -151,7 +165,7 @@ def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
     runs.write_request(folder, to_yaml(settings), overrides, command)
-    hashes = fingerprints(parts.policy, parts.dataset, settings.batch.prompts * settings.train.steps)
+    hashes = fingerprints(parts, settings)
     write_manifest(folder, settings.seed, hashes, str(parts.policy.device))
     (folder / "checkpoints").mkdir()
 
@@ -161,6 +175,7 @@ def execute(
     parts: Any,
     folder: Path,
     checkpoint: Path | None,
+    parent: int | None,
     *,
     quiet: bool,
     as_json: bool,
@@ -186,8 +201,8 @@ def execute(
     loop = None
     try:
         with (
-            stop_request() as stop,
-            open_display(title=folder.name, first_step=first_step, total_steps=steps, quiet=quiet) as display,
+            stop_request(parent) as stop,
+            open_display(title=runs.title(folder), first_step=first_step, total_steps=steps, quiet=quiet) as display,
         ):
             runs.set_status(folder, "running")
             loop = Loop(settings, parts, folder, display, mirror, profiler)

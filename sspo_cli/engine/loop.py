@@ -47,7 +47,8 @@ class Loop:
             jsonl.split_off(self.folder / f"{name}.jsonl", self.progress.step)
 
     def run(self, stop: StopRequest) -> bool:
-        """Every step up to train.steps. True if all were done, False if `stop` was asked for; saved in both cases.
+        """Steps until train.steps or another limit of train is reached. True then, False if `stop` was asked for; saved
+        in both cases.
 
         Raises:
             GuardStop: if a number stopped being finite; the last checkpoint stands.
@@ -56,13 +57,12 @@ class Loop:
             self.record({"step": 0, **self.evaluate(0)})
             if stop.asked:
                 self.save()
-        while self.progress.step < self.config.train.steps and not stop.asked:
+        while not self.progress.finished and not stop.asked:
             with self.profiler.around(self.progress.step + 1):
                 self.step(self.progress.step + 1)
-            done = self.progress.step == self.config.train.steps
-            if done or stop.asked or self.progress.step % self.config.train.save_every == 0:
+            if self.progress.finished or stop.asked or self.progress.step % self.config.train.save_every == 0:
                 self.save()
-        return self.progress.step == self.config.train.steps
+        return self.progress.finished
 
     def save(self) -> None:
         self.display.phase("saving", 0, 1)
@@ -78,9 +78,10 @@ class Loop:
                 experience = self.pending.popleft()
             with phase("update"):
                 metrics = self.learn(experience, step)
-            evaluation = self.evaluate(step) if self.config.evaluates(step) else {}
+            self.progress.tokens += drawn
+            self.progress.finished = self.reaches_a_limit(step, sum(watch.seconds.values()))
+            evaluation = self.evaluate(step) if self.progress.finished or self.config.evaluates(step) else {}
         self.progress.step = step
-        self.progress.tokens += drawn
         self.progress.seconds += watch.total
         jsonl.append(self.folder / "samples.jsonl", ({"step": step, **row} for row in experience.samples))
         learned = sum(len(item.response) for item in experience.trajectories) * self.config.batch.epochs
@@ -98,6 +99,15 @@ class Loop:
                 "throughput/update_tokens_per_s": learned / watch.seconds["update"],
                 "memory/peak_gib": peak_memory_gib(),
             }
+        )
+
+    def reaches_a_limit(self, step: int, seconds: float) -> bool:
+        """Whether `step`, which took `seconds` so far, reaches train.steps, train.max_tokens or train.max_minutes."""
+        limits = self.config.train
+        return (
+            step >= limits.steps
+            or (limits.max_tokens is not None and self.progress.tokens >= limits.max_tokens)
+            or (limits.max_minutes is not None and self.progress.seconds + seconds >= 60 * limits.max_minutes)
         )
 
     def draw(self, step: int) -> int:
