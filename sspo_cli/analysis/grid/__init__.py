@@ -1,0 +1,33 @@
+"""A grid folder -> results.csv, summary.json, report.md, report.html, plots/. No torch here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.analysis.grid.cells import read_grid
+from sspo_cli.analysis.grid.course import run_rows, write_csv
+from sspo_cli.analysis.grid.screen import print_results
+from sspo_cli.analysis.grid.summary import summarise
+from sspo_cli.analysis.grid.words import conclusions
+from sspo_cli.runs import jsonl
+
+__all__ = ["print_results", "write_results"]
+
+
+def write_results(folder: Path) -> dict[str, Any]:
+    """Read grid.json and the cells of `folder`, write everything that can be said of them, return summary.json.
+
+    Cells that failed, are missing or damaged are counted and told, never left out silently.
+
+    Raises:
+        ConfigError: no grid there, or no cell has the metric.
+    """
+    grid = read_grid(folder)
+    rows = run_rows(grid)
+    summary: dict[str, Any] = jsonl.without_nan(summarise(grid, rows))
+    summary["words"] = conclusions(summary)
+    write_csv(folder / "results.csv", rows)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return summary

@@ -1,0 +1,177 @@
+"""summary.json of a grid: every figure that the reports tell, none of which depends on the clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sspo_cli.analysis.grid import significance
+from sspo_cli.analysis.grid.cells import Cell, Grid, Point, point_name
+from sspo_cli.analysis.grid.course import Row, common_threshold
+from sspo_cli.analysis.grid.intervals import (
+    FEWEST_SEEDS,
+    Estimate,
+    answer_error,
+    problem_error,
+    two_level_interval,
+)
+from sspo_cli.analysis.grid.metric import Values, finite_mean, is_share, last_value, table_of
+
+AVERAGED = ("best", "area", "drawdown", "entropy", "weight_variance", "effective_ratio", "length", "tokens")
+
+
+def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
+    """The content of summary.json but for the words: points in the grid's order, comparisons with the reference."""
+    reference = reference_point(grid)
+    return {
+        "kind": grid.kind,
+        "status": grid.status,
+        "metric": grid.metric,
+        "direction": grid.direction,
+        "axes": grid.axes,
+        "baseline": grid.baseline,
+        "reference": None if reference is None else point_name(reference, grid.varied),
+        "cells": grid.counts(),
+        "problems": problems_in(grid),
+        "threshold": common_threshold(grid),
+        "points": [
+            summarise_point(grid, point, [row for row in rows if row["state"] == "done" and is_at(row, point)])
+            for point in grid.points
+        ],
+        "comparisons": [] if reference is None else compare(grid, reference),
+        "any_difference_p": any_difference(grid),
+        "failures": [
+            {"cell": cell.name, "state": cell.state, "reason": cell.reason} for cell in grid.cells if not cell.counts
+        ],
+    }
+
+
+def is_at(row: Row, point: Point) -> bool:
+    return all(row.get(key) == value for key, value in point.items())
+
+
+def reference_point(grid: Grid) -> Point | None:
+    """What every other point is compared with: the baseline, or the best where the grid has none."""
+    if grid.baseline is not None:
+        return {"objective": grid.baseline}
+    measured = [point for point in grid.points if grid.done(point)]
+    if len(measured) < 2:
+        return None
+    return max(measured, key=lambda point: grid.sign * float(table_of(grid.done(point), grid.metric).mean()))
+
+
+def problems_in(grid: Grid) -> int | None:
+    """How many problems the statistics see; None where the metric is not kept for every problem."""
+    for point in grid.points:
+        cells = grid.done(point)
+        columns = int(table_of(cells, grid.metric).shape[1]) if cells else 1
+        if columns > 1:
+            return columns
+    return None
+
+
+def summarise_point(grid: Grid, point: Point, done: Sequence[Row]) -> dict[str, Any]:
+    """One line of the tables: mean with its interval, and means over the seeds of what else is told."""
+    cells = grid.done(point)
+    reached = [row["steps_to_threshold"] for row in done if row["steps_to_threshold"] is not None]
+    return {
+        "point": point,
+        "name": point_name(point, grid.varied),
+        "seeds": [cell.seed for cell in cells],
+        "not_done": [cell.seed for cell in grid.at(point) if not cell.counts],
+        **mean_and_interval(cells, grid.metric),
+        "last": {str(cell.seed): last_value(cell.metrics, grid.metric) for cell in cells},
+        **{name: finite_mean(row[name] for row in done) for name in AVERAGED},
+        "steps_to_threshold": finite_mean(reached),
+        "reached_threshold": len(reached),
+        "collapsed": sum(row["collapsed"] for row in done),
+    }
+
+
+def mean_and_interval(cells: Sequence[Cell], metric: str) -> dict[str, float | None]:
+    """mean, low and high; of too few seeds the mean alone."""
+    if not cells:
+        return {"mean": None, "low": None, "high": None}
+    value_SP = table_of(cells, metric)
+    if len(cells) < FEWEST_SEEDS:
+        return {"mean": float(value_SP.mean()), "low": None, "high": None}
+    found = two_level_interval(value_SP)
+    low, high = (max(0.0, found.low), min(1.0, found.high)) if is_share(metric) else (found.low, found.high)
+    return {"mean": found.mean, "low": low, "high": high}
+
+
+def compare(grid: Grid, reference: Point) -> list[dict[str, Any]]:
+    """Every other point against the reference, over the seeds that both have done; p after Holm's correction."""
+    found = [compare_pair(grid, point, reference) for point in grid.points if point != reference]
+    tested = [item for item in found if item["p"] is not None]
+    for name in ("p", "doubt"):
+        for item, corrected in zip(tested, significance.holm([item[name] for item in tested]), strict=True):
+            item[f"{name}_holm"] = corrected
+    return found
+
+
+def compare_pair(grid: Grid, point: Point, reference: Point) -> dict[str, Any]:
+    """The paired difference point - reference. p is that of the permutation, doubt that of the interval, by which the
+    words judge; both None under FEWEST_SEEDS seeds."""
+    seeds = sorted({cell.seed for cell in grid.done(point)} & {cell.seed for cell in grid.done(reference)})
+    found: dict[str, Any] = {
+        "name": point_name(point, grid.varied),
+        "against": point_name(reference, grid.varied),
+        "seeds": seeds,
+        "last": {},
+        **dict.fromkeys(("difference", "low", "high", "sd", "problem_error", "answer_error")),
+        **dict.fromkeys(("p", "p_holm", "doubt", "doubt_holm", "probability_of_improvement")),
+    }
+    if not seeds:
+        return found
+    value_SP, reference_SP = paired_tables(grid, point, reference, seeds)
+    difference_SP = value_SP - reference_SP
+    found |= {
+        "last": {str(seed): float(value) for seed, value in zip(seeds, difference_SP.mean(1), strict=True)},
+        "difference": float(difference_SP.mean()),
+    }
+    if len(seeds) < FEWEST_SEEDS:
+        return found
+    value_S, reference_S = value_SP.mean(1), reference_SP.mean(1)
+    estimate = two_level_interval(difference_SP)
+    return found | {
+        "low": estimate.low,
+        "high": estimate.high,
+        "sd": float(difference_SP.mean(1).std(ddof=1)),
+        "problem_error": problem_error(difference_SP),
+        "answer_error": answer_error(difference_SP),
+        "probability_of_improvement": significance.probability_of_improvement(
+            grid.sign * value_S, grid.sign * reference_S
+        ),
+        "p": significance.paired_p(value_S, reference_S),
+        "doubt": doubt(estimate, difference_SP),
+    }
+
+
+def doubt(estimate: Estimate, difference_SP: Values) -> float:
+    """The p of the interval, but never less than the noise of the answers leaves: few seeds can agree by luck."""
+    least_error = math.hypot(answer_error(difference_SP), problem_error(difference_SP))
+    return max(estimate.p, significance.normal_p(estimate.mean, least_error))
+
+
+def paired_tables(grid: Grid, point: Point, reference: Point, seeds: Sequence[int]) -> tuple[Values, Values]:
+    """Both points' tables over the same seeds and problems; over seeds alone where the problems are not the same."""
+    of = [cell for cell in grid.done(point) if cell.seed in seeds]
+    against = [cell for cell in grid.done(reference) if cell.seed in seeds]
+    both = table_of([*of, *against], grid.metric)
+    return both[: len(of)], both[len(of) :]
+
+
+def any_difference(grid: Grid) -> float | None:
+    """p that the points differ at all, over the seeds that every point has done."""
+    seeds = set.intersection(*({cell.seed for cell in grid.done(point)} for point in grid.points))
+    if len(grid.points) < 3 or len(seeds) < FEWEST_SEEDS:
+        return None
+    value_OS = [
+        [last_value(cell.metrics, grid.metric) for cell in grid.done(point) if cell.seed in seeds]
+        for point in grid.points
+    ]
+    return significance.any_difference_p(np.array(value_OS, dtype=float))
