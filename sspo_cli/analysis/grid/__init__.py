@@ -6,10 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.analysis.grid.cells import read_grid
+from sspo_cli.analysis.grid.cells import Grid, read_grid
 from sspo_cli.analysis.grid.course import run_rows, write_csv
+from sspo_cli.analysis.grid.forest import plot_forest
+from sspo_cli.analysis.grid.landscape import plot_landscape
+from sspo_cli.analysis.grid.lines import plot_curves
+from sspo_cli.analysis.grid.markdown import write_markdown
+from sspo_cli.analysis.grid.offpolicy import plot_offpolicy
+from sspo_cli.analysis.grid.report import write_report
 from sspo_cli.analysis.grid.screen import print_results
 from sspo_cli.analysis.grid.summary import summarise
+from sspo_cli.analysis.grid.tables import ranked
 from sspo_cli.analysis.grid.words import conclusions
 from sspo_cli.runs import jsonl
 
@@ -30,4 +37,18 @@ def write_results(folder: Path) -> dict[str, Any]:
     summary["words"] = conclusions(summary)
     write_csv(folder / "results.csv", rows)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draw(grid, summary)
+    write_markdown(grid, summary, rows)
+    write_report(grid, summary, rows)
     return summary
+
+
+def draw(grid: Grid, summary: dict[str, Any]) -> None:
+    """Every figure that the grid has data for, in the place of those of an earlier report."""
+    for old in (grid.folder / "plots").glob("*.svg"):
+        old.unlink()
+    plot_curves(grid, [point["point"] for point in ranked(summary)])
+    plot_forest(grid, summary)
+    if grid.baseline is None:
+        plot_landscape(grid)
+        plot_offpolicy(grid, summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def problem_draws(value_SP: Values, rng: np.random.Generator) -> Values:
     # How often each problem is drawn says all that a resample's mean needs.
     count_DP = rng.multinomial(P, np.full(P, 1 / P), size=DRAWS)
     shift_D: Values = count_DP @ mean_P / P - mean_P.mean()
-    return shift_D * np.sqrt(problem_share(value_SP))
+    return shift_D * sqrt(problem_share(value_SP))
 
 
 def problem_share(value_SP: Values) -> float:
@@ -85,13 +86,13 @@ def problem_error(value_SP: Values) -> float:
     S, P = value_SP.shape
     if S < 2 or P < 2:
         return 0.0
-    return float(np.sqrt(problem_share(value_SP) * value_SP.mean(0).var(ddof=1) / P))
+    return sqrt(problem_share(value_SP) * value_SP.mean(0).var(ddof=1) / P)
 
 
 def answer_error(value_SP: Values) -> float:
     """The standard error of the mean from the noise of single answers: what is left if seeds as such do not matter."""
     S, P = value_SP.shape
-    return float(np.sqrt(rest_square(value_SP) / (S * P))) if S > 1 and P > 1 else 0.0
+    return sqrt(rest_square(value_SP) / (S * P)) if S > 1 and P > 1 else 0.0
 
 
 def from_draws(mean: float, draws: Values) -> Estimate:

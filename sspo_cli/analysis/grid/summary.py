@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
             for point in grid.points
         ],
         "comparisons": [] if reference is None else compare(grid, reference),
+        "contrasts": contrasts(grid),
+        "best_command": best_command(grid, reference),
         "any_difference_p": any_difference(grid),
         "failures": [
             {"cell": cell.name, "state": cell.state, "reason": cell.reason} for cell in grid.cells if not cell.counts
@@ -105,7 +108,11 @@ def mean_and_interval(cells: Sequence[Cell], metric: str) -> dict[str, float | N
 
 def compare(grid: Grid, reference: Point) -> list[dict[str, Any]]:
     """Every other point against the reference, over the seeds that both have done; p after Holm's correction."""
-    found = [compare_pair(grid, point, reference) for point in grid.points if point != reference]
+    return with_holm([compare_pair(grid, point, reference) for point in grid.points if point != reference])
+
+
+def with_holm(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons, those that have a p after Holm's correction for all of them."""
     tested = [item for item in found if item["p"] is not None]
     for name in ("p", "doubt"):
         for item, corrected in zip(tested, significance.holm([item[name] for item in tested]), strict=True):
@@ -113,11 +120,37 @@ def compare(grid: Grid, reference: Point) -> list[dict[str, Any]]:
     return found
 
 
+def best_command(grid: Grid, reference: Point | None) -> str | None:
+    """The best point of a sweep as a command to run, its seed left to the user."""
+    if grid.baseline is not None or reference is None:
+        return None
+    words = [word for word in grid.at(reference)[0].overrides if not word.startswith("seed=")]
+    return shlex.join(["sspo", "train", *words])
+
+
+def contrasts(grid: Grid) -> list[dict[str, Any]]:
+    """Where objectives and other keys vary: at every setting of the others, each objective against the first one.
+
+    grpo is the first where it is among them. Holm's correction is over all of them.
+    """
+    if "objective" not in grid.varied or len(grid.varied) < 2:
+        return []
+    names = list(dict.fromkeys(point["objective"] for point in grid.points))
+    first = "grpo" if "grpo" in names else names[0]
+    pairs = [
+        (point, point | {"objective": first})
+        for point in grid.points
+        if point["objective"] != first and point | {"objective": first} in grid.points
+    ]
+    return with_holm([compare_pair(grid, point, reference) for point, reference in pairs])
+
+
 def compare_pair(grid: Grid, point: Point, reference: Point) -> dict[str, Any]:
     """The paired difference point - reference. p is that of the permutation, doubt that of the interval, by which the
     words judge; both None under FEWEST_SEEDS seeds."""
     seeds = sorted({cell.seed for cell in grid.done(point)} & {cell.seed for cell in grid.done(reference)})
     found: dict[str, Any] = {
+        "point": point,
         "name": point_name(point, grid.varied),
         "against": point_name(reference, grid.varied),
         "seeds": seeds,

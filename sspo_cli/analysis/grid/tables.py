@@ -45,7 +45,7 @@ def results_table(summary: Summary) -> Table:
     columns = [*heads(summary), "seeds", f"{metric.rpartition('/')[2]}{unit}", span_title(summary["points"])]
     if reference is not None:
         title = span_title(summary["comparisons"])
-        columns += [f"- {summary['baseline'] or 'best'}", title, "p Holm", "p"]
+        columns += [f"- {summary['baseline'] or 'best'}", title, "p Holm", "p", "improves"]
     pairs = {item["name"]: item for item in summary["comparisons"]}
     rows = []
     for point in ranked(summary):
@@ -58,16 +58,21 @@ def results_table(summary: Summary) -> Table:
 
 def difference_entries(item: Mapping[str, Any] | None, summary: Summary) -> list[Entry]:
     if item is None:
-        return [Entry("baseline" if summary["baseline"] else "best", 0.0), Entry(""), Entry(""), Entry("")]
-    difference = number(item["difference"], summary["metric"], "+")
-    return [difference, span(item, summary["metric"]), p_entry(item["p_holm"]), p_entry(item["p"])]
+        return [Entry("baseline" if summary["baseline"] else "best", 0.0), *[Entry("")] * 4]
+    return [
+        number(item["difference"], summary["metric"], "+"),
+        span(item, summary["metric"]),
+        p_entry(item["p_holm"]),
+        p_entry(item["p"]),
+        digits(item["probability_of_improvement"], ".2f"),
+    ]
 
 
-def course_table(summary: Summary) -> Table:
-    """How each point got there: means over seeds, of what matters most first."""
+def course_table(summary: Summary, rows: Sequence[Mapping[str, Any]] = ()) -> Table:
+    """How each point got there: means over seeds, of what matters most first; with the cells' rows, minutes too."""
     metric = summary["metric"]
     columns = ["area", "steps to", "drop", "entropy", "eff. ratio", "weight var", "length", "tokens", "best", "fell"]
-    rows = [
+    lines = [
         [
             *names(summary, point),
             number(point["area"], metric),
@@ -80,10 +85,46 @@ def course_table(summary: Summary) -> Table:
             digits(point["tokens"], ",.0f"),
             number(point["best"], metric),
             Entry(str(point["collapsed"]), point["collapsed"]) if point["seeds"] else Entry("-"),
+            *([minutes(point, rows)] if rows else []),
         ]
         for point in ranked(summary)
     ]
-    return Table([*heads(summary), *columns], rows, words=len(heads(summary)))
+    return Table([*heads(summary), *columns, *(["minutes"] if rows else [])], lines, words=len(heads(summary)))
+
+
+def minutes(point: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Entry:
+    """Mean over the seeds that are done."""
+    found = [
+        row["minutes"]
+        for row in rows
+        if row["state"] == "done"
+        and row["minutes"] is not None
+        and all(row[key] == value for key, value in point["point"].items())
+    ]
+    return digits(sum(found) / len(found), ".1f") if found else Entry("-")
+
+
+def contrasts_table(summary: Summary) -> Table:
+    """Each objective against the first one at the same setting of the other keys."""
+    items = summary["contrasts"]
+    metric = summary["metric"]
+    against = items[0]["against"].split(", ")[0]
+    return Table(
+        [*heads(summary), "seeds", f"- {against}", span_title(items), "p Holm", "p", "improves"],
+        [
+            [
+                *names(summary, item),
+                Entry(str(len(item["seeds"])), len(item["seeds"])),
+                number(item["difference"], metric, "+"),
+                span(item, metric),
+                p_entry(item["p_holm"]),
+                p_entry(item["p"]),
+                digits(item["probability_of_improvement"], ".2f"),
+            ]
+            for item in items
+        ],
+        words=len(heads(summary)),
+    )
 
 
 def heads(summary: Summary) -> list[str]:
