@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status
 
 STATES = ("done", "failed", "damaged", "interrupted", "running", "not started")
+NEAR_NAMES = 5
 Point = dict[str, Any]
 
 
@@ -53,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """grid.json with its cells read."""
+    """grid.json with its cells read. difference: what its seeds were asked to show, where it says."""
 
     folder: Path
     kind: str
@@ -63,6 +66,7 @@ class Grid:
     baseline: str | None
     allowed: list[str]
     cells: list[Cell]
+    difference: float | None = None
 
     @cached_property
     def points(self) -> list[Point]:
@@ -106,11 +110,17 @@ def point_name(point: Point, keys: Sequence[str] | None = None) -> str:
     shown = {key: point[key] for key in keys or point if key in point}
     if list(shown) == ["objective"]:
         return str(shown["objective"])
-    lasts = Counter(key.rpartition(".")[2] for key in shown)
-    words = {key: last if lasts[last := key.rpartition(".")[2]] == 1 else key for key in shown}
+    words = short_keys(list(shown))
     return ", ".join(
         str(value) if key == "objective" else f"{words[key]}={plain(value)}" for key, value in shown.items()
     )
+
+
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """The last word of every key, or all of it where two have the same."""
+    lasts = {key: re.split(r"[./]", key)[-1] for key in keys}
+    often = Counter(lasts.values())
+    return {key: last if often[last] == 1 else key for key, last in lasts.items()}
 
 
 def plain(value: Any) -> str:
@@ -131,17 +141,50 @@ def read_grid(folder: Path) -> Grid:
         raise ConfigError([f"{folder}: no grid.json there; grids are folders such as outputs/compare/NAME"])
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        cells = [read_cell(folder, entry, content["metric"]) for entry in content["cells"]]
-        return Grid(
+        cells = [read_cell(folder, entry) for entry in content["cells"]]
+        grid = Grid(
             folder=folder,
             cells=cells,
+            difference=mapping(folder / "config.yaml").get(content["kind"], {}).get("difference"),
             **{key: content[key] for key in ("kind", "axes", "metric", "direction", "baseline", "allowed")},
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError([f"{file}: cannot be read ({type(error).__name__}: {error}); run the grid again"]) from error
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ConfigError(
+            [f"{folder}: its grid.json or config.yaml cannot be read ({reason}); run it again"]
+        ) from error
+    return with_metric(grid)
 
 
-def read_cell(grid: Path, entry: Mapping[str, Any], metric: str) -> Cell:
+def with_metric(grid: Grid) -> Grid:
+    """The grid, its done cells that lack the metric marked as damaged.
+
+    Raises:
+        ConfigError: if none of several runs has it, with the nearest names.
+    """
+    names = {name for cell in grid.cells for row in cell.metrics for name in row}
+    if names and grid.metric not in names:
+        other = f"report another with `sspo report {grid.folder} --metric NAME`"
+        raise ConfigError([f"{no_such_metric(grid.metric, names)}; {other}"])
+    return replace(grid, cells=[checked(cell, grid.metric) for cell in grid.cells])
+
+
+def no_such_metric(metric: str, names: Iterable[str]) -> str:
+    """The problem, with the names that are most like it."""
+    known = sorted(name for name in names if name != "step" and not name.endswith(("_low", "_high")))
+    near = difflib.get_close_matches(metric, known, n=NEAR_NAMES, cutoff=0.4)
+    near = near or [name for name in known if name.startswith(("eval/", "reward/"))]
+    return f"metric {metric}: no run has it; near it are {', '.join(near)}"
+
+
+def checked(cell: Cell, metric: str) -> Cell:
+    if cell.state != "done" or any(row.get(metric) is not None for row in cell.metrics):
+        return cell
+    reason = f"holds no {metric}" if cell.metrics else "is missing or empty"
+    return replace(cell, state="damaged", reason=f"done, but metrics.jsonl {reason}")
+
+
+def read_cell(grid: Path, entry: Mapping[str, Any]) -> Cell:
     folder = grid / entry["folder"]
     known = {
         "name": entry["folder"],
@@ -158,9 +201,6 @@ def read_cell(grid: Path, entry: Mapping[str, Any], metric: str) -> Cell:
         found = contents(folder)
     except (ValueError, yaml.YAMLError) as error:
         return Cell(**known, state="damaged", reason=" ".join(str(error).split()))
-    if state == "done" and not any(row.get(metric) is not None for row in found["metrics"]):
-        rows = "holds no value of it" if found["metrics"] else "is missing or empty"
-        state, reason = "damaged", f"done, but metrics.jsonl {rows} ({metric})"
     return Cell(**known, state=state, reason=reason or last_error(folder, state), **found)
 
 

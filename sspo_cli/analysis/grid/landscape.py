@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from sspo_cli.analysis.grid.cells import Grid, plain
+from sspo_cli.analysis.grid.cells import Grid, plain, short_keys
 from sspo_cli.analysis.grid.curves import Values
 from sspo_cli.analysis.grid.drawing import dress, new_figure, save
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
@@ -115,7 +115,7 @@ def draw_effect(axes: Axes, grid: Grid, scores: Scores, key: str) -> None:
     axes.set_xticks(places, [plain(value) for value in values], color=INK)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
     note = "; shaded: 95 % over seeds" if np.isfinite(reach).any() and ordered else ""
-    dress(axes, key.rpartition(".")[2], unit_of(grid) + note, key)
+    dress(axes, short_keys(grid.varied)[key], unit_of(grid) + note, key)
 
 
 def student_reach(value_S: Values) -> float:
@@ -142,7 +142,7 @@ def plot_heat_map(grid: Grid, scores: Scores) -> Path:
         draw_heat_map(axes, mean_RC, grid)
         axes.set_xticks(np.arange(len(columns)) + 0.5, [plain(value) for value in columns], color=INK)
         axes.set_yticks(np.arange(len(rows)) + 0.5, [plain(value) for value in rows], color=INK)
-        title = f"{across_key.rpartition('.')[2]} and {down_key.rpartition('.')[2]}"
+        title = " and ".join(short_keys([across_key, down_key]).values())
         dress(axes, title, f"{unit_of(grid)}, mean over seeds; framed: best", across_key)
         axes.set_ylabel(down_key)
         axes.grid(visible=False)
@@ -190,8 +190,12 @@ def plot_parallel(grid: Grid, scores: Scores) -> Path:
         draw_scale(
             axes, len(keys), [(share, short(low + share * span, grid.metric)) for share in (0, 0.25, 0.5, 0.75, 1)]
         )
-        titles = [key.rpartition(".")[2] for key in keys]
-        axes.set_xticks(range(len(keys) + 1), [*titles, grid.metric.rpartition("/")[2]], color=INK, fontweight="bold")
+        axes.set_xticks(
+            range(len(keys) + 1),
+            [*short_keys(keys).values(), grid.metric.rpartition("/")[2]],
+            color=INK,
+            fontweight="bold",
+        )
         axes.set_yticks([])
         axes.set_xlim(-0.3, len(keys) + 0.3)
         dress(axes, "All points", f"a line for each; right: {unit_of(grid)}, mean over seeds", "")

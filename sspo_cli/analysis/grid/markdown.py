@@ -9,7 +9,7 @@ from typing import Any
 from sspo_cli.analysis.grid import notes
 from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.provenance import command, environment
-from sspo_cli.analysis.grid.tables import Table, cells_table, contrasts_table, course_table, results_table
+from sspo_cli.analysis.grid.tables import Table, cells_table, contrasts_table, course_table, results_table, tasks_table
 
 Summary = Mapping[str, Any]
 
@@ -25,6 +25,7 @@ def write_markdown(grid: Grid, summary: Summary, rows: Sequence[Mapping[str, Any
         table(results_table(summary)),
         notes.results(summary),
         *([table(contrasts_table(summary)), notes.contrasts(summary)] if summary["contrasts"] else []),
+        *([table(tasks_table(summary)), notes.TASKS] if summary["over_tasks"] else []),
         table(course_table(summary, rows)),
         notes.course(summary),
         *(

@@ -10,6 +10,10 @@ from sspo_cli.analysis.grid.intervals import DRAWS
 from sspo_cli.analysis.grid.metric import written
 from sspo_cli.analysis.grid.words import count
 
+TASKS = (
+    "IQM: interquartile mean, the mean of the middle half of all values over datasets and seeds (arXiv 2108.13264)."
+    " Its interval takes the datasets as given."
+)
 Summary = Mapping[str, Any]
 
 

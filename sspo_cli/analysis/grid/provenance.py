@@ -47,6 +47,21 @@ def environment(grid: Grid) -> dict[str, str]:
     return {name: " / ".join(values) for name, values in found.items() if values}
 
 
+def unequal_starts(grid: Grid) -> list[str]:
+    """What the runs of one seed did not have in common, by the hashes of their manifests, though no axis asks for it."""
+    found = []
+    for name, axes in (("evaluation_problems", ("dataset", "eval.")), ("initial_weights", ("model", "lora."))):
+        if any(key.startswith(axes) for key in grid.varied):
+            continue
+        of_seed: dict[int, set[str]] = {}
+        for cell in grid.cells:
+            if cell.counts and name in cell.manifest.get("hashes", {}):
+                of_seed.setdefault(cell.seed, set()).add(cell.manifest["hashes"][name])
+        if any(len(hashes) > 1 for hashes in of_seed.values()):
+            found.append(name.replace("_", " "))
+    return found
+
+
 def command(grid: Grid) -> str | None:
     """The last line of command.sh."""
     file = grid.folder / "command.sh"

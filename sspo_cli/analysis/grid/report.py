@@ -12,7 +12,15 @@ from sspo_cli.analysis.grid import notes
 from sspo_cli.analysis.grid.cells import Grid, Point, point_name
 from sspo_cli.analysis.grid.provenance import command, config_differences, environment
 from sspo_cli.analysis.grid.samples import Case, SideBySide, side_by_side
-from sspo_cli.analysis.grid.tables import Table, cells_table, contrasts_table, course_table, ranked, results_table
+from sspo_cli.analysis.grid.tables import (
+    Table,
+    cells_table,
+    contrasts_table,
+    course_table,
+    ranked,
+    results_table,
+    tasks_table,
+)
 
 MOST_CONFIGURATIONS = 8
 COURSE = ("reward", "entropy", "effective_ratio", "weight_variance", "response_length", "gradient_norm")
@@ -29,6 +37,7 @@ def write_report(grid: Grid, summary: Summary, rows: Sequence[Mapping[str, Any]]
         table(results_table(summary), notes.results(summary)),
         figures(grid, ("learning_curve", "off_policy", "forest", "heat_map", "parallel", "effects")),
         *contrasts(summary),
+        *tasks(summary),
         best_command(summary),
         "<h2>How they got there</h2>",
         table(course_table(summary, rows), notes.course(summary)),
@@ -82,6 +91,12 @@ def contrasts(summary: Summary) -> list[str]:
     if not summary["contrasts"]:
         return []
     return ["<h2>Objectives at every setting</h2>", table(contrasts_table(summary), notes.contrasts(summary))]
+
+
+def tasks(summary: Summary) -> list[str]:
+    if not summary["over_tasks"]:
+        return []
+    return ["<h2>Over all datasets</h2>", table(tasks_table(summary), notes.TASKS)]
 
 
 def best_command(summary: Summary) -> str:

@@ -16,11 +16,15 @@ from sspo_cli.analysis.grid.intervals import (
     FEWEST_SEEDS,
     Estimate,
     answer_error,
+    iqm,
+    iqm_interval,
     problem_error,
     two_level_interval,
 )
-from sspo_cli.analysis.grid.metric import Values, finite_mean, is_share, last_value, table_of
+from sspo_cli.analysis.grid.metric import WORTH_SEEING, Values, finite_mean, is_share, last_value, table_of
+from sspo_cli.analysis.grid.provenance import unequal_starts
 
+TASK = "dataset"
 AVERAGED = ("best", "area", "drawdown", "entropy", "weight_variance", "effective_ratio", "length", "tokens")
 
 
@@ -32,6 +36,7 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
         "status": grid.status,
         "metric": grid.metric,
         "direction": grid.direction,
+        "worth_seeing": worth_seeing(grid),
         "axes": grid.axes,
         "baseline": grid.baseline,
         "reference": None if reference is None else point_name(reference, grid.varied),
@@ -44,12 +49,21 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
         ],
         "comparisons": [] if reference is None else compare(grid, reference),
         "contrasts": contrasts(grid),
+        "over_tasks": over_tasks(grid),
         "best_command": best_command(grid, reference),
         "any_difference_p": any_difference(grid),
+        "unequal": unequal_starts(grid),
         "failures": [
             {"cell": cell.name, "state": cell.state, "reason": cell.reason} for cell in grid.cells if not cell.counts
         ],
     }
+
+
+def worth_seeing(grid: Grid) -> float | None:
+    """The difference that the words ask seeds for; None: of a metric that is no share, the one that was found."""
+    if not is_share(grid.metric):
+        return None
+    return grid.difference or WORTH_SEEING
 
 
 def is_at(row: Row, point: Point) -> bool:
@@ -143,6 +157,48 @@ def contrasts(grid: Grid) -> list[dict[str, Any]]:
         if point["objective"] != first and point | {"objective": first} in grid.points
     ]
     return with_holm([compare_pair(grid, point, reference) for point, reference in pairs])
+
+
+def over_tasks(grid: Grid) -> list[dict[str, Any]]:
+    """Where the dataset is an axis: the interquartile mean of every other setting over all datasets and seeds.
+
+    Over the seeds that every dataset has done; a setting that lacks a dataset is left out.
+    """
+    if TASK not in grid.varied:
+        return []
+    tasks = {str(point[TASK]) for point in grid.points}
+    groups: dict[str, list[Point]] = {}
+    for point in grid.points:
+        groups.setdefault(point_name(without_task(point), grid.varied) or "all", []).append(point)
+    found = []
+    for name, points in groups.items():
+        seeds = set.intersection(*({cell.seed for cell in grid.done(point)} for point in points))
+        if len(points) < len(tasks) or not seeds:
+            continue
+        value_TS = np.array(
+            [
+                [last_value(cell.metrics, grid.metric) for cell in grid.done(point) if cell.seed in seeds]
+                for point in points
+            ],
+            dtype=float,
+        )
+        interval = iqm_interval(value_TS) if len(seeds) >= FEWEST_SEEDS else None
+        found.append(
+            {
+                "name": name,
+                "tasks": len(points),
+                "seeds": sorted(seeds),
+                "iqm": iqm(value_TS),
+                "low": interval and interval.low,
+                "high": interval and interval.high,
+                "last": {str(seed): float(value) for seed, value in zip(sorted(seeds), value_TS.mean(0), strict=True)},
+            }
+        )
+    return found
+
+
+def without_task(point: Point) -> Point:
+    return {key: value for key, value in point.items() if key != TASK}
 
 
 def compare_pair(grid: Grid, point: Point, reference: Point) -> dict[str, Any]:

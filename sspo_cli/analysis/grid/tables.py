@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sspo_cli.analysis.grid.cells import plain
+from sspo_cli.analysis.grid.cells import plain, short_keys
 from sspo_cli.analysis.grid.metric import is_share
 
 Summary = Mapping[str, Any]
@@ -127,10 +127,28 @@ def contrasts_table(summary: Summary) -> Table:
     )
 
 
+def tasks_table(summary: Summary) -> Table:
+    """The interquartile mean over all datasets and seeds."""
+    metric = summary["metric"]
+    return Table(
+        ["setting", "datasets", "seeds", "IQM", span_title(summary["over_tasks"])],
+        [
+            [
+                Entry(item["name"], item["name"]),
+                Entry(str(item["tasks"]), item["tasks"]),
+                Entry(str(len(item["seeds"])), len(item["seeds"])),
+                number(item["iqm"], metric),
+                span(item, metric),
+            ]
+            for item in summary["over_tasks"]
+        ],
+    )
+
+
 def heads(summary: Summary) -> list[str]:
     """The keys that tell the points apart, as column titles."""
     keys = varied(summary)
-    return ["objective"] if keys == ["objective"] or not keys else [key.rpartition(".")[2] for key in keys]
+    return list(short_keys(keys).values()) or ["objective"]
 
 
 def varied(summary: Summary) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS
-from sspo_cli.analysis.grid.metric import WORTH_SEEING, is_share, written, written_difference, written_range
+from sspo_cli.analysis.grid.metric import is_share, written, written_difference, written_range
 from sspo_cli.analysis.grid.power import MOST_SEEDS, seeds_needed
 from sspo_cli.analysis.grid.significance import smallest_p
 
@@ -29,7 +29,7 @@ def conclusions(summary: Summary) -> list[str]:
         answer = about_best(summary, measured)
     else:
         answer = about_baseline(summary)
-    return [*answer, *about_cells(summary), *about_collapse(measured)]
+    return [*answer, *about_cells(summary), *about_collapse(measured), *about_starts(summary)]
 
 
 def about_baseline(summary: Summary) -> list[str]:
@@ -39,12 +39,37 @@ def about_baseline(summary: Summary) -> list[str]:
         return [f"Nothing can be concluded: no seed has both {summary['baseline']} and another objective done."]
     tested = [item for item in known if item["doubt"] is not None]
     order = {"told": 0, "alone": 1, "open": 2}
+    tested.sort(key=lambda item: order[outcome(item)])
     return [
-        *(verdict(item, summary, len(tested)) for item in sorted(tested, key=lambda item: order[outcome(item)])),
+        *about_all(tested, summary),
+        *(verdict(item, summary, len(tested)) for item in tested),
         *about_few_seeds([item for item in known if item["doubt"] is None], summary),
         *about_permutation(tested),
         *about_any_difference(summary),
     ]
+
+
+def about_all(tested: Sequence[Item], summary: Summary) -> list[str]:
+    """The whole answer in one sentence, where there are several verdicts."""
+    if len(tested) < 2:
+        return []
+    told = [item for item in tested if outcome(item) == "told"]
+    ahead = [item["name"] for item in told if is_ahead(item, summary)]
+    behind = [item["name"] for item in told if not is_ahead(item, summary)]
+    rest = [item["name"] for item in tested if outcome(item) != "told"]
+    against = summary["baseline"]
+    parts = [f"{listed(ahead)} {verb(ahead)} ahead of {against}"] if ahead else []
+    parts += [f"{listed(behind)} {verb(behind)} behind {'it' if ahead else against}"] if behind else []
+    parts += [f"{listed(rest)} {verb(rest)} not separable from {'it' if parts else against}"] if rest else []
+    return [f"{'; '.join(parts)}."]
+
+
+def is_ahead(item: Item, summary: Summary) -> bool:
+    return bool((item["difference"] > 0) == (summary["direction"] == "max"))
+
+
+def verb(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def outcome(item: Item) -> str:
@@ -58,19 +83,19 @@ def verdict(item: Item, summary: Summary, comparisons: int) -> str:
     metric = summary["metric"]
     name, against, size = item["name"], item["against"], written_difference(abs(item["difference"]), metric)
     interval = f"{bare(item['low'], metric)} to {written_difference(item['high'], metric)}"
-    side = "ahead of" if (item["difference"] > 0) == (summary["direction"] == "max") else "behind"
+    side = "ahead of" if is_ahead(item, summary) else "behind"
+    seeds = seeds_sentence(item, metric, summary["worth_seeing"])
     corrected = f"Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
     if outcome(item) == "told":
         holds = f"; holds after {corrected}" if corrected else ""
         return f"{name} is {side} {against} by {size} (95 % interval {interval}{holds}).{about_luck(item, metric)}"
     if outcome(item) == "alone":
         return (
-            f"{name} may be {side} {against}, by {size} (95 % interval {interval}), but not after {corrected}:"
-            f" {seeds_sentence(item, metric)}."
+            f"{name} may be {side} {against}, by {size} (95 % interval {interval}), but not after {corrected}: {seeds}."
         )
     return (
         f"{name} and {against} are not separable with {count(len(item['seeds']), 'seed')}: the difference may lie"
-        f" anywhere from {interval}; {seeds_sentence(item, metric)}."
+        f" anywhere from {interval}; {seeds}."
     )
 
 
@@ -80,20 +105,20 @@ def about_luck(item: Item, metric: str) -> str:
     if error <= (item["high"] - item["low"]) / 2:
         return ""
     return (
-        f" The seeds agree more closely than the noise of their answers lets them, which is luck: read it as"
-        f" +-{written_difference(error, metric)}."
+        " The seeds agree more closely than the noise of single answers lets them, by luck: give or take"
+        f" {written_difference(error, metric)} is nearer the truth."
     )
 
 
-def seeds_sentence(item: Item, metric: str) -> str:
-    """How many seeds would show a difference worth seeing: two points of a share, else the one that was found."""
-    worth = WORTH_SEEING if is_share(metric) else abs(item["difference"])
+def seeds_sentence(item: Item, metric: str, worth_seeing: float | None) -> str:
+    """How many seeds would show a difference worth seeing; where nobody says what that is, the one that was found."""
+    worth = worth_seeing or abs(item["difference"])
     have = len(item["seeds"])
     deviation = max(item["sd"], item["answer_error"] * math.sqrt(have))
     if not worth or not deviation:
         return "these runs do not say how many would be needed"
     needed = seeds_needed(worth, deviation, floor=item["problem_error"])
-    size = "2 points" if worth == WORTH_SEEING else written_difference(worth, metric)
+    size = written_difference(worth, metric).replace(".0 points", " points")
     if needed >= MOST_SEEDS:
         return f"no number of seeds shows {size} on so few problems, so raise eval.problems"
     if needed <= have:
@@ -161,11 +186,20 @@ def about_rest(summary: Summary) -> list[str]:
     tested = [item for item in summary["comparisons"] if item["doubt"] is not None]
     if not tested:
         return [f"Under {FEWEST_SEEDS} seeds nothing tells the points apart; the order may be chance."]
-    still_open = [item["name"] for item in tested if outcome(item) != "told"]
-    if not still_open:
-        return [f"All {len(tested)} others are behind it, after Holm's correction."]
-    which = f" ({'; '.join(still_open)})" if len(still_open) <= MANY else ""
-    return [f"{len(still_open)} of {count(len(tested), 'other')} cannot be told apart from it{which}."]
+    names: dict[str, list[str]] = {"told": [], "alone": [], "open": []}
+    for item in tested:
+        names[outcome(item)].append(item["name"])
+    corrected = f" after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
+    parts = [f"{some(names['told'])} behind it{corrected}"] if names["told"] else []
+    parts += [f"{some(names['alone'])} behind it by their own interval alone, not{corrected}"] if names["alone"] else []
+    parts += [f"{some(names['open'])} not separable from it"] if names["open"] else []
+    return [f"Of {count(len(tested), 'other')}: {'; '.join(parts)}."]
+
+
+def some(names: Sequence[str]) -> str:
+    """How many, and which if they are few, with their verb."""
+    which = f" ({'; '.join(names)})" if len(names) <= MANY else ""
+    return f"{len(names)}{which} {verb(names)}"
 
 
 def about_cells(summary: Summary) -> list[str]:
@@ -185,6 +219,13 @@ def about_collapse(measured: Sequence[Item]) -> list[str]:
         f"{point['name']} ({point['collapsed']} of {len(point['seeds'])})" for point in measured if point["collapsed"]
     ]
     return [f"Seeds that lost half of what they had gained, or more: {listed(fallen)}."] if fallen else []
+
+
+def about_starts(summary: Summary) -> list[str]:
+    """Cells of one seed that did not start alike: no compare lets them, a report of any runs does."""
+    if not summary["unequal"]:
+        return []
+    return [f"Within a seed the runs do not share the {listed(summary['unequal'])}: differences may come from there."]
 
 
 def bare(value: float, metric: str) -> str:
