@@ -8,11 +8,11 @@ from typing import Any
 
 from sspo_cli.analysis.grid.cells import Grid, read_grid
 from sspo_cli.analysis.grid.course import run_rows, write_csv
-from sspo_cli.analysis.grid.forest import plot_forest
-from sspo_cli.analysis.grid.landscape import plot_landscape
-from sspo_cli.analysis.grid.lines import plot_curves
+from sspo_cli.analysis.grid.figures.forest import plot_forest
+from sspo_cli.analysis.grid.figures.landscape import plot_landscape
+from sspo_cli.analysis.grid.figures.lines import plot_curves
+from sspo_cli.analysis.grid.figures.offpolicy import plot_offpolicy
 from sspo_cli.analysis.grid.markdown import write_markdown
-from sspo_cli.analysis.grid.offpolicy import plot_offpolicy
 from sspo_cli.analysis.grid.report import write_report
 from sspo_cli.analysis.grid.screen import print_results
 from sspo_cli.analysis.grid.summary import summarise

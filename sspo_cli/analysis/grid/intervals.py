@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -45,27 +46,34 @@ def two_level_interval(value_SP: Values) -> Estimate:
     S, P = value_SP.shape
     if S < FEWEST_SEEDS:
         raise ValueError(f"{S} seeds have no interval to trust")
-    rng = np.random.default_rng(0)
     mean = value_SP.mean()
-    seed_error = value_SP.mean(1).std(ddof=1) / np.sqrt(S)
-    draws = mean + student_draws(S - 1, rng) * seed_error
+    seed_error = value_SP.mean(1).std(ddof=1) / sqrt(S)
+    draws = mean + student_draws(S - 1) * seed_error
     if P > 1:
-        draws += problem_draws(value_SP, rng)
+        draws += problem_draws(value_SP)
     return from_draws(mean, draws)
 
 
-def student_draws(freedom: int, rng: np.random.Generator) -> Values:
+@lru_cache(maxsize=32)
+def student_draws(freedom: int) -> Values:
     """DRAWS values of Student's t in random order: its quantiles, so that the heavy tails carry no chance."""
-    return rng.permutation(np.array(stats.t.ppf((np.arange(DRAWS) + 0.5) / DRAWS, freedom)))
+    quantile_D = np.array(stats.t.ppf((np.arange(DRAWS) + 0.5) / DRAWS, freedom))
+    return np.random.default_rng(0).permutation(quantile_D)
 
 
-def problem_draws(value_SP: Values, rng: np.random.Generator) -> Values:
+def problem_draws(value_SP: Values) -> Values:
     """What resampled problems add to the mean, without the part that the seeds' means vary by already."""
     P, mean_P = value_SP.shape[1], value_SP.mean(0)
-    # How often each problem is drawn says all that a resample's mean needs.
-    count_DP = rng.multinomial(P, np.full(P, 1 / P), size=DRAWS)
-    shift_D: Values = count_DP @ mean_P / P - mean_P.mean()
+    shift_D: Values = resamples(P) @ mean_P / P - mean_P.mean()
     return shift_D * sqrt(problem_share(value_SP))
+
+
+@lru_cache(maxsize=1)
+def resamples(problems: int) -> Values:
+    """How often each problem is drawn, [DRAWS, P]: the same resamples for every interval over as many problems."""
+    rng = np.random.default_rng(0)
+    place_DP = rng.integers(problems, size=(DRAWS, problems)) + problems * np.arange(DRAWS)[:, None]
+    return np.bincount(place_DP.ravel(), minlength=DRAWS * problems).reshape(DRAWS, problems).astype(np.float64)
 
 
 def problem_share(value_SP: Values) -> float:
@@ -107,7 +115,10 @@ def iqm(value_TS: Values) -> float:
 
 
 def iqm_interval(value_TS: Values) -> Estimate:
-    """IQM over tasks that are fixed and seeds that are not, each task's seeds at the level of two_level_interval.
+    """IQM over tasks that are fixed and seeds that are not, by a parametric bootstrap.
+
+    Every run is drawn anew from its task's mean and spread, all of a draw with one factor that makes Student's t out of
+    the normal distribution, its degrees of freedom those of the sum of the tasks' variances (Satterthwaite, 1946).
 
     Raises:
         ValueError: under FEWEST_SEEDS seeds.
@@ -115,8 +126,10 @@ def iqm_interval(value_TS: Values) -> Estimate:
     T, S = value_TS.shape
     if S < FEWEST_SEEDS:
         raise ValueError(f"{S} seeds have no interval to trust")
+    variance_T = value_TS.var(axis=1, ddof=1)
+    freedom = (S - 1) * float(np.square(variance_T.sum()) / np.square(variance_T).sum()) if variance_T.any() else 1.0
     rng = np.random.default_rng(0)
-    error_T = value_TS.std(axis=1, ddof=1) / np.sqrt(S)
-    shift_DT = np.stack([student_draws(S - 1, rng) for _ in range(T)], axis=1) * error_T
-    draws = stats.trim_mean((value_TS + shift_DT[:, :, None]).reshape(DRAWS, T * S), 0.25, axis=1)
-    return from_draws(iqm(value_TS), draws)
+    factor_D = np.sqrt(freedom / rng.chisquare(freedom, size=DRAWS))
+    noise_DTS = factor_D[:, None, None] * np.sqrt(variance_T)[:, None] * rng.normal(size=(DRAWS, T, S))
+    draws_DTS = value_TS.mean(axis=1, keepdims=True) + noise_DTS
+    return from_draws(iqm(value_TS), stats.trim_mean(draws_DTS.reshape(DRAWS, T * S), 0.25, axis=1))

@@ -48,7 +48,7 @@ def environment(grid: Grid) -> dict[str, str]:
 
 
 def unequal_starts(grid: Grid) -> list[str]:
-    """What the runs of one seed did not have in common, by the hashes of their manifests, though no axis asks for it."""
+    """What the runs of one seed do not share, by the hashes of their manifests, though no axis asks for it."""
     found = []
     for name, axes in (("evaluation_problems", ("dataset", "eval.")), ("initial_weights", ("model", "lora."))):
         if any(key.startswith(axes) for key in grid.varied):

@@ -17,7 +17,7 @@ from scipy import stats
 
 from sspo_cli.analysis.grid.cells import Grid, plain, short_keys
 from sspo_cli.analysis.grid.curves import Values
-from sspo_cli.analysis.grid.drawing import dress, new_figure, save
+from sspo_cli.analysis.grid.figures.drawing import dress, new_figure, save
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share, last_value
 from sspo_cli.analysis.style import BLUE, FAINT, GREY, INK, ROUND_STEPS, SMALL, STYLE, VERMILION

@@ -14,7 +14,16 @@ from scipy import stats
 
 from sspo_cli.analysis.grid.cells import Cell, Grid, Point
 from sspo_cli.analysis.grid.curves import Values, curve
-from sspo_cli.analysis.grid.drawing import Look, dress, label_ends, looks, new_figure, round_ticks, save, width_for
+from sspo_cli.analysis.grid.figures.drawing import (
+    Look,
+    dress,
+    label_ends,
+    looks,
+    new_figure,
+    round_ticks,
+    save,
+    width_for,
+)
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.plots import MANY_POINTS, running_mean

@@ -13,7 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from sspo_cli.analysis.grid.cells import Grid, Point
-from sspo_cli.analysis.grid.drawing import COLOURS, MARKERS, Look, dress, label_ends, new_figure, save, width_for
+from sspo_cli.analysis.grid.figures.drawing import (
+    COLOURS,
+    MARKERS,
+    Look,
+    dress,
+    label_ends,
+    new_figure,
+    save,
+    width_for,
+)
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.style import INK, ROUND_STEPS, STYLE
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from sspo_cli.analysis.grid.cells import Grid
-from sspo_cli.analysis.grid.drawing import dress, new_figure, save, width_for
+from sspo_cli.analysis.grid.figures.drawing import dress, new_figure, save, width_for
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.grid.words import outcome
 from sspo_cli.analysis.style import BLUE, GREY, INK, ROUND_STEPS, SMALL, STYLE
