@@ -223,7 +223,7 @@ def report(experiments: int) -> str:
         " problems resampled, percentiles), `pooled` takes all answers for independent.",
         coverage_table(experiments),
         "## Coverage of the interval of a paired difference, in %\n\nTwo objectives with common seeds, problems and"
-        " random numbers; in log-odds, a seed moves each objective by itself with the standard deviation of the first column.",
+        " random numbers. First column: what a seed does to one objective alone, a standard deviation in log-odds.",
         table(
             ["own seed effect", "3 seeds", "5", "10"],
             [[str(own), *(percent(paired_coverage(seeds, experiments, own)) for seeds in (3, 5, 10))]

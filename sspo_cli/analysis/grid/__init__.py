@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.analysis.grid.cells import Grid, read_grid
-from sspo_cli.analysis.grid.course import run_rows, write_csv
+from sspo_cli.analysis.grid.course import Row, run_rows, write_csv
 from sspo_cli.analysis.grid.figures.forest import plot_forest
 from sspo_cli.analysis.grid.figures.landscape import plot_landscape
 from sspo_cli.analysis.grid.figures.lines import plot_curves
@@ -20,7 +20,7 @@ from sspo_cli.analysis.grid.tables import ranked
 from sspo_cli.analysis.grid.words import conclusions
 from sspo_cli.runs import jsonl
 
-__all__ = ["print_results", "write_results"]
+__all__ = ["print_results", "read_results", "write_results"]
 
 
 def write_results(folder: Path) -> dict[str, Any]:
@@ -31,16 +31,25 @@ def write_results(folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: no grid there, or no cell has the metric.
     """
-    grid = read_grid(folder)
-    rows = run_rows(grid)
-    summary: dict[str, Any] = jsonl.without_nan(summarise(grid, rows))
-    summary["words"] = conclusions(summary)
+    grid, rows, summary = read_results(folder)
     write_csv(folder / "results.csv", rows)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     draw(grid, summary)
     write_markdown(grid, summary, rows)
     write_report(grid, summary, rows)
     return summary
+
+
+def read_results(folder: Path) -> tuple[Grid, list[Row], dict[str, Any]]:
+    """The grid in `folder`, the figures of its cells, and the content of its summary.json. Nothing is written.
+
+    Raises:
+        ConfigError: no grid there, or no cell has the metric.
+    """
+    grid = read_grid(folder)
+    rows = run_rows(grid)
+    summary: dict[str, Any] = jsonl.without_nan(summarise(grid, rows))
+    return grid, rows, summary | {"words": conclusions(summary)}
 
 
 def draw(grid: Grid, summary: dict[str, Any]) -> None:

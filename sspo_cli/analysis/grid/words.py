@@ -93,9 +93,11 @@ def verdict(item: Item, summary: Summary, comparisons: int) -> str:
         return (
             f"{name} may be {side} {against}, by {size} (95 % interval {interval}), but not after {corrected}: {seeds}."
         )
+    apart = item["low"] > 0 or item["high"] < 0
+    span = f"from {interval}{', yet the noise of single answers reaches from there to 0' if apart else ''}"
     return (
         f"{name} and {against} are not separable with {count(len(item['seeds']), 'seed')}: the difference may lie"
-        f" anywhere from {interval}; {seeds}."
+        f" anywhere {span}; {seeds}."
     )
 
 
