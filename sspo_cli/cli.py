@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,14 @@ GridDryRun = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+
+
+class Direction(StrEnum):
+    """Which end of a metric is better."""
+
+    max = "max"
+    min = "min"
+
 
 app = typer.Typer(
     name="sspo",
@@ -383,6 +392,48 @@ def inspect(
     from sspo_cli.commands import inspect as command
 
     return command.run(list(words or []), updates=updates, rollouts=rollouts, quiet=quiet, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo report outputs/compare/grpo-sspo-addition",
+        "sspo report outputs/train/sspo-addition-s0",
+        "sspo report outputs/train/*-addition-s? --baseline grpo --name all_runs",
+        "sspo report outputs/sweep/updates outputs/sweep/staleness --metric reward/mean",
+    )
+)
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders and grid folders.")],
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", metavar="METRIC", help="Any metric of metrics.jsonl; its last value counts."),
+    ] = None,
+    direction: Annotated[
+        Direction | None, typer.Option("--direction", help="Which end of the metric is better.", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="OBJECTIVE", help="What the others are compared with.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the folder in outputs/report.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Build the report of a run or a grid anew, or one of several.
+
+    One grid or run is reported in its own folder. Several, or one with other wishes, are reported together in
+    outputs/report: the keys in which they differ become the axes, their seeds the replicates.
+    """
+    from sspo_cli.commands import report as command
+
+    return command.run(
+        folders,
+        metric=metric,
+        direction=direction.value if direction else None,
+        baseline=baseline,
+        name=name,
+        quiet=quiet,
+        as_json=as_json,
+    )
 
 
 @recipes.command("list")

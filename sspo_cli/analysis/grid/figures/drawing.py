@@ -1,0 +1,141 @@
+"""What all figures of a grid share: the canvas, colours and marks of the points, axes, labels that do not collide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from sspo_cli.analysis.grid.cells import Grid, Point, point_name
+from sspo_cli.analysis.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GREY,
+    GRID,
+    INK,
+    ORANGE,
+    PURPLE,
+    ROUND_STEPS,
+    SKY,
+    STYLE,
+    VERMILION,
+)
+
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MOST_COLOURED = 3  # of more points than there are colours
+AXES_INCHES, LETTER_INCHES, LINE_POINTS = 4.4, 0.078, 11
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one point is drawn everywhere."""
+
+    name: str
+    colour: str
+    marker: str
+    labelled: bool = True
+
+
+def looks(grid: Grid, best_first: Sequence[Point]) -> list[tuple[Point, Look]]:
+    """Every point with a look of its own; of many points only the best have one, the others are faint."""
+    if len(grid.points) <= len(COLOURS):
+        styles = zip(grid.points, COLOURS, MARKERS, strict=False)
+        return [(point, Look(point_name(point, grid.varied), colour, mark)) for point, colour, mark in styles]
+    named = zip(best_first[:MOST_COLOURED], COLOURS, MARKERS, strict=False)
+    shown = [(point, Look(point_name(point, grid.varied), colour, mark)) for point, colour, mark in named]
+    others = [point for point in grid.points if point not in best_first[:MOST_COLOURED]]
+    faint = [(point, Look(point_name(point, grid.varied), FAINT, "", labelled=False)) for point in others]
+    return faint + shown
+
+
+def width_for(names: Sequence[str]) -> float:
+    """Inches of a figure with such names at its side."""
+    return AXES_INCHES + LETTER_INCHES * max(10, *(len(name) for name in names))
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, to be filled inside STYLE."""
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.06, hspace=0.06)
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str, title: str) -> Path:
+    """plots/<name>.svg, without a date: the same figures give the same bytes."""
+    file = folder / "plots" / f"{name}.svg"
+    file.parent.mkdir(exist_ok=True)
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, metadata={"Date": None, "Title": title})
+    return file
+
+
+def dress(axes: Axes, title: str, unit: str, below: str, grid: Literal["x", "y"] = "y") -> None:
+    """Title, unit under it, a light grid, no frame."""
+    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", pad=21, color=INK)
+    axes.annotate(unit, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
+    axes.set_xlabel(below)
+    axes.grid(axis=grid, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", length=3)
+
+
+def round_ticks(axes: Axes, *, whole: bool = False) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=whole, nbins=6, steps=ROUND_STEPS))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
+
+
+def label_ends(axes: Axes, ends: Sequence[tuple[float, float, Look]]) -> None:
+    """A name beside the end of every line that the frame holds, moved apart where they would overlap.
+
+    ends: x, y, look.
+    """
+    bottom, top = axes.get_ylim()
+    shown = [end for end in ends if end[2].labelled and bottom <= end[1] <= top]
+    if not shown:
+        return
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    height = axes.transData.transform([(x, y) for x, y, _ in shown])[:, 1]
+    gap = LINE_POINTS * figure.dpi / 72
+    order = np.argsort(height, kind="stable")
+    placed = inside(spread(height[order], gap), axes.bbox.y0, axes.bbox.y1)
+    for place, target in zip(order, placed, strict=True):
+        x, y, look = shown[place]
+        moved = (target - height[place]) * 72 / figure.dpi
+        axes.annotate(look.name, (x, y), (8, moved), textcoords="offset points", va="center", color=look.colour,
+                      fontweight="bold", annotation_clip=False)  # fmt: skip
+
+
+def spread(height: np.ndarray, gap: float) -> np.ndarray:
+    """Heights, in ascending order, at least `gap` apart and as near to the given ones as their clusters allow."""
+    clusters = [[float(value), 1] for value in height]
+    place = 0
+    while place + 1 < len(clusters):
+        (low, below), (high, above) = clusters[place], clusters[place + 1]
+        if high - low < gap * (below + above) / 2:
+            clusters[place : place + 2] = [[(low * below + high * above) / (below + above), below + above]]
+            place = max(0, place - 1)
+        else:
+            place += 1
+    return np.concatenate([float(middle) + gap * (np.arange(size) - (size - 1) / 2) for middle, size in clusters])
+
+
+def inside(height: np.ndarray, bottom: float, top: float) -> np.ndarray:
+    """Ascending heights, those beyond the frame pushed in as far as their neighbours at that edge go along."""
+    lowered = height - max(0.0, float(height[-1]) - top)
+    return np.asarray(lowered + max(0.0, bottom - float(lowered[0])))
