@@ -83,6 +83,20 @@ def test_a_sample_does_not_depend_on_slots_company_and_when_rows_leave(
     assert max(gaps) < 1e-5
 
 
+def test_a_long_prompt_finds_room_among_short_rows() -> None:
+    policy = random_policy(spread=0.05)
+    prompts = [[20 + i] for i in range(12)] + [list(range(60 + i, 80 + i)) if i % 3 else [40 + i] for i in range(30)]
+
+    def four(p: int, k: int) -> torch.Tensor:
+        return uniforms(p, k)[:4]
+
+    def responses(slots: int) -> list[list[int]]:
+        decoding = Decoding(1, 1.0, 4, slots * (20 + 4 + 1))
+        return [item.token_ids for item in sample(policy, prompts, decoding, four, lambda done, total: None)]
+
+    assert responses(2) == responses(42)
+
+
 def test_what_hidden_columns_hold_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that begin late stand on columns that others have used; what those held must not show through."""
     policy, expected = random_policy(spread=0.1), run(random_policy(spread=0.1), samples=10)
