@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.pager import SystemPager
 
 PIPE_WIDTH = 10_000
 
@@ -19,3 +22,16 @@ def results() -> Console:
 
 def print_json(content: Any) -> None:
     print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def page(console: Console, parts: Iterable[RenderableType]) -> None:
+    """Print `parts`, through the user's pager if a person would have to scroll back."""
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    text = capture.get()
+    if sys.stdin.isatty() and sys.stdout.isatty() and text.count("\n") >= console.height:
+        os.environ.setdefault("LESS", "-R")  # less would show colours as codes
+        SystemPager().show(text)
+    else:
+        print(text, end="")
