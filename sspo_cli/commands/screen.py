@@ -29,7 +29,7 @@ def page(console: Console, parts: Iterable[RenderableType]) -> None:
     with console.capture() as capture:
         for part in parts:
             console.print(part)
-    text = capture.get()
+    text = "\n".join(line.rstrip(" ") for line in capture.get().split("\n"))  # rich fills blocks up with blanks
     if sys.stdin.isatty() and sys.stdout.isatty() and text.count("\n") >= console.height:
         os.environ.setdefault("LESS", "-R")  # less would show colours as codes
         SystemPager().show(text)
