@@ -25,13 +25,13 @@ def print_json(content: Any) -> None:
 
 
 def page(console: Console, parts: Iterable[RenderableType]) -> None:
-    """Print `parts`, through the user's pager if a person would have to scroll back."""
+    """Print `parts`; on a terminal through the user's pager, if they are longer than its screen."""
     with console.capture() as capture:
         for part in parts:
             console.print(part)
     text = "\n".join(line.rstrip(" ") for line in capture.get().split("\n"))  # rich fills blocks up with blanks
-    if sys.stdin.isatty() and sys.stdout.isatty() and text.count("\n") >= console.height:
+    if text.count("\n") >= console.height:
         os.environ.setdefault("LESS", "-R")  # less would show colours as codes
-        SystemPager().show(text)
+        SystemPager().show(text)  # prints, where there is no terminal
     else:
         print(text, end="")

@@ -65,7 +65,7 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Pair]:
         places.setdefault(key.rpartition(".")[0], place if "." in key else 0)
     keys.sort(key=lambda key: places[key.rpartition(".")[0]])
     pairs = {key: (a.get(key, ABSENT), b.get(key, ABSENT)) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] is ABSENT or pair[1] is ABSENT or pair[0] != pair[1]}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def same_hashes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.samples import Sample, by_change, by_reward
 from tests.cli.conftest import Sspo
 from tests.cli.test_runs import in_screen
-from tests.tracking.terminal import COLOUR, CONTROL
+from tests.tracking.terminal import COLOUR, CONTROL, in_terminal
 
 FIRST, SECOND, AGAIN = "outputs/train/first", "outputs/train/second", "outputs/eval/again"
 PLACES = ("prompt_number", "sample_number")
@@ -153,6 +154,11 @@ def test_only_what_is_longer_than_the_screen_goes_through_the_pager(sspo: Sspo, 
     beside = in_screen(runs_home, 80, "samples", FIRST, "--with", SECOND, "--limit", "3", PAGER=pager, NO_COLOR="1")
     assert max(map(len, CONTROL.sub("", beside).splitlines())) <= 80 and not COLOUR.search(beside)
     assert "PAGED" not in sspo("samples", FIRST, PAGER=pager).stdout, "a pipe is never paged"
+    to_file = (
+        f"import os; os.chdir({str(runs_home)!r}); os.system('{sys.executable} -m sspo_cli samples {FIRST} > out')"
+    )
+    assert in_terminal(to_file, 80, runs_home, PAGER=pager) == (0, "")
+    assert "prompt 8 of 8" in (runs_home / "out").read_text(), "nor is a file that a terminal writes to"
 
 
 def sample(reward: float | None, advantage: float | None = None) -> Sample:
