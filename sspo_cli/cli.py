@@ -70,6 +70,15 @@ def recipe_words(incomplete: str) -> list[str]:
     return [name for name in recipe_files() if name.startswith(incomplete)]
 
 
+def run_words(incomplete: str) -> list[str]:
+    """Run folders: those in outputs, or in the folder that is being typed."""
+    from sspo_cli.runs.find import find_runs
+
+    typed = Path(incomplete)
+    root = Path("outputs") if "outputs".startswith(incomplete) or typed.parts[0] == "outputs" else typed.parent
+    return [str(folder) for folder in find_runs(root) if str(folder).startswith(incomplete)]
+
+
 TrainWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Settings to change; see `sspo show`.", autocompletion=train_words),
@@ -89,6 +98,9 @@ SweepWords = Annotated[
     typer.Argument(
         metavar="KEY=VALUE,...", help="Axes, several values each, and settings.", autocompletion=sweep_words
     ),
+]
+RunFolder = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run folder; see `sspo runs`.", autocompletion=run_words)
 ]
 RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recipe list`.", autocompletion=recipe_words)]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
@@ -180,7 +192,10 @@ def train(
         Path | None, typer.Option("--config", metavar="FILE", help="Start from a run's config.yaml.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Continue the interrupted run in this folder.")
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Continue the interrupted run in this folder.", autocompletion=run_words
+        ),
     ] = None,
     profile: Annotated[
         bool,
@@ -278,7 +293,10 @@ def sweep(
     ),
 )
 def evaluate(
-    target: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.", autocompletion=run_words),
+    ],
     overrides: EvalWords = None,
     name: Name = None,
     seed: Seed = None,
@@ -433,6 +451,104 @@ def report(
         name=name,
         quiet=quiet,
         as_json=as_json,
+    )
+
+
+@app.command(
+    epilog=examples(
+        "sspo runs",
+        "sspo runs --where objective=sspo,grpo --where 'eval/accuracy>0.5' --sort -eval/accuracy",
+        "sspo runs outputs/compare --where status=failed",
+        "sspo runs --where 'age<24' --sort optim.lr --json",
+    )
+)
+def runs(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Where to look.", show_default="outputs")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="KEY=VALUE",
+            help="Only runs with this status, choice, setting or last value of a metric; also !=, <, <=, >, >=, and"
+            " KEY=A,B for either. May be repeated.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="KEY", help="Sort by KEY; by -KEY from the highest.", show_default="age"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The first N only.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List runs: what they are, how far they got, what they reached.
+
+    Cells of compares and sweeps are runs too. Besides settings and metrics, runs have: folder, kind (train or eval),
+    status, step, steps, minutes and age (hours since they were last written to).
+    """
+    from sspo_cli.commands import runs as command
+
+    return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo diff outputs/train/sspo-addition-s0 outputs/train/grpo-addition-s0",
+        "sspo diff outputs/train/sspo-addition-s0/config.yaml other.yaml --json",
+    )
+)
+def diff(
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A run folder, or a config.yaml file.", autocompletion=run_words)
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other.", autocompletion=run_words)],
+    as_json: Json = False,
+) -> int:
+    """Show what sets two runs apart.
+
+    Settings, versions and content hashes, where they differ; then the metrics of both, with what B has more than A.
+    """
+    from sspo_cli.commands import diff as command
+
+    return command.run(a, b, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo samples outputs/train/sspo-addition-s0",
+        "sspo samples outputs/train/sspo-addition-s0 --worst --limit 10",
+        "sspo samples outputs/train/sspo-addition-s0 --step 5 --prompt 3",
+        "sspo samples outputs/train/sspo-addition-s0 --with outputs/train/grpo-addition-s0 --worst",
+    )
+)
+def samples(
+    run: RunFolder,
+    worst: Annotated[bool, typer.Option("--worst", help="Lowest rewards first; with --with, most lost first.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Highest rewards first; with --with, most won first.")] = False,
+    step: Annotated[
+        int | None, typer.Option("--step", min=0, metavar="N", help="Of step N.", show_default="the latest")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", metavar="K", help="Of prompt number K; or of prompts with this text, at any step."),
+    ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option("--with", metavar="RUN2", help="Another run's beside them.", autocompletion=run_words),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The first N only.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Read a run's responses, with reward, advantage and length.
+
+    Shows what the run learned from at a step, or held-out responses where that is all there is. Beside another run,
+    the same samples of the same held-out problems are shown; if there are none, of the same training problems.
+    """
+    from sspo_cli.commands import samples as command
+
+    return command.run(
+        run, worst=worst, best=best, step=step, prompt=prompt, beside=beside, limit=limit, as_json=as_json
     )
 
 

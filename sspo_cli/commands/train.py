@@ -13,6 +13,7 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.lock import hold
+from sspo_cli.startup import imports
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
 
@@ -121,16 +122,17 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     Raises:
         ConfigError: with everything that is wrong with any of them.
     """
-    from sspo_cli.config.schema import LocalModel
-    from sspo_cli.data.encode import encode_solution
-    from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.device import choose_device, choose_precision
-    from sspo_cli.engine.parts import Parts
-    from sspo_cli.models.fit import check_positions
-    from sspo_cli.models.load import load_policy
-    from sspo_cli.models.reference import Reference
-    from sspo_cli.objectives import build_objective
-    from sspo_cli.rewards.load import load_reward
+    with imports():
+        from sspo_cli.config.schema import LocalModel
+        from sspo_cli.data.encode import encode_solution
+        from sspo_cli.data.load import load_dataset
+        from sspo_cli.engine.device import choose_device, choose_precision
+        from sspo_cli.engine.parts import Parts
+        from sspo_cli.models.fit import check_positions
+        from sspo_cli.models.load import load_policy
+        from sspo_cli.models.reference import Reference
+        from sspo_cli.objectives import build_objective
+        from sspo_cli.rewards.load import load_reward
 
     model, rank = settings.model, settings.lora.rank
     if checkpoint is not None and not rank:
