@@ -22,6 +22,7 @@ THEME = {
     ORANGE: ("orange", ORANGE, "#e5a83b"),
     SKY: ("sky", SKY, "#8ccdf3"),
 }
+WIDE_POINTS, ENLARGED = 420, 1.12
 SORTABLE = 'class="sortable"'
 
 
@@ -49,10 +50,13 @@ def beside(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def figure(plot: Path, caption: str = "") -> str:
-    """A drawing of ours inside the page, in its colours. The caption is text."""
-    words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{inline(plot)}{words}</figure>"
+def figure(plot: Path) -> str:
+    """A drawing of ours inside the page, in its colours, no larger than its letters are fit for."""
+    drawing = inline(plot)
+    found = re.search(r'width="([\d.]+)pt"', drawing)
+    width = float(found[1]) if found else 0.0
+    kind = ' class="wide"' if width > WIDE_POINTS else ""
+    return f'<figure{kind} style="max-width: {ENLARGED * width:.0f}pt">{drawing}</figure>'
 
 
 def inline(plot: Path) -> str:

@@ -35,32 +35,28 @@ def run(
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.tracking.display import waiting
+    from sspo_cli.analysis.grid import print_results, write_results
+    from sspo_cli.tracking.display import phases
 
     own_folder = len(folders) > 1 or any((metric, direction, baseline, name))
-    with waiting("reading the runs", quiet=quiet):
-        if not own_folder and not (folders[0] / "grid.json").is_file():
-            folder, summary = report_run(folders[0])
-            grid = False
-        else:
-            from sspo_cli.analysis.grid import write_results
-
+    is_grid = own_folder or (folders[0] / "grid.json").is_file()
+    with phases(quiet=quiet) as progress:
+        if is_grid:
             folder = combine(folders, metric, direction, baseline, name) if own_folder else folders[0]
-            summary = write_results(folder)
-            grid = True
+            summary = write_results(folder, progress)
+        else:
+            folder, summary = folders[0], report_run(folders[0])
     if as_json:
         print(json.dumps({"folder": str(folder), **summary}))
-    elif grid:
-        from sspo_cli.analysis.grid import print_results
-
+    elif is_grid:
         print_results(folder, summary)
     else:
         print(f"report: {folder / 'report.html'}")
     return 0
 
 
-def report_run(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The pictures and the page of one run, from its metrics; a summary too where a killed run has left none."""
+def report_run(folder: Path) -> Any:
+    """The pictures and the page of one run, and its summary, which is made where a killed run has left none."""
     from sspo_cli.analysis.grid.combine import train_run
     from sspo_cli.analysis.plots import plot_run
     from sspo_cli.analysis.report import write_report
@@ -81,7 +77,7 @@ def report_run(folder: Path) -> tuple[Path, dict[str, Any]]:
         summarise_run(folder, status=runs.get_status(folder), seconds=seconds, seed=found.seed, objective=objective)
     plot_run(folder)
     write_report(folder)
-    return folder, json.loads(file.read_text(encoding="utf-8"))
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def combine(

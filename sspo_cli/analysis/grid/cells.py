@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from sspo_cli.runs.folder import get_status
 
 STATES = ("done", "failed", "damaged", "interrupted", "running", "not started")
 NEAR_NAMES = 5
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+Progress = Callable[[str, int, int], None]
 Point = dict[str, Any]
 
 
@@ -130,8 +132,12 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def read_grid(folder: Path) -> Grid:
-    """Everything `folder` holds; a cell that is missing or broken is told as such.
+def silent(phase: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def read_grid(folder: Path, progress: Progress = silent) -> Grid:
+    """Everything `folder` holds; a cell that is missing or broken is told as such. progress: phase, done, total.
 
     Raises:
         ConfigError: no grid.json there, or one that cannot be read.
@@ -141,7 +147,11 @@ def read_grid(folder: Path) -> Grid:
         raise ConfigError([f"{folder}: no grid.json there; grids are folders such as outputs/compare/NAME"])
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        cells = [read_cell(folder, entry) for entry in content["cells"]]
+        entries = content["cells"]
+        cells: list[Cell] = []
+        for entry in entries:
+            progress("reading", len(cells), len(entries))
+            cells.append(read_cell(folder, entry))
         grid = Grid(
             folder=folder,
             cells=cells,
@@ -200,8 +210,8 @@ def read_cell(grid: Path, entry: Mapping[str, Any]) -> Cell:
     try:
         found = contents(folder)
     except (ValueError, yaml.YAMLError) as error:
-        return Cell(**known, state="damaged", reason=" ".join(str(error).split()))
-    return Cell(**known, state=state, reason=reason or last_error(folder, state), **found)
+        return Cell(**known, state="damaged", reason=printable(str(error)))
+    return Cell(**known, state=state, reason=printable(reason or last_error(folder, state)), **found)
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -229,10 +239,15 @@ def mapping(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     text = file.read_text(encoding="utf-8")
-    found = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    found = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=LOADER)
     if not isinstance(found, dict):
         raise ValueError(f"{file}: not a mapping")
     return found
+
+
+def printable(text: str) -> str:
+    """One line without what would steer a terminal."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def last_error(folder: Path, state: str) -> str:

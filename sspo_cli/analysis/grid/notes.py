@@ -20,10 +20,11 @@ Summary = Mapping[str, Any]
 def headline(summary: Summary) -> str:
     cells = summary["cells"]
     total, done = sum(cells.values()), cells.get("done", 0)
+    noun = "objective" if summary["baseline"] else "point"
     problems = f", {summary['problems']} problems" if summary["problems"] else ""
     better = "higher" if summary["direction"] == "max" else "lower"
     return (
-        f"{summary['kind']}: {count(len(summary['points']), 'point')} x"
+        f"{summary['kind']}: {count(len(summary['points']), noun)} x"
         f" {count(len(summary['axes'].get('seed', [])), 'seed')}{problems}; {summary['metric']}, {better} is better;"
         f" {done} of {count(total, 'cell')} done"
     )

@@ -13,6 +13,7 @@ from rich.text import Text
 from sspo_cli.analysis.grid.tables import Table, course_table, results_table
 
 GAP = 2
+MOST_ROWS = 20
 
 
 def print_results(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -23,12 +24,23 @@ def print_results(folder: Path, summary: Mapping[str, Any]) -> None:
     for table in (results_table(summary), course_table(summary)):
         console.print()
         console.print(drawn(table, console.width))
+        if len(table.rows) > MOST_ROWS:
+            console.print(f"... and {len(table.rows) - MOST_ROWS} more, in the report")
     console.print()
     for sentence in others:
         console.print(sentence)
     for failure in summary["failures"]:
-        console.print(f"{failure['state']}: {failure['cell']} {failure['reason']}".rstrip())
+        console.print(told(folder, failure), soft_wrap=True)
+    if summary["best_command"]:
+        console.print(f"\nbest point:\n  {summary['best_command']}", soft_wrap=True)
     console.print(f"\nreport: {folder / 'report.html'}", soft_wrap=True)
+
+
+def told(folder: Path, failure: Mapping[str, Any]) -> str:
+    """One line on a cell that is not done: what, where, why, and its log."""
+    log = folder / failure["cell"] / "log.txt"
+    reason = f": {failure['reason']}" if failure["reason"] else ""
+    return f"{failure['state']}: {failure['cell']}{reason}{f' (log: {log})' if log.is_file() else ''}"
 
 
 def drawn(table: Table, width: int) -> RichTable:
@@ -42,6 +54,6 @@ def drawn(table: Table, width: int) -> RichTable:
         if used > width and place > table.words:
             break
         shown.add_column(column, justify="left" if place < table.words else "right", width=longest)
-    for row in table.rows:
+    for row in table.rows[:MOST_ROWS]:
         shown.add_row(*(entry.text for entry in row[: len(shown.columns)]))
     return shown

@@ -30,11 +30,9 @@ class Table:
 
 
 def ranked(summary: Summary) -> list[Mapping[str, Any]]:
-    """Points from best to worst; those without a value last."""
+    """Points from best to worst, equal ones in the order of the grid; those without a value last."""
     sign = -1 if summary["direction"] == "max" else 1
-    return sorted(
-        summary["points"], key=lambda point: (point["mean"] is None, sign * (point["mean"] or 0.0), point["name"])
-    )
+    return sorted(summary["points"], key=lambda point: (point["mean"] is None, sign * (point["mean"] or 0.0)))
 
 
 def results_table(summary: Summary) -> Table:

@@ -93,6 +93,8 @@ def verdict(item: Item, summary: Summary, comparisons: int) -> str:
         return (
             f"{name} may be {side} {against}, by {size} (95 % interval {interval}), but not after {corrected}: {seeds}."
         )
+    if item["low"] == item["high"] == 0:
+        return f"{name} and {against} end alike on every problem with every seed: there is no difference to judge."
     apart = item["low"] > 0 or item["high"] < 0
     span = f"from {interval}{', yet the noise of single answers reaches from there to 0' if apart else ''}"
     return (
@@ -178,6 +180,7 @@ def about_best(summary: Summary, measured: Sequence[Item]) -> list[str]:
         f"Best of {count(len(measured), 'point')}: {best['name']} with {metric} {written(best['mean'], metric)}"
         f" (mean of {seeds}{interval}).",
         *about_rest(summary),
+        *about_contrasts(summary),
         "The best was chosen on the very runs that measured it, so its figure flatters: repeat it with new seeds"
         " before quoting it.",
     ]
@@ -196,6 +199,21 @@ def about_rest(summary: Summary) -> list[str]:
     parts += [f"{some(names['alone'])} behind it by their own interval alone, not{corrected}"] if names["alone"] else []
     parts += [f"{some(names['open'])} not separable from it"] if names["open"] else []
     return [f"Of {count(len(tested), 'other')}: {'; '.join(parts)}."]
+
+
+def about_contrasts(summary: Summary) -> list[str]:
+    """At which settings an objective is told apart from the first one at the same setting."""
+    tested = [item for item in summary["contrasts"] if item["doubt"] is not None]
+    if not tested:
+        return []
+    told = [item for item in tested if outcome(item) == "told"]
+    ahead = [item["name"] for item in told if is_ahead(item, summary)]
+    behind = [item["name"] for item in told if not is_ahead(item, summary)]
+    parts = [f"{some(ahead)} ahead"] if ahead else []
+    parts += [f"{some(behind)} behind"] if behind else []
+    parts += [f"{len(tested) - len(told)} not separable"] if len(told) < len(tested) else []
+    against = tested[0]["against"].split(", ")[0]
+    return [f"Each objective against {against} at the same setting, {count(len(tested), 'pair')}: {'; '.join(parts)}."]
 
 
 def some(names: Sequence[str]) -> str:

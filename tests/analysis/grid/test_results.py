@@ -126,7 +126,7 @@ def test_the_same_cells_give_the_same_bytes(grid: Path) -> None:
     assert not (grid / "plots/of_an_earlier_report.svg").exists()
 
 
-def test_a_failed_cell_is_counted_told_and_in_no_mean(grid: Path) -> None:
+def test_a_failed_cell_is_counted_told_and_in_no_mean(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = point(read_results(grid)[2], "sspo")
     cell = grid / "cells/sspo/seed_2"
     set_status(cell, "failed: GuardStop: loss is nan")
@@ -141,6 +141,9 @@ def test_a_failed_cell_is_counted_told_and_in_no_mean(grid: Path) -> None:
     assert summary["failures"] == [{"cell": "cells/sspo/seed_2", "state": "failed", "reason": "GuardStop: loss is nan"}]
     page = (grid / "report.html").read_text()
     assert "GuardStop: loss is nan" in page and "log.txt" in page and "2 of 3" in page
+    print_results(grid, summary)
+    line = f"failed: cells/sspo/seed_2: GuardStop: loss is nan (log: {cell / 'log.txt'})"
+    assert line in capsys.readouterr().out.splitlines()
     assert any("Of 9 cells, 1 failed" in sentence for sentence in summary["words"])
     assert [row["state"] for row in rows(grid)].count("failed") == 1
 

@@ -118,6 +118,9 @@ def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> Non
     assert {place: round(48 * item["difference"]) for place, item in found.items()} == {
         (1, 0): 0, (1, 2): 2, (4, 0): 6, (4, 2): 8,
     }  # fmt: skip
+    assert any(
+        line.startswith("Each objective against grpo at the same setting, 4 pairs: ") for line in summary["words"]
+    )
     assert all(item["p"] == 0.25 and item["p_holm"] == 1.0 for place, item in found.items() if place != (1, 0))
 
 

@@ -1,40 +1,30 @@
-"""What all figures of a grid share: the canvas, colours and marks of the points, axes, labels that do not collide."""
+"""What all figures of a grid share: a look for every point, labels that do not collide."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 
 from sspo_cli.analysis.grid.cells import Grid, Point, point_name
 from sspo_cli.analysis.style import (
     BLUE,
     FAINT,
     GREEN,
-    GREY,
-    GRID,
     INK,
     ORANGE,
     PURPLE,
-    ROUND_STEPS,
     SKY,
-    STYLE,
     VERMILION,
 )
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MOST_COLOURED = 3  # of more points than there are colours
-AXES_INCHES, LETTER_INCHES, LINE_POINTS = 4.4, 0.078, 11
+AXES_INCHES, LETTER_INCHES, LINE_POINTS = 3.9, 0.078, 11
 
 
 @dataclass(frozen=True)
@@ -62,40 +52,6 @@ def looks(grid: Grid, best_first: Sequence[Point]) -> list[tuple[Point, Look]]:
 def width_for(names: Sequence[str]) -> float:
     """Inches of a figure with such names at its side."""
     return AXES_INCHES + LETTER_INCHES * max(10, *(len(name) for name in names))
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, to be filled inside STYLE."""
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.06, hspace=0.06)
-    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
-    FigureCanvasSVG(figure)
-    return figure
-
-
-def save(figure: Figure, folder: Path, name: str, title: str) -> Path:
-    """plots/<name>.svg, without a date: the same figures give the same bytes."""
-    file = folder / "plots" / f"{name}.svg"
-    file.parent.mkdir(exist_ok=True)
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(file, metadata={"Date": None, "Title": title})
-    return file
-
-
-def dress(axes: Axes, title: str, unit: str, below: str, grid: Literal["x", "y"] = "y") -> None:
-    """Title, unit under it, a light grid, no frame."""
-    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", pad=21, color=INK)
-    axes.annotate(unit, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
-    axes.set_xlabel(below)
-    axes.grid(axis=grid, color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="x", length=3)
-
-
-def round_ticks(axes: Axes, *, whole: bool = False) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(integer=whole, nbins=6, steps=ROUND_STEPS))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, Look]]) -> None:

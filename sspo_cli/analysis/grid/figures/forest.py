@@ -10,8 +10,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from sspo_cli.analysis.canvas import dress, new_figure, save
 from sspo_cli.analysis.grid.cells import Grid
-from sspo_cli.analysis.grid.figures.drawing import dress, new_figure, save, width_for
+from sspo_cli.analysis.grid.figures.drawing import width_for
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.grid.words import outcome
 from sspo_cli.analysis.style import BLUE, GREY, INK, ROUND_STEPS, SMALL, STYLE
@@ -37,7 +38,7 @@ def plot_forest(grid: Grid, summary: Mapping[str, Any]) -> list[Path]:
         unit = "points" if is_share(grid.metric) else grid.metric
         better = "right" if grid.sign > 0 else "left"
         dress(axes, title, f"{unit}, paired by seed and problem; better to the {better}", "", grid="x")
-    return [save(figure, grid.folder, "forest", title)]
+    return [save(figure, grid.folder / "plots" / "forest.svg", title)]
 
 
 def draw(axes: Axes, items: Sequence[Mapping[str, Any]], metric: str) -> None:

@@ -12,15 +12,14 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
+from sspo_cli.analysis.canvas import dress, new_figure, round_values, save
 from sspo_cli.analysis.grid.cells import Grid, plain, short_keys
 from sspo_cli.analysis.grid.curves import Values
-from sspo_cli.analysis.grid.figures.drawing import dress, new_figure, save
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share, last_value
-from sspo_cli.analysis.style import BLUE, FAINT, GREY, INK, ROUND_STEPS, SMALL, STYLE, VERMILION
+from sspo_cli.analysis.style import BLUE, FAINT, GREY, INK, SMALL, STYLE, VERMILION
 
 MOST_ACROSS = 3
 COLOURS = "viridis"
@@ -87,7 +86,7 @@ def plot_effects(grid: Grid, scores: Scores) -> Path:
         for place, key in enumerate(grid.varied, start=1):
             shared = figure.add_subplot(down, across, place, sharey=shared)
             draw_effect(shared, grid, scores, key)
-    return save(figure, grid.folder, "effects", "Effect of each key")
+    return save(figure, grid.folder / "plots" / "effects.svg", "Effect of each key")
 
 
 def draw_effect(axes: Axes, grid: Grid, scores: Scores, key: str) -> None:
@@ -113,7 +112,7 @@ def draw_effect(axes: Axes, grid: Grid, scores: Scores, key: str) -> None:
     axes.set_ylim(frame)
     axes.margins(x=0.1)
     axes.set_xticks(places, [plain(value) for value in values], color=INK)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
+    round_values(axes)
     note = "; shaded: 95 % over seeds" if np.isfinite(reach).any() and ordered else ""
     dress(axes, short_keys(grid.varied)[key], unit_of(grid) + note, key)
 
@@ -148,7 +147,7 @@ def plot_heat_map(grid: Grid, scores: Scores) -> Path:
         axes.grid(visible=False)
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(length=0)
-    return save(figure, grid.folder, "heat_map", title)
+    return save(figure, grid.folder / "plots" / "heat_map.svg", title)
 
 
 def draw_heat_map(axes: Axes, mean_RC: Values, grid: Grid) -> None:
@@ -202,7 +201,7 @@ def plot_parallel(grid: Grid, scores: Scores) -> Path:
         axes.spines["bottom"].set_visible(False)
         axes.grid(visible=False)
         axes.tick_params(length=0)
-    return save(figure, grid.folder, "parallel", "All points")
+    return save(figure, grid.folder / "plots" / "parallel.svg", "All points")
 
 
 def level_height(values: Sequence[Any], value: Any) -> float:

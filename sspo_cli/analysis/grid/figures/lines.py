@@ -9,27 +9,18 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
+from sspo_cli.analysis.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
 from sspo_cli.analysis.grid.cells import Cell, Grid, Point
 from sspo_cli.analysis.grid.curves import Values, curve
-from sspo_cli.analysis.grid.figures.drawing import (
-    Look,
-    dress,
-    label_ends,
-    looks,
-    new_figure,
-    round_ticks,
-    save,
-    width_for,
-)
+from sspo_cli.analysis.grid.figures.drawing import Look, label_ends, looks, width_for
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.plots import MANY_POINTS, running_mean
-from sspo_cli.analysis.style import GREY, ROUND_STEPS, SMALL, STYLE
+from sspo_cli.analysis.style import STYLE
 
-HEIGHT_INCHES = 3.1
+HEIGHT_INCHES = 2.9
 FEW_POINTS = 20
 MOST_DECADES = 4  # of a logarithmic scale: a weight variance below is rounding
 
@@ -76,7 +67,7 @@ DYNAMICS = (
 
 
 def learning_curve(metric: str) -> Quantity:
-    unit = "% of sampled responses" if metric == "eval/accuracy" else "%" if is_share(metric) else ""
+    unit = "% of responses" if metric == "eval/accuracy" else "%" if is_share(metric) else ""
     title = "Accuracy on held-out problems" if metric == "eval/accuracy" else metric
     return Quantity("learning_curve", title, unit, metric, inferred=True)
 
@@ -92,7 +83,7 @@ def plot_curves(grid: Grid, best_first: Sequence[Point]) -> list[Path]:
             figure = new_figure(width_for([look.name for _, look in shown if look.labelled]), HEIGHT_INCHES)
             axes = figure.add_subplot()
             draw(axes, grid, quantity, shown)
-        written.append(save(figure, grid.folder, quantity.name, quantity.title))
+        written.append(save(figure, grid.folder / "plots" / f"{quantity.name}.svg", quantity.title))
     return written
 
 
@@ -107,11 +98,11 @@ def draw(axes: Axes, grid: Grid, quantity: Quantity, shown: Sequence[tuple[Point
         for cell in grid.at(point):
             if not cell.counts and has(cell, quantity):
                 draw_stopped(axes, *values(cell, quantity), look)
+    round_steps(axes)
     if quantity.logarithmic:
         axes.set_yscale("log")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=ROUND_STEPS))
     else:
-        round_ticks(axes, whole=True)
+        round_values(axes)
     # A wide band of few seeds would flatten the curves: it is cut at the frame that the curves themselves need.
     frame = axes.get_ylim()
     for look, of_look in runs.items():
@@ -179,14 +170,10 @@ def draw_stopped(axes: Axes, step: Values, value: Values, look: Look) -> None:
 
 def finish(axes: Axes, quantity: Quantity, most_seeds: int) -> None:
     notes = [quantity.unit] if quantity.unit else []
-    if quantity.inferred:
-        notes += ["thin: each seed"] if most_seeds > 1 else []
-        notes += ["shaded: 95 % interval over seeds"] if most_seeds >= FEWEST_SEEDS else []
+    if quantity.inferred and most_seeds > 1:
+        notes.append("thin: each seed" + (", shaded: 95 % interval" if most_seeds >= FEWEST_SEEDS else ""))
     elif most_seeds > 1:
-        notes.append("shaded: from the lowest to the highest seed")
+        notes.append("shaded: all seeds")
     dress(axes, quantity.title, "; ".join(notes), "step")
     if quantity.reference:
-        level, name = quantity.reference
-        axes.axhline(level, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(name, (0, level), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                      color=GREY, fontsize=SMALL)  # fmt: skip
+        draw_reference(axes, *quantity.reference)

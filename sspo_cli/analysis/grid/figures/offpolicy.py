@@ -10,21 +10,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
+from sspo_cli.analysis.canvas import dress, new_figure, round_values, save
 from sspo_cli.analysis.grid.cells import Grid, Point
-from sspo_cli.analysis.grid.figures.drawing import (
-    COLOURS,
-    MARKERS,
-    Look,
-    dress,
-    label_ends,
-    new_figure,
-    save,
-    width_for,
-)
+from sspo_cli.analysis.grid.figures.drawing import COLOURS, MARKERS, Look, label_ends, width_for
 from sspo_cli.analysis.grid.metric import is_share
-from sspo_cli.analysis.style import INK, ROUND_STEPS, STYLE
+from sspo_cli.analysis.style import INK, STYLE
 
 UPDATE_KEYS = ("batch.minibatches", "batch.epochs")
 STALENESS = "rollout.staleness"
@@ -89,13 +80,8 @@ def plot_offpolicy(grid: Grid, summary: Mapping[str, Any]) -> list[Path]:
             draw(below, lines, key, summary["contrasts"], "difference", grid)
             below.axhline(0, color=INK, linewidth=0.9, zorder=1)
             against = summary["contrasts"][0]["against"].split(",")[0]
-            dress(
-                below,
-                f"Difference from {against}",
-                f"paired by seed and problem; shaded: 95 % interval{note}",
-                BELOW[key],
-            )
-    return [save(figure, grid.folder, "off_policy", "Off-policy study")]
+            dress(below, f"Difference from {against}", "paired by seed and problem; shaded: 95 % interval", BELOW[key])
+    return [save(figure, grid.folder / "plots" / "off_policy.svg", "Off-policy study")]
 
 
 def series(studied: Sequence[Place], key: str, other: str) -> list[tuple[Look, str, list[Place]]]:
@@ -146,5 +132,5 @@ def draw(
     if value == "mean":
         axes.set_ylim(frame)
     axes.set_xticks(range(len(ticks)), [str(tick) for tick in ticks], color=INK)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
+    round_values(axes)
     label_ends(axes, ends)
