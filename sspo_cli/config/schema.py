@@ -300,7 +300,8 @@ class EvalSection:
 class EngineSection:
     device: Literal["auto", "cpu", "cuda"]
     threads: Whole
-    tokens_per_microbatch: Count
+    precision: Literal["auto", "float32", "bfloat16"]
+    tokens_per_microbatch: Whole
     tokens_per_generation: Count
 
 
@@ -345,6 +346,10 @@ class TrainConfig(EvalConfig):
     @property
     def updates_per_rollout(self) -> int:
         return self.batch.minibatches * self.batch.epochs
+
+    def evaluates(self, step: int) -> bool:
+        """Whether step `step` ends with an evaluation: every train.eval_every, and the last."""
+        return step % self.train.eval_every == 0 or step == self.train.steps
 
 
 @section

@@ -31,7 +31,9 @@ def bash(sspo):
 
 
 def test_bash_completes_commands_and_options(bash):
-    assert bash("") == ["train", "compare", "sweep", "eval", "show", "selftest", "inspect", "recipe"]
+    assert bash("") == [
+        "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples", "recipe",
+    ]  # fmt: skip
     assert bash("recipe", "") == ["list", "show", "run", "copy"]
     assert bash("train", "--dry") == ["--dry-run"]
     assert "--multirun" not in bash("train", "--")
