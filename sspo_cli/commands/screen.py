@@ -14,10 +14,10 @@ from rich.pager import SystemPager
 PIPE_WIDTH = 10_000
 
 
-def results(*, to_stderr: bool = False) -> Console:
-    """A console on stdout or stderr. Text from files is printed as it is: no markup, no highlighting."""
-    width = None if (sys.stderr if to_stderr else sys.stdout).isatty() else PIPE_WIDTH
-    return Console(stderr=to_stderr, width=width, markup=False, highlight=False, emoji=False)
+def results() -> Console:
+    """A console on stdout. Text from files is printed as it is: no markup, no highlighting."""
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
 def print_json(content: Any) -> None:

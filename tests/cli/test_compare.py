@@ -180,9 +180,8 @@ def test_a_cell_that_fails_is_told_and_counted_and_stops_nobody(
     folder = tmp_path / "outputs" / "compare" / "broken-grpo-addition"
     assert done.returncode == 1
     log = "outputs/compare/broken-grpo-addition/cells/broken/seed_0/log.txt"
-    last = done.stdout.splitlines()[-2].split("  ")
-    words = [word.strip() for word in last if word.strip()]
-    assert words[:2] == ["broken seed 0", "failed"] and "not finite" in words[2] and words[3] == log
+    told = [line for line in done.stdout.splitlines() if line.startswith("failed: cells/broken/seed_0: ")]
+    assert len(told) == 1 and "not finite" in told[0] and told[0].endswith(f"(log: {log})")
     assert (tmp_path / log).is_file()
     assert get_status(folder) == "failed: 1 of 2 cells"
     assert get_status(folder / "cells/grpo/seed_0") == "done"

@@ -32,7 +32,8 @@ def bash(sspo):
 
 def test_bash_completes_commands_and_options(bash):
     assert bash("") == [
-        "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples", "recipe",
+        "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples",
+        "recipe",
     ]  # fmt: skip
     assert bash("recipe", "") == ["list", "show", "run", "copy"]
     assert bash("train", "--dry") == ["--dry-run"]
