@@ -235,7 +235,7 @@ def train(
         "sspo compare objective=grpo,sspo seed=0,1 --dry-run",
         "sspo compare objective=grpo,gspo,sspo seed=0,1,2,3,4 dataset=addition_hard batch.epochs=2 --name harder",
         "sspo compare objective=grpo,sspo train.steps=1000 train.max_minutes=10",
-        "sspo compare objective=grpo,sspo hydra/launcher=submitit_slurm hydra.launcher.partition=gpu",
+        "sspo compare hydra/launcher=submitit_slurm hydra.launcher.partition=gpu hydra.launcher.timeout_min=240",
     )
 )
 def compare(

@@ -49,6 +49,9 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         wait_for_others(grid, quiet=quiet)
         findings = find_left(grid)
         write_grid(grid.folder, request, [cell.folder.relative_to(grid.folder).as_posix() for cell in grid.cells])
+        left = sum(found.todo != "nothing" for found in findings)
+        if left and not quiet:
+            print(f"{grid.folder}: {left} of {len(findings)} cells to run{together(how)}", file=sys.stderr)
         outcome = run_left(grid, findings, how, quiet=quiet)
         return finish(grid, outcome, quiet=quiet, as_json=as_json)
 
@@ -63,6 +66,12 @@ def locate(request: Request) -> Grid:
     for cell in cells:
         cell.look()
     return Grid(request, folder, cells)
+
+
+def together(how: Launch) -> str:
+    """How the cells share the machine, in words that follow others."""
+    share = f", {how.threads} CPU thread{'s' if how.threads > 1 else ''} each" if how.threads else ""
+    return f", {how.at_once} at once{share}" if how.at_once else f", as many at once as the cluster gives{share}"
 
 
 def notes_of(request: Request, how: Launch) -> list[str]:

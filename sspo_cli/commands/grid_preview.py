@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.commands.grid import notes_of
+from sspo_cli.commands.grid import notes_of, together
 from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.describe import batch_sentence
 from sspo_cli.grid.cost import Cost, cost_of_a_cell, total_seconds
@@ -55,7 +55,7 @@ def preview(grid: Grid, how: Launch, *, quiet: bool, as_json: bool) -> None:
     console = results()
     console.print(Text(f"{grid.request.kind} in {grid.folder}", style="bold"))
     console.print(table_of(grid, todo))
-    print_facts(console, grid, cost, facts)
+    print_facts(console, grid, how, cost, facts)
 
 
 def table_of(grid: Grid, todo: list[str]) -> Table:
@@ -73,7 +73,7 @@ def table_of(grid: Grid, todo: list[str]) -> Table:
     return table
 
 
-def print_facts(console: Console, grid: Grid, cost: Cost | None, facts: dict[str, Any]) -> None:
+def print_facts(console: Console, grid: Grid, how: Launch, cost: Cost | None, facts: dict[str, Any]) -> None:
     request = grid.request
     limits = request.config.train
     better = "higher" if request.section.direction == "max" else "lower"
@@ -82,19 +82,17 @@ def print_facts(console: Console, grid: Grid, cost: Cost | None, facts: dict[str
     extra = [f" or {limits.max_tokens:,} tokens" if limits.max_tokens else ""]
     extra += [f" or {limits.max_minutes:g} minutes" if limits.max_minutes else ""]
     console.print(f"each cell: {limits.steps} steps{''.join(extra)}; {batch_sentence(request.config)}")
-    console.print(f"cost: {cost_sentence(cost, facts)}")
+    console.print(f"cost: {cost_sentence(cost, how, facts)}")
     console.print(f"power: {facts['power']}")
     for note in facts["notes"]:
         console.print(Text(note, style="yellow"))
 
 
-def cost_sentence(cost: Cost | None, facts: dict[str, Any]) -> str:
-    left, at_once, threads = facts["left"], facts["at_once"], facts["threads"]
+def cost_sentence(cost: Cost | None, how: Launch, facts: dict[str, Any]) -> str:
+    left = facts["left"]
     if not left:
         return "nothing is left to run"
-    together = f"{at_once} at once" if at_once else "as many at once as the cluster gives"
-    share = f" with {threads} CPU thread{'s' if threads > 1 else ''} each" if threads else ""
-    runs = f"{left} run{'s' if left > 1 else ''}, {together}{share}"
+    runs = f"{left} run{'s' if left > 1 else ''}{together(how)}"
     if cost is None:
         return f"{runs}; how long is unknown: two steps take more than half a minute, or fail"
     tokens = f"{left * cost.tokens:,.0f}"

@@ -93,6 +93,7 @@ def probe(cell: Cell, how: Launch) -> Cost | None:
             [sys.executable, "-m", "sspo_cli", *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},  # nothing is downloaded to tell a cost
             start_new_session=True,
         )
         try:

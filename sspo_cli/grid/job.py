@@ -19,7 +19,7 @@ from sspo_cli.runs.lock import hold, is_abandoned, signature
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  # how long a child that was told to stop at once may take
-STOP, STOP_AT_ONCE = "stopping", "stopping at once"
+RUNNING, STOP, STOP_AT_ONCE = "running", "stopping", "stopping at once"  # of STATUS
 DONE, INTERRUPTED = 0, 130
 
 
@@ -72,11 +72,11 @@ def words(folder: Path, cell: dict[str, Any], threads: int) -> list[str]:
 
 
 def asked_to_stop(grid: Path, owner: str) -> str | None:
-    """How the cells of `grid` should stop, if they should: as its STATUS says, or because `owner` is gone."""
-    if signature(grid) != owner or is_abandoned(grid):
-        return STOP
+    """How the cells of `grid` should stop, if they should: because its STATUS says so, or `owner` is gone."""
     status = get_status(grid)
-    return status if status in (STOP, STOP_AT_ONCE) else None
+    if status == RUNNING and signature(grid) == owner and not is_abandoned(grid):
+        return None
+    return STOP_AT_ONCE if status == STOP_AT_ONCE else STOP
 
 
 def attend(child: subprocess.Popen[bytes], grid: Path, owner: str) -> int:

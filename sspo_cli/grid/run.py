@@ -17,7 +17,7 @@ from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.grid.differ import settings, written_settings
 from sspo_cli.grid.fairness import unfair_beginnings, unfair_settings
 from sspo_cli.grid.follow import DONE, INTERRUPTED, Followed
-from sspo_cli.grid.job import STOP, STOP_AT_ONCE, last_line
+from sspo_cli.grid.job import RUNNING, STOP, STOP_AT_ONCE, last_line
 from sspo_cli.grid.launch import log_of, start
 from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.request import Request
@@ -27,6 +27,7 @@ from sspo_cli.runs.folder import get_status, set_status
 from sspo_cli.runs.lock import holder, is_held
 
 TICK_S = 0.25
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def run_left(grid: Grid, findings: Sequence[Finding], how: Launch, *, quiet: boo
     todo = [number for number, found in enumerate(findings) if found.todo != "nothing"]
     for number in todo:
         grid.cells[number].forget()
-    set_status(grid.folder, "running")
+    set_status(grid.folder, RUNNING)
     title = f"{grid.request.kind} {grid.folder.name}"
     with counted_interrupts() as interrupts, open_screen(title, grid.cells, how.at_once, quiet=quiet) as screen:
         watch = Watch(grid, todo, interrupts, screen)
@@ -156,10 +157,15 @@ class Watch:
 
     def attend(self, launcher: subprocess.Popen[bytes]) -> None:
         """Stay until `launcher` and every run that it started are over."""
+        busy = time.monotonic()
         while launcher.poll() is None:
             time.sleep(TICK_S)
             self.look()
-        if launcher.returncode:
+            if self.interrupts.count < 2 or any(is_held(cell.folder) for cell in self.todo):
+                busy = time.monotonic()
+            elif time.monotonic() - busy > PATIENCE_S:
+                launcher.terminate()  # it waits for jobs that a cluster has not begun, and that will have nothing to do
+        if launcher.returncode and self.interrupts.count < 2:
             log = log_of(self.grid.folder)
             self.problems.append(f"the launcher stopped early: {last_line(log)} (log: {log})")
         while any(is_held(cell.folder) for cell in self.todo):

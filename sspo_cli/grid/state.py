@@ -52,6 +52,8 @@ def changed_settings(folder: Path, there: Mapping[str, Any], now: Mapping[str, A
 
 def look_at_done(folder: Path) -> Finding:
     missing = [name for name in COMPLETE if not (folder / name).is_file()]
+    if missing == ["summary.json"] and look_at_stopped(folder).todo == "resume":
+        return Finding("resume")  # killed while it wrote its report: only that is left to do
     if missing:
         return Finding("redo", f"is done but has no {' and no '.join(missing)}")
     try:

@@ -53,9 +53,7 @@ def test_a_missing_and_an_empty_cell_are_begun(grid: Grid) -> None:
     assert todo(grid=grid) == ["nothing", "start", "start", "nothing"]
 
 
-@pytest.mark.parametrize(
-    "name", ["manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "summary.json", "config.yaml"]
-)
+@pytest.mark.parametrize("name", ["manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "config.yaml"])
 def test_a_half_deleted_cell_is_moved_aside_whole_and_redone(grid: Grid, name: str) -> None:
     (cell(grid) / name).unlink()
     left = {path.name for path in cell(grid).iterdir()}
@@ -65,6 +63,13 @@ def test_a_half_deleted_cell_is_moved_aside_whole_and_redone(grid: Grid, name: s
     assert len(lines) == 1 and name in lines[0] and "aside/grpo-seed_1" in lines[0]
     assert not cell(grid).exists()
     assert {path.name for path in (grid.folder / "aside" / "grpo-seed_1").iterdir()} == left
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_report_is_not_done_over(grid: Grid) -> None:
+    (cell(grid) / "summary.json").unlink()
+    assert todo(grid=grid) == ["nothing", "resume", "nothing", "nothing"]
+    shutil.rmtree(cell(grid) / "checkpoints")
+    assert todo(grid=grid) == ["nothing", "redo", "nothing", "nothing"]
 
 
 def test_what_is_moved_aside_twice_is_kept_twice(grid: Grid) -> None:
