@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "sspo_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BELOW_COMMANDS = ("engine", "rollout", "rewards", "data", "models", "evaluation", "tracking", "objectives", "laws")
-WITHOUT_TORCH = ("config", "runs", "analysis")
+WITHOUT_TORCH = ("config", "runs", "analysis", "grid")
 
 
 def module_name(file: Path) -> str:
@@ -66,7 +66,7 @@ def test_objectives_import_torch_and_nothing_else_of_ours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) in WITHOUT_TORCH])
-def test_config_runs_and_analysis_lead_to_no_torch_and_no_transformers(name: str) -> None:
+def test_config_runs_analysis_and_grid_lead_to_no_torch_and_no_transformers(name: str) -> None:
     heavy = {found for found in reachable(name) if is_under(found, "torch") or is_under(found, "transformers")}
     assert not heavy, f"{name} leads to {sorted(heavy)}"
 

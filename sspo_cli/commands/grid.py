@@ -7,11 +7,11 @@ import shlex
 import sys
 
 from sspo_cli.config.describe import notes
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.axes import Kind
 from sspo_cli.grid.folder import cell_folders, find_folder, write_grid
 from sspo_cli.grid.follow import DONE, FAILED, Followed
-from sspo_cli.grid.job import last_line
-from sspo_cli.grid.launcher import share
+from sspo_cli.grid.launcher import Launch, share
 from sspo_cli.grid.request import Request, read_request
 from sspo_cli.grid.run import Grid, Outcome, find_left, run_left, unfair, wait_for_others
 from sspo_cli.runs.folder import set_status
@@ -32,7 +32,7 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         request = read_request(kind, words, allowed)
         grid = locate(request)
         gpus = 0
-        if any(cell.state != DONE for cell in grid.cells):
+        if any(found.todo != "nothing" for found in find_left(grid)):
             from sspo_cli.commands.grid_check import check_parts
 
             gpus = check_parts(request)
@@ -42,7 +42,7 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
 
         preview(grid, how, quiet=quiet, as_json=as_json)
         return OK
-    for note in [] if quiet else notes_of(request):
+    for note in [] if quiet else notes_of(request, how):
         print(note, file=sys.stderr)
     grid.folder.mkdir(parents=True, exist_ok=True)
     with hold(grid.folder):
@@ -50,7 +50,7 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         findings = find_left(grid)
         write_grid(grid.folder, request, [cell.folder.relative_to(grid.folder).as_posix() for cell in grid.cells])
         outcome = run_left(grid, findings, how, quiet=quiet)
-        return finish(grid, outcome, as_json=as_json)
+        return finish(grid, outcome, quiet=quiet, as_json=as_json)
 
 
 def locate(request: Request) -> Grid:
@@ -65,34 +65,49 @@ def locate(request: Request) -> Grid:
     return Grid(request, folder, cells)
 
 
-def notes_of(request: Request) -> list[str]:
-    return list(dict.fromkeys(note for cell in request.cells for note in notes(cell.config)))
+def notes_of(request: Request, how: Launch) -> list[str]:
+    """What a user should know before waiting for this."""
+    found = list(dict.fromkeys(note for cell in request.cells for note in notes(cell.config)))
+    if request.config.train.max_minutes and how.at_once != 1:
+        found.append(
+            "train.max_minutes: cells that run together share the machine; hydra/launcher=basic runs one at a time"
+        )
+    return found
 
 
-def finish(grid: Grid, outcome: Outcome, *, as_json: bool) -> int:
+def finish(grid: Grid, outcome: Outcome, *, quiet: bool, as_json: bool) -> int:
     """Say how the grid ended, in its STATUS, its results and here."""
-    from sspo_cli.analysis.grid import print_results, write_results
-
     done = [cell for cell in grid.cells if cell.state == DONE]
-    others = [cell for cell in grid.cells if cell.state != DONE]
     if outcome.stopped:
         set_status(grid.folder, "interrupted")
         print(f"interrupted, {len(done)} of {len(grid.cells)} cells done; go on with:", file=sys.stderr)
         print(f"  {command(grid.request)}", file=sys.stderr)
         return STOPPED
     problems = outcome.problems or unfair(grid.request, done)
-    failure = problems[0] if problems else f"{len(others)} of {len(grid.cells)} cells" if others else None
+    undone = len(grid.cells) - len(done)
+    failure = problems[0] if problems else f"{undone} of {len(grid.cells)} cells" if undone else None
     set_status(grid.folder, f"failed: {failure}" if failure else "done")
-    for problem in problems:
+    problems = problems or tell_results(grid, quiet=quiet, as_json=as_json)
+    for problem in [*problems, *(failures(grid) if problems else [])]:
         print(f"sspo: {problem}", file=sys.stderr)
-    if not problems:
-        summary = write_results(grid.folder)
-        if as_json:
-            print(json.dumps({"folder": str(grid.folder), **summary}))
-        else:
-            print_results(grid.folder, summary)
-    tell_failures(others)
-    return FAILURE if failure else OK
+    return FAILURE if failure or problems else OK
+
+
+def tell_results(grid: Grid, *, quiet: bool, as_json: bool) -> list[str]:
+    """Write and print what came of the cells; why that cannot be done, if it cannot."""
+    from sspo_cli.analysis.grid import print_results, write_results
+    from sspo_cli.tracking.display import phases
+
+    try:
+        with phases(quiet=quiet) as progress:
+            summary = write_results(grid.folder, progress)
+    except ConfigError as error:
+        return error.problems
+    if as_json:
+        print(json.dumps({"folder": str(grid.folder), **summary}))
+    else:
+        print_results(grid.folder, summary)
+    return []
 
 
 def command(request: Request) -> str:
@@ -101,8 +116,10 @@ def command(request: Request) -> str:
     return shlex.join(["sspo", request.kind, *request.words, *allow])
 
 
-def tell_failures(cells: list[Followed]) -> None:
-    for cell in cells:
-        log = cell.folder / "log.txt"
-        reason = cell.status.removeprefix("failed: ") if cell.state == FAILED else last_line(log)
-        print(f"{cell.cell.label}: {cell.state}: {reason} (log: {log})", file=sys.stderr)
+def failures(grid: Grid) -> list[str]:
+    """A line for every cell that failed, where there are no results to tell it."""
+    return [
+        f"{cell.cell.label}: {cell.status} (log: {cell.folder / 'log.txt'})"
+        for cell in grid.cells
+        if cell.state == FAILED
+    ]

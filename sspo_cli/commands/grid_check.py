@@ -14,12 +14,12 @@ from sspo_cli.config.compose import to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.load import load_dataset
-from sspo_cli.evaluation.evaluate import summarise
 from sspo_cli.grid.request import Request
-from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.objectives import build_objective
 from sspo_cli.rewards.load import load_reward
 from sspo_cli.tracking.mirror import check_tracker
+
+ALWAYS_THERE = "eval/accuracy"
 
 
 def check_parts(request: Request) -> int:
@@ -46,8 +46,12 @@ def check_parts(request: Request) -> int:
 
 
 def check_model(config: TrainConfig) -> None:
-    with contextlib.suppress(NotCached):  # a run downloads it
-        architecture(config.model)
+    """Refuse a model folder that lacks a part; a model of the hub that is not here yet is downloaded by a run."""
+    if config.model.kind in ("local", "hub"):
+        from sspo_cli.models.load import NotCached, architecture
+
+        with contextlib.suppress(NotCached):
+            architecture(config.model)
 
 
 def check_login(config: TrainConfig) -> None:
@@ -57,8 +61,12 @@ def check_login(config: TrainConfig) -> None:
 
 def check_metric(kind: str, metric: str, samples: int) -> None:
     """Refuse a metric of eval/ that evaluations do not have; of the others the first run shows whether they exist."""
+    if metric == ALWAYS_THERE or not metric.startswith("eval/"):
+        return
+    from sspo_cli.evaluation.evaluate import summarise
+
     row = {"correct": True, "length": 1, "reward": 1.0, "truncated": False}
     names = summarise([row] * samples, samples)
-    if metric.startswith("eval/") and metric not in names:
+    if metric not in names:
         shown = ", ".join(sorted(name for name in names if not name.endswith(("_low", "_high"))))
         raise ConfigError([f"{kind}.metric={metric}: no run has it{did_you_mean(metric, names)} (allowed: {shown})"])

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.commands.grid import notes_of
 from sspo_cli.commands.screen import print_json, results
-from sspo_cli.config.describe import batch_sentence, notes
+from sspo_cli.config.describe import batch_sentence
 from sspo_cli.grid.cost import Cost, cost_of_a_cell, total_seconds
 from sspo_cli.grid.follow import DONE, WAITING
 from sspo_cli.grid.launcher import Launch
@@ -46,7 +47,7 @@ def preview(grid: Grid, how: Launch, *, quiet: bool, as_json: bool) -> None:
         "cost_of_a_cell": asdict(cost) if cost else None,
         "seconds": total_seconds(cost, left, how.at_once) if cost else None,
         "power": power_sentence(grid.request),
-        "notes": list(dict.fromkeys(note for cell in grid.cells for note in notes(cell.cell.config))),
+        "notes": notes_of(grid.request, how),
     }
     if as_json:
         print_json(facts)

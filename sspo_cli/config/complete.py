@@ -18,6 +18,8 @@ SCHEMAS: dict[str, type[EvalConfig]] = {
     "compare": CompareConfig,
     "sweep": SweepConfig,
 }
+GRIDS = ("compare", "sweep")
+LAUNCHERS = {"hydra/launcher": ["basic", "joblib", "submitit_local", "submitit_slurm"]}
 
 
 def override_words(command: str, incomplete: str) -> list[str]:
@@ -43,8 +45,10 @@ def candidates(command: str, word: str) -> list[str]:
     known = known_keys(SCHEMAS[command])
     key, equals, _ = word.partition("=")
     if equals:
+        before = word[: word.rfind(",") + 1] if command in GRIDS and "," in word else f"{key}="
         values = choices.get(key) or known.get(key, ())
-        return [found for found in (f"{key}={value}" for value in values) if found.startswith(word)]
+        listed = word.removeprefix(f"{key}=").split(",")[:-1]
+        return [before + value for value in values if (before + value).startswith(word) and value not in listed]
     longer = [found for found in open_words(choices, known) if found.startswith(word)]
     level = sorted({up_to_dot(found, len(word)) for found in longer})
     if len(level) == 1 and level[0] != word:
@@ -67,7 +71,8 @@ def up_to_dot(word: str, start: int) -> str:
 def choices_of(command: str) -> dict[str, list[str]]:
     """The groups in the defaults list of `command`, nested ones included, with their choices."""
     chosen = default_groups(command)
-    return {group: found for group, found in groups().items() if group.split("/")[0] in chosen}
+    found = {group: names for group, names in groups().items() if group.split("/")[0] in chosen}
+    return {**found, **LAUNCHERS} if command in GRIDS else found
 
 
 def default_groups(command: str) -> set[str]:

@@ -10,6 +10,7 @@ import copy
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -224,7 +225,7 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
         request.problems.append(" ".join(str(error).split()))
         return None
     try:
-        return TypeAdapter(schema).validate_python(mark_missing(content))
+        return cast(C, adapter(ROOTS[schema]).validate_python(mark_missing(content)))
     except ValidationError as error:
         for item in error.errors():
             key = ".".join(str(part) for part in path_of(item["loc"], content))
@@ -244,6 +245,12 @@ def overruled(config: EvalConfig, request: Request) -> list[str]:
     ]
 
 
+@cache
+def adapter(root: str) -> TypeAdapter[Any]:
+    """Of the schema of conf/ROOT.yaml; built once, for a grid checks hundreds of configurations."""
+    return TypeAdapter(next(schema for schema, name in ROOTS.items() if name == root))
+
+
 def mark_missing(content: Any) -> Any:
     """Drop the keys that YAML leaves as ???, so that each is reported as missing."""
     if isinstance(content, dict):
@@ -257,4 +264,4 @@ def to_yaml(config: EvalConfig) -> str:
 
 
 def to_dict(config: EvalConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], TypeAdapter(type(config)).dump_python(config))
+    return cast(dict[str, Any], adapter(ROOTS[type(config)]).dump_python(config))

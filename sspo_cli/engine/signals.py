@@ -33,7 +33,6 @@ def stop_request(parent: int | None = None) -> Iterator[StopRequest]:
     parent: the process that started this one, without which there is no point in going on.
     """
     request = StopRequest(parent)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # whoever started us may block them
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
@@ -20,6 +20,7 @@ from sspo_cli.grid.differ import is_under
 from sspo_cli.grid.fairness import FREE
 
 Kind = Literal["compare", "sweep"]
+KINDS = get_args(Kind)
 ONE_FOR_ALL = ("name", "output_dir")
 
 
@@ -69,6 +70,10 @@ def sort_words(kind: Kind, words: Sequence[str]) -> Words:
                 found.problems.append(
                     f"'{word}': has no effect; of Hydra's settings, hydra/launcher and hydra.launcher.KEY can be set"
                 )
+        elif key.split(".")[0] in KINDS and key.split(".")[0] != kind:
+            found.problems.append(
+                f"'{word}': has no effect on sspo {kind}; it is a setting of sspo {key.split('.')[0]}"
+            )
         elif key.split(".")[0] in (kind, *ONE_FOR_ALL):
             if override.is_sweep_override():
                 found.problems.append(f"'{word}': a {kind} takes one value for {key}, not a list of them")

@@ -17,6 +17,7 @@ from sspo_cli.config.wording import show_value
 # Parallel cells share the cores; how many of them a cell has does not change what it is.
 WITHOUT_RESULT = ("engine.threads",)
 MISSING = "not set"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def settings(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def identity(config: EvalConfig) -> str:
 def written_settings(folder: Path) -> dict[str, Any] | None:
     """The settings in the config.yaml of `folder`; None if there is none that can be read."""
     try:
-        content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        content = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     return settings(content) if isinstance(content, dict) else None

@@ -15,7 +15,14 @@ from sspo_cli.grid.axes import short_names, varied
 from sspo_cli.grid.differ import differences, settings, written_settings
 from sspo_cli.grid.request import Request
 from sspo_cli.grid.state import changed_settings
-from sspo_cli.runs.folder import get_status, numbered, spelling_problems, write_request, writing_problems
+from sspo_cli.runs.folder import (
+    LEFT_BY_A_START,
+    get_status,
+    numbered,
+    spelling_problems,
+    write_request,
+    writing_problems,
+)
 
 LONGEST_NAME = 60
 
@@ -56,7 +63,7 @@ def safe(name: str) -> str:
 
 def clash(folder: Path, request: Request) -> list[str]:
     """Why `request` cannot go on in `folder`: cells there that it does not ask for, or asks for otherwise."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and {path.name for path in folder.iterdir()} <= LEFT_BY_A_START):
         return []
     stored = read_grid(folder)
     if stored is None:

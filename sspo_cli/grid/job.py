@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.folder import read_grid
 from sspo_cli.runs.folder import checkpoints, get_status, set_status
-from sspo_cli.runs.lock import hold, is_abandoned
+from sspo_cli.runs.lock import hold, is_abandoned, signature
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  # how long a child that was told to stop at once may take
@@ -26,12 +26,13 @@ DONE, INTERRUPTED = 0, 130
 def run_cell(task: DictConfig) -> None:
     """Run cell number `task.cell` of the grid in folder `task.grid`, with `task.threads` CPU threads if that is not 0.
 
-    Takes one of `task.gpus` GPUs for itself, if there are any. Never raises for what goes wrong with the run: the
-    cell's STATUS and log.txt tell.
+    Does so for the command that signed the lock of the grid with `task.owner`, as long as that is at work. Takes one
+    of `task.gpus` GPUs for itself, if there are any. Never raises for what goes wrong with the run: the cell's STATUS
+    and log.txt tell.
     """
     grid, launcher = Path(task.grid), os.getppid()
     content = read_grid(grid)
-    if content is None or asked_to_stop(grid):
+    if content is None or asked_to_stop(grid, task.owner):
         return
     cell = content["cells"][task.cell]
     folder = grid / cell["folder"]
@@ -53,7 +54,7 @@ def run_cell(task: DictConfig) -> None:
             env={**os.environ, **environment},
             start_new_session=True,  # a Ctrl-C in the terminal reaches it through us alone, so that it counts once
         )
-        code = attend(child, grid)
+        code = attend(child, grid, task.owner)
     if code not in (DONE, INTERRUPTED) and not get_status(folder).startswith("failed"):
         close(folder, code)
     if os.getppid() != launcher:
@@ -70,22 +71,22 @@ def words(folder: Path, cell: dict[str, Any], threads: int) -> list[str]:
     return ["--folder", str(folder), *cell["overrides"], *share]
 
 
-def asked_to_stop(grid: Path) -> str | None:
-    """How the cells of `grid` should stop, if they should: as its STATUS says, or because its command is gone."""
+def asked_to_stop(grid: Path, owner: str) -> str | None:
+    """How the cells of `grid` should stop, if they should: as its STATUS says, or because `owner` is gone."""
+    if signature(grid) != owner or is_abandoned(grid):
+        return STOP
     status = get_status(grid)
-    if status in (STOP, STOP_AT_ONCE):
-        return status
-    return STOP if is_abandoned(grid) else None
+    return status if status in (STOP, STOP_AT_ONCE) else None
 
 
-def attend(child: subprocess.Popen[bytes], grid: Path) -> int:
+def attend(child: subprocess.Popen[bytes], grid: Path, owner: str) -> int:
     """Wait for `child`, passing on what the grid is told. Its exit code, -N if signal N ended it."""
     told = None
     while True:
         try:
             return child.wait(POLL_S)
         except subprocess.TimeoutExpired:
-            asked = asked_to_stop(grid)
+            asked = asked_to_stop(grid, owner)
         if asked in (None, told):
             continue
         told = asked
@@ -119,7 +120,7 @@ def last_line(log: Path) -> str:
     if not log.exists():
         return "not started"
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("sspo: ")[:500] if lines else "without a word"
+    return lines[-1].removeprefix("sspo: ")[:500] if lines else "it says nothing"
 
 
 @contextmanager

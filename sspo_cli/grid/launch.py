@@ -1,31 +1,36 @@
-"""Hydra's multirun over the numbers of cells: its launcher starts one job for each."""
+"""The launcher's process: Hydra's multirun over the numbers of cells, whose launcher starts one job for each.
+
+`python -m sspo_cli.grid.launch --multirun ...` is a process, and a session, of its own: a Ctrl-C in the terminal would
+otherwise end the launcher's workers before the runs that they attend are saved.
+"""
 
 from __future__ import annotations
 
-import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Self
 
 import hydra
 
 from sspo_cli.config.compose import quoted
 from sspo_cli.grid.job import run_cell
 from sspo_cli.grid.launcher import Launch, search_path
+from sspo_cli.runs.lock import signature
 
 
-def launch(folder: Path, cells: Sequence[int], how: Launch) -> None:
-    """Run these cells of the grid in `folder`; returns when none is left. What became of each is in its own folder."""
-    arguments = [
-        "sspo",
+def start(folder: Path, cells: Sequence[int], how: Launch) -> subprocess.Popen[bytes]:
+    """Begin to run these cells of the grid in `folder`. What becomes of each is in its own folder."""
+    place = folder / "launcher"
+    place.mkdir(exist_ok=True)
+    words = [
         "--multirun",
         f"+cell={','.join(str(number) for number in cells)}",
         f"+grid={quoted(str(folder.absolute()))}",
+        f"+owner={quoted(signature(folder))}",
         f"+threads={how.threads}",
         f"+gpus={how.gpus}",
-        f"hydra.sweep.dir={quoted(str(folder.absolute() / 'launcher'))}",
+        f"hydra.sweep.dir={quoted(str(place.absolute()))}",
         "hydra.sweep.subdir=.",
         "hydra.output_subdir=null",
         "hydra/job_logging=none",
@@ -33,42 +38,20 @@ def launch(folder: Path, cells: Sequence[int], how: Launch) -> None:
         *search_path(),
         *how.words,
     ]
-    before, sys.argv = sys.argv, arguments
-    try:
-        hydra.main(version_base="1.3", config_path=None)(run_cell)()
-    finally:
-        sys.argv = before
+    with log_of(folder).open("w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sspo_cli.grid.launch", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
-class Interrupts:
-    """Ctrl-C and SIGTERM, counted and never raised.
+def log_of(folder: Path) -> Path:
+    """What the launcher of the grid in `folder` says; nothing, if all goes well."""
+    return folder / "launcher" / "log.txt"
 
-    SIGINT is blocked here and so in every process started from here: in a terminal it reaches them all, and would end a
-    launcher's workers before their runs are saved. `look` takes it instead.
-    """
 
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __enter__(self) -> Self:
-        self.before = {number: signal.signal(number, self.seen) for number in (signal.SIGINT, signal.SIGTERM)}
-        self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.look()
-        signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def seen(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
-
-    def look(self) -> int:
-        """How often a stop was asked for so far."""
-        if signal.SIGINT in signal.sigpending():
-            signal.sigwait({signal.SIGINT})
-            self.count += 1
-        return self.count
+if __name__ == "__main__":
+    hydra.main(version_base="1.3", config_path=None)(run_cell)()

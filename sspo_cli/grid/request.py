@@ -16,7 +16,6 @@ from sspo_cli.grid.axes import (
     allow_problems,
     axis_problems,
     complete,
-    is_launcher_word,
     problems_of,
     short_names,
     sort_words,
@@ -87,12 +86,13 @@ def read_request(kind: Kind, words: Sequence[str], allowed: Sequence[str]) -> Re
     Raises:
         ConfigError: with every problem found.
     """
-    launcher, defaults = read_hydra(kind, [word for word in words if is_launcher_word(word)])
+    launcher, defaults = read_hydra(kind, sort_words(kind, words).launcher)
     read = sort_words(kind, [*defaults, *words])
     problems = read.problems + allow_problems(allowed) + axis_problems(kind, read, allowed)
     if problems:
         raise ConfigError(problems)
-    axes, shared = list(read.axes.values()), list(read.shared.values())
+    axes = sorted(read.axes.values(), key=lambda axis: axis.key != "objective")
+    shared = list(read.shared.values())
     first = [f"{axis.key}={axis.words[0]}" for axis in axes]
     config, points = read_both(
         lambda: load_config(SCHEMAS[kind], [*shared, *read.own.values(), *first]), lambda: read_points(axes, shared)

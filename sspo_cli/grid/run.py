@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import FrameType
 
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.grid.differ import settings, written_settings
 from sspo_cli.grid.fairness import unfair_beginnings, unfair_settings
 from sspo_cli.grid.follow import DONE, INTERRUPTED, Followed
-from sspo_cli.grid.job import STOP, STOP_AT_ONCE
-from sspo_cli.grid.launch import Interrupts, launch
+from sspo_cli.grid.job import STOP, STOP_AT_ONCE, last_line
+from sspo_cli.grid.launch import log_of, start
 from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.request import Request
 from sspo_cli.grid.screen import Screen, open_screen
@@ -96,89 +97,90 @@ def make_room(grid: Grid, findings: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def run_left(grid: Grid, findings: Sequence[Finding], how: Launch, *, quiet: bool) -> Outcome:
-    """Run every cell that is not done. Returns when nobody works on any of them any more."""
-    todo = [number for number, found in enumerate(findings) if found.todo != "nothing"]
-    for line in make_room(grid, findings):
-        print(line, file=sys.stderr)
-    set_status(grid.folder, "running")
-    title = f"{grid.request.kind} {grid.folder.name}"
-    with (
-        Interrupts() as interrupts,
-        open_screen(title, grid.cells, how.at_once, quiet=quiet) as screen,
-        Watch(grid, todo, interrupts, screen) as watch,
-    ):
-        watch.launch(how)
-    stopped = interrupts.count > 0 and any(cell.state != DONE for cell in grid.cells)
-    return Outcome(stopped, watch.problems)
-
-
 def wait_for_others(grid: Grid, *, quiet: bool) -> None:
     """Wait until runs that an earlier command left behind have saved; they stop by themselves once they see it gone."""
     busy = [cell.folder for cell in grid.cells if is_held(cell.folder)]
     if busy and not quiet:
         print(f"waiting for {', '.join(f'{holder(folder)} in {folder}' for folder in busy)}", file=sys.stderr)
     while any(is_held(folder) for folder in busy):
-        set_status(grid.folder, STOP)
         time.sleep(TICK_S)
 
 
+def run_left(grid: Grid, findings: Sequence[Finding], how: Launch, *, quiet: bool) -> Outcome:
+    """Run every cell that is not done. Returns when nobody works on any of them any more."""
+    for line in make_room(grid, findings):
+        print(line, file=sys.stderr)
+    todo = [number for number, found in enumerate(findings) if found.todo != "nothing"]
+    for number in todo:
+        grid.cells[number].forget()
+    set_status(grid.folder, "running")
+    title = f"{grid.request.kind} {grid.folder.name}"
+    with counted_interrupts() as interrupts, open_screen(title, grid.cells, how.at_once, quiet=quiet) as screen:
+        watch = Watch(grid, todo, interrupts, screen)
+        if todo:
+            watch.attend(start(grid.folder, todo, how))
+    stopped = interrupts.count > 0 and any(cell.state != DONE for cell in grid.cells)
+    return Outcome(stopped, watch.problems)
+
+
+class Interrupts:
+    """How often somebody asked for a stop, by Ctrl-C or SIGTERM."""
+
+    count = 0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+
+
+@contextmanager
+def counted_interrupts() -> Iterator[Interrupts]:
+    """Count signals inside the block instead of being ended by them."""
+    interrupts = Interrupts()
+    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Watch:
-    """A thread beside the launcher: reads how far the cells are, shows it, and passes on what should stop them."""
+    """Sees how far the cells are, shows it, and passes on what should stop them."""
 
     def __init__(self, grid: Grid, todo: Sequence[int], interrupts: Interrupts, screen: Screen) -> None:
         self.grid = grid
-        self.todo = todo
+        self.todo = [grid.cells[number] for number in todo]
         self.interrupts = interrupts
         self.screen = screen
         self.problems: list[str] = []
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.watch, name="watch", daemon=True)
 
-    def __enter__(self) -> Self:
-        for number in self.todo:
-            self.grid.cells[number].forget()
-        self.thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.over.set()
-        self.thread.join()
-        self.look()
-
-    def launch(self, how: Launch) -> None:
-        """Run the cells and wait for them; also for those whose launcher did not."""
-        if not self.todo:
-            return
-        try:
-            launch(self.grid.folder, self.todo, how)
-        except SystemExit:
-            self.problems.append("the launcher stopped early; what it says stands above")
-        while any(is_held(self.grid.cells[number].folder) for number in self.todo):
+    def attend(self, launcher: subprocess.Popen[bytes]) -> None:
+        """Stay until `launcher` and every run that it started are over."""
+        while launcher.poll() is None:
+            time.sleep(TICK_S)
+            self.look()
+        if launcher.returncode:
+            log = log_of(self.grid.folder)
+            self.problems.append(f"the launcher stopped early: {last_line(log)} (log: {log})")
+        while any(is_held(cell.folder) for cell in self.todo):
             self.ask(STOP)
             time.sleep(TICK_S)
-
-    def watch(self) -> None:
-        while not self.over.wait(TICK_S):
-            self.look()
-            self.problems = self.problems or missing_metric([self.grid.cells[number] for number in self.todo])
-            count = self.interrupts.look()
-            if count > 1:
-                self.ask(STOP_AT_ONCE)
-            elif count or self.problems:
-                self.ask(STOP)
-
-    def ask(self, status: str) -> None:
-        """Tell every job what to do with its cell."""
-        if get_status(self.grid.folder) not in (status, STOP_AT_ONCE):
-            set_status(self.grid.folder, status)
-            more = "; Ctrl-C again to stop at once" if status == STOP else ""
-            self.screen.say(f"{status}: every cell that runs finishes its step and saves{more}")
+        self.look()
 
     def look(self) -> None:
         before = [cell.state for cell in self.grid.cells]
         for cell in self.grid.cells:
             cell.look()
         self.screen.changed([cell for cell, state in zip(self.grid.cells, before, strict=True) if cell.state != state])
+        self.problems = self.problems or missing_metric(self.todo)
+        if self.interrupts.count > 1:
+            self.ask(STOP_AT_ONCE)
+        elif self.interrupts.count or self.problems:
+            self.ask(STOP)
+
+    def ask(self, status: str) -> None:
+        """Tell every job what to do with its cell."""
+        if get_status(self.grid.folder) not in (status, STOP_AT_ONCE):
+            set_status(self.grid.folder, status)
+            how = "every cell that runs finishes its step and saves; Ctrl-C again to stop at once"
+            self.screen.say(f"{status}: {how if status == STOP else 'what is not saved is lost'}")

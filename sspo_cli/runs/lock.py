@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,29 +16,35 @@ FILE = ".lock"
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """Be the one at work in `folder`.
+def hold(folder: Path) -> Iterator[str]:
+    """Be the one at work in `folder`; gives the signature that `signature` reads there.
 
     Raises:
         ConfigError: naming the process that already is.
     """
+    own = f"{os.getpid()} {socket.gethostname()} {time.time()}"
     with (folder / FILE).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError([f"{folder}: {holder(folder)} is at work there; wait for it, or end it"]) from None
         file.truncate(0)
-        file.write(f"{os.getpid()} {socket.gethostname()}\n")
+        file.write(own)
         file.flush()
-        yield
+        yield own
+
+
+def signature(folder: Path) -> str:
+    """Of the one who took the lock last: process, machine, and when."""
+    try:
+        return (folder / FILE).read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def holder(folder: Path) -> str:
     """Who took the lock last, for a person."""
-    try:
-        process, host = (folder / FILE).read_text(encoding="utf-8").split()
-    except (OSError, ValueError):
-        return "another process"
+    process, host, *_ = (*signature(folder).split(), "?", "")
     return f"process {process}" if host == socket.gethostname() else f"process {process} on {host}"
 
 
@@ -57,8 +64,4 @@ def is_held(folder: Path) -> bool:
 
 def is_abandoned(folder: Path) -> bool:
     """Whether the process that took the lock is gone; False for other machines, whose locks may not reach this one."""
-    try:
-        host = (folder / FILE).read_text(encoding="utf-8").split()[1]
-    except (OSError, IndexError):
-        return False
-    return host == socket.gethostname() and not is_held(folder)
+    return socket.gethostname() in signature(folder).split() and not is_held(folder)

@@ -31,7 +31,10 @@ def bash(sspo):
 
 
 def test_bash_completes_commands_and_options(bash):
-    assert bash("") == ["train", "eval", "show", "selftest", "inspect", "runs", "diff", "samples", "recipe"]
+    assert bash("") == [
+        "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples",
+        "recipe",
+    ]  # fmt: skip
     assert bash("recipe", "") == ["list", "show", "run", "copy"]
     assert bash("train", "--dry") == ["--dry-run"]
     assert "--multirun" not in bash("train", "--")
@@ -76,6 +79,21 @@ def test_eval_offers_only_what_eval_reads(bash):
     offered = bash("eval", "outputs/train/a", "")
     assert "dataset=" in offered
     assert not [word for word in offered if word.startswith(("objective", "batch", "preset"))]
+
+
+def test_a_grid_offers_what_its_cells_take_and_what_is_its_own(bash):
+    assert bash("compare", "compare.") == [
+        "compare.baseline=",
+        "compare.difference=",
+        "compare.direction=",
+        "compare.metric=",
+    ]
+    assert bash("sweep", "sweep.direction", "=") == ["max", "min"]
+    assert bash("compare", "objective", "=", "gr") == ["grpo"]
+    assert bash("compare", "objective", "=", "grpo,g") == ["grpo,gmpo", "grpo,gpg", "grpo,gspo", "grpo,gspo_token"]
+    assert bash("train", "objective", "=", "grpo,g") == []
+    assert bash("sweep", "hydra/launcher", "=", "j") == ["joblib"]
+    assert not [word for word in bash("sweep", "") if word.startswith("compare")]
 
 
 def test_show_completes_groups_and_names(bash):

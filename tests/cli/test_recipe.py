@@ -10,6 +10,7 @@ from sspo_cli.commands.recipe import load
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import shipped
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.grid.request import read_request
 
 SHORT = """about: Two steps that need half a minute at most
 command: train
@@ -21,7 +22,11 @@ verified: {{on: 2 CPU cores, version: 0.1.0, value: 0.5}}
 
 @pytest.mark.parametrize("file", sorted(shipped("recipes").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_shipped_recipe_is_valid_and_composes(file):
-    load_config(TrainConfig, load(file).overrides)
+    recipe = load(file)
+    if recipe.command == "train":
+        load_config(TrainConfig, recipe.overrides)
+    else:
+        read_request(recipe.command, recipe.overrides, recipe.allow)
 
 
 @pytest.mark.parametrize("name", [file.stem for file in shipped("recipes").glob("paper_*.yaml")])

@@ -59,7 +59,15 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
     assert summary["eval/accuracy"]["last"] == rows[2]["eval/accuracy"]
     manifest = json.loads((smoke / "manifest.json").read_text())
     assert manifest["versions"]["torch"] == torch.__version__
-    assert set(manifest["hashes"]) == {"initial_weights", "tokenizer", "data_order", "evaluation_problems"}
+    assert set(manifest["hashes"]) == {
+        "initial_weights",
+        "tokenizer",
+        "data_order",
+        "evaluation_problems",
+        "rollout_draws",
+        "evaluation_draws",
+        "reward",
+    }
 
 
 def test_the_first_update_of_a_rollout_sees_a_ratio_of_one(smoke: Path) -> None:
@@ -218,6 +226,29 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(sspo: Sspo, tmp_path: Pat
     process.wait()
     assert sspo("train", "--resume", "outputs/train/killed").returncode == 0
     assert json.dumps(metrics(runs / "killed")) == json.dumps(metrics(runs / "whole"))
+
+
+def test_a_budget_of_tokens_ends_a_run_as_done_and_stays_reached(sspo: Sspo, tmp_path: Path) -> None:
+    words = ["train", *SMOKE, "train.steps=50", "train.max_tokens=700", "train.eval_every=40", "--folder", "mine"]
+    done = sspo(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "mine"
+    rows = metrics(folder)
+    totals = [row["tokens/total"] for row in rows[1:]]
+    assert totals[-1] >= 700 > totals[-2] and len(rows) < 20
+    assert "eval/accuracy" in rows[-1] and json.loads(done.stdout)["steps"] == rows[-1]["step"]
+    assert (folder / "STATUS").read_text() == "done\n"
+    # As if it had been killed between its last checkpoint and its STATUS: there is nothing to go on with.
+    (folder / "STATUS").write_text("running\n")
+    assert sspo("train", "--resume", "mine").returncode == 0
+    assert metrics(folder) == rows and (folder / "STATUS").read_text() == "done\n"
+
+
+def test_a_budget_of_minutes_ends_with_the_step_that_reaches_it(sspo: Sspo, tmp_path: Path) -> None:
+    done = sspo("train", *SMOKE, "train.steps=50", "train.max_minutes=1e-4", "--folder", "mine")
+    assert done.returncode == 0, done.stderr
+    rows = metrics(tmp_path / "mine")
+    assert [row["step"] for row in rows] == [0, 1] and "eval/accuracy" in rows[1]
 
 
 def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_path: Path, write: Any) -> None:

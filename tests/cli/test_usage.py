@@ -9,7 +9,9 @@ import pytest
 
 from .conftest import environment
 
-COMMANDS = ["train", "eval", "show", "selftest", "inspect", "runs", "diff", "samples", "recipe"]
+COMMANDS = [
+    "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples", "recipe",
+]  # fmt: skip
 
 
 def test_help_lists_exactly_the_commands_there_are(sspo):
@@ -20,9 +22,7 @@ def test_help_lists_exactly_the_commands_there_are(sspo):
     assert names == COMMANDS
 
 
-@pytest.mark.parametrize(
-    "command", ["train", "eval", "show", "selftest", "inspect", "runs", "diff", "samples", "recipe"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_ends_with_examples_of_it(sspo, command):
     text = sspo(command, "--help").stdout
     examples = text.split("Examples:\n")[1].strip().split("\n")

@@ -1,0 +1,202 @@
+"""What is to be done about a cell, by what is left of it; and what is refused because it is not what was asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sspo_cli.config.complete import known_keys
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.grid.run import Grid, find_left, make_room
+from sspo_cli.runs.folder import get_status, set_status
+from tests.grid.cells import finished_grid, grid_of
+
+WORDS = ("objective=grpo,sspo", "seed=0,1")
+
+
+@pytest.fixture
+def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
+    """A finished compare of four cells."""
+    monkeypatch.chdir(tmp_path)
+    return finished_grid(*WORDS)
+
+
+def todo(*words: str, grid: Grid | None = None) -> list[str]:
+    return [finding.todo for finding in find_left(grid or grid_of(*words))]
+
+
+def refusal(*words: str, grid: Grid | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        find_left(grid or grid_of(*words))
+    return raised.value.problems
+
+
+def cell(grid: Grid) -> Path:
+    """The second of the four."""
+    return grid.cells[1].folder
+
+
+def test_a_finished_grid_has_nothing_left_to_do(grid: Grid) -> None:
+    assert todo(grid=grid) == ["nothing"] * 4
+
+
+def test_a_missing_and_an_empty_cell_are_begun(grid: Grid) -> None:
+    shutil.rmtree(cell(grid))
+    shutil.rmtree(grid.cells[2].folder)
+    grid.cells[2].folder.mkdir()
+    assert todo(grid=grid) == ["nothing", "start", "start", "nothing"]
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "summary.json", "config.yaml"]
+)
+def test_a_half_deleted_cell_is_moved_aside_whole_and_redone(grid: Grid, name: str) -> None:
+    (cell(grid) / name).unlink()
+    left = {path.name for path in cell(grid).iterdir()}
+    findings = find_left(grid)
+    assert [finding.todo for finding in findings] == ["nothing", "redo", "nothing", "nothing"]
+    lines = make_room(grid, findings)
+    assert len(lines) == 1 and name in lines[0] and "aside/grpo-seed_1" in lines[0]
+    assert not cell(grid).exists()
+    assert {path.name for path in (grid.folder / "aside" / "grpo-seed_1").iterdir()} == left
+
+
+def test_what_is_moved_aside_twice_is_kept_twice(grid: Grid) -> None:
+    for number in range(2):
+        cell(grid).mkdir(exist_ok=True)
+        (cell(grid) / "metrics.jsonl").write_text(f"{number}")
+        (cell(grid) / "config.yaml").unlink(missing_ok=True)
+        make_room(grid, find_left(grid))
+    kept = [grid.folder / "aside" / name / "metrics.jsonl" for name in ("grpo-seed_1", "grpo-seed_1-2")]
+    assert [file.read_text() for file in kept] == ["0", "1"]
+
+
+@pytest.mark.parametrize("torn", ['{"step": 39}\n{"step": 4', '{"step": 0}\nnonsense\n{"step": 40}\n', ""])
+def test_a_done_cell_whose_metrics_do_not_reach_its_end_is_redone(grid: Grid, torn: str) -> None:
+    (cell(grid) / "metrics.jsonl").write_text(torn)
+    assert todo(grid=grid) == ["nothing", "redo", "nothing", "nothing"]
+
+
+def test_interrupted_and_killed_cells_go_on_and_failed_ones_begin_anew(grid: Grid) -> None:
+    for place, status in zip(grid.cells, ["interrupted", "running", "failed: out of luck", "done"], strict=True):
+        set_status(place.folder, status)
+    findings = find_left(grid)
+    assert [finding.todo for finding in findings] == ["resume", "resume", "redo", "nothing"]
+    make_room(grid, findings)
+    assert get_status(cell(grid)) == "interrupted", "nobody runs it, whatever its STATUS said"
+
+
+def test_a_stopped_cell_without_what_going_on_takes_is_redone(grid: Grid) -> None:
+    for place in grid.cells:
+        set_status(place.folder, "interrupted")
+    shutil.rmtree(grid.cells[0].folder / "checkpoints")
+    (grid.cells[1].folder / "metrics.jsonl").write_text('{"step": 0}\n')
+    (grid.cells[2].folder / "samples.jsonl").unlink()
+    assert todo(grid=grid) == ["redo", "redo", "redo", "resume"]
+
+
+def leaf_keys() -> list[str]:
+    known = known_keys(TrainConfig)
+    sections = {key.rpartition(".")[0] for key in known}
+    return [key for key in known if key not in sections and key != "choices"] + [
+        f"choices.{group}"
+        for group in ("model", "dataset", "reward", "objective", "objective/gate", "tracker", "preset")
+    ]
+
+
+def with_leaf(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """A copy of a resolved configuration in which the leaf `key` has another value, or one that it did not have."""
+    content = json.loads(json.dumps(content))
+    *sections, name = key.split(".")
+    place = content
+    for section in sections:
+        if not isinstance(place.get(section), dict):
+            place[section] = {}
+        place = place[section]
+    value = place.get(name)
+    place[name] = value + 1 if isinstance(value, int | float) and not isinstance(value, bool) else f"not {value}"
+    return content
+
+
+def test_changing_any_leaf_of_the_configuration_of_one_cell_is_refused_with_its_key(grid: Grid) -> None:
+    file = cell(grid) / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    keys = leaf_keys()
+    assert len(keys) > 70
+    for key in keys:
+        file.write_text(yaml.safe_dump(with_leaf(content, key)))
+        if key == "engine.threads":
+            assert todo(grid=grid) == ["nothing"] * 4, "how many cores a cell had does not make it another"
+            continue
+        found = refusal(grid=grid)
+        assert len(found) == 1 and found[0].startswith(f"{key}: ") and "choose another --name" in found[0], key
+
+
+def test_changed_settings_are_refused_under_the_same_name_and_get_a_folder_of_their_own_without(grid: Grid) -> None:
+    name = f"name={grid.folder.name}"
+    found = refusal(*WORDS, name, "train.steps=50", "optim.lr=3e-5")
+    assert [line.split(" in ")[0] for line in found] == ["optim.lr: 1e-05", "train.steps: 40"]
+    assert "3e-05 now" in found[0] and "50 now" in found[1]
+    assert grid_of(*WORDS, "train.steps=50").folder.name == f"{grid.folder.name}-2"
+    assert grid_of(*WORDS).folder == grid.folder
+
+
+def test_a_grid_can_grow_but_not_shrink_under_its_name(grid: Grid) -> None:
+    name = f"name={grid.folder.name}"
+    assert todo("objective=grpo,sspo,gspo", "seed=0,1,2", name).count("nothing") == 4
+    found = refusal("objective=grpo,sspo", "seed=0", name)
+    assert len(found) == 1 and "cells/grpo/seed_1, cells/sspo/seed_1" in found[0] and "can grow" in found[0]
+
+
+def test_a_grown_grid_finds_its_cells_where_they_are(grid: Grid) -> None:
+    grown = grid_of(*WORDS, f"name={grid.folder.name}", "train.eval_every=5,1", allow=("train.eval_every",))
+    places = {cell.folder.relative_to(grid.folder).as_posix() for cell in grown.cells}
+    assert {"cells/grpo/seed_0", "cells/sspo/seed_1", "cells/grpo-eval_every_1/seed_0"} <= places and len(places) == 8
+
+
+def test_a_failed_cell_may_come_back_with_other_settings(grid: Grid, tmp_path: Path) -> None:
+    """A user's objective that failed is mended, which changes its configuration; its peers stay."""
+    mine = tmp_path / "conf" / "objective" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# Mine.\ndefaults: [sspo]\ngate: {tau_pos: 3}\n")
+    words = ("objective=grpo,mine", "seed=0")
+    broken = finished_grid(*words)
+    set_status(broken.cells[1].folder, "failed: number")
+    mine.write_text("# Mine.\ndefaults: [sspo]\ngate: {tau_pos: 4}\n")
+    assert grid_of(*words).folder == broken.folder
+    assert todo(*words) == ["nothing", "redo"]
+    set_status(broken.cells[1].folder, "done")
+    assert refusal(*words, f"name={broken.folder.name}")[0].startswith("objective.gate.tau_pos: 3.0 in ")
+
+
+def test_cells_of_one_seed_that_stood_on_something_else_are_refused_by_hash(grid: Grid) -> None:
+    file = grid.cells[3].folder / "manifest.json"
+    content = json.loads(file.read_text())
+    for name in content["hashes"]:
+        changed = {"hashes": {**content["hashes"], name: "another"}}
+        file.write_text(json.dumps(changed))
+        found = refusal(grid=grid)
+        assert len(found) == 1 and found[0].startswith(f"{name}: "), found
+        assert "cells/grpo/seed_1" in found[0] and "cells/sspo/seed_1" in found[0]
+    file.write_text(json.dumps({"hashes": {}}))
+    assert len(refusal(grid=grid)) == len(content["hashes"])
+
+
+def test_a_metric_that_no_cell_has_is_told_before_anything_runs(grid: Grid) -> None:
+    found = refusal(*WORDS, "compare.metric=eval/acuracy")
+    assert found == ["eval/acuracy: no run has this metric, did you mean 'eval/accuracy'?"]
+    assert "compare.metric" not in todo(*WORDS, "compare.metric=loss", "compare.direction=min")
+
+
+def test_a_folder_that_is_no_grid_is_left_alone(grid: Grid) -> None:
+    other = grid.folder.with_name("mine")
+    other.mkdir()
+    (other / "diary.txt").write_text("dear diary")
+    found = refusal(*WORDS, "name=mine")
+    assert len(found) == 1 and "is no compare" in found[0]
