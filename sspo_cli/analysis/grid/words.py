@@ -8,7 +8,7 @@ from typing import Any
 
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS
 from sspo_cli.analysis.grid.metric import is_share, written, written_difference, written_range
-from sspo_cli.analysis.grid.power import MOST_SEEDS, seeds_needed
+from sspo_cli.analysis.grid.power import MOST_SEEDS, detectable_difference, seeds_needed
 from sspo_cli.analysis.grid.significance import smallest_p
 
 ALPHA = 0.05
@@ -22,14 +22,14 @@ def conclusions(summary: Summary) -> list[str]:
     measured = [point for point in summary["points"] if point["mean"] is not None]
     if not measured:
         return ["Nothing can be concluded: no cell is done.", *about_cells(summary)]
-    if summary["reference"] is None:
+    if summary["baseline"] is None and summary["best"] is None:
         mean = written(measured[0]["mean"], summary["metric"])
         answer = [f"{measured[0]['name']} reaches {mean}; there is nothing to compare it with."]
     elif summary["baseline"] is None:
         answer = about_best(summary, measured)
     else:
         answer = about_baseline(summary)
-    return [*answer, *about_cells(summary), *about_collapse(measured), *about_starts(summary)]
+    return [*answer, *about_cells(summary), *about_collapse(measured), *about_starts(summary), *about_allowed(summary)]
 
 
 def about_baseline(summary: Summary) -> list[str]:
@@ -127,7 +127,8 @@ def seeds_sentence(item: Item, metric: str, worth_seeing: float | None) -> str:
         return f"no number of seeds shows {size} on so few problems, so raise eval.problems"
     if needed <= have:
         return f"{count(have, 'seed')} show {size} four times in five, so it is probably smaller"
-    return f"about {needed} seeds would be needed to see {size}"
+    seen = written_difference(detectable_difference(have, deviation, floor=item["problem_error"]), metric)
+    return f"about {needed} seeds would be needed to see {size} ({have} see {seen} or more)"
 
 
 def about_few_seeds(untested: Sequence[Item], summary: Summary) -> list[str]:
@@ -171,7 +172,7 @@ def about_any_difference(summary: Summary) -> list[str]:
 def about_best(summary: Summary, measured: Sequence[Item]) -> list[str]:
     """The best point, what can be told from it, and why its own figure flatters."""
     metric = summary["metric"]
-    best = next(point for point in measured if point["name"] == summary["reference"])
+    best = next(point for point in measured if point["name"] == summary["best"])
     if all(point["mean"] == best["mean"] for point in measured):
         return [f"All {len(measured)} points end at the same {metric}, {written(best['mean'], metric)}."]
     interval = "" if best["low"] is None else f", 95 % interval {written_range(best['low'], best['high'], metric)}"
@@ -246,6 +247,12 @@ def about_starts(summary: Summary) -> list[str]:
     if not summary["unequal"]:
         return []
     return [f"Within a seed the runs do not share the {listed(summary['unequal'])}: differences may come from there."]
+
+
+def about_allowed(summary: Summary) -> list[str]:
+    if not summary["allowed"]:
+        return []
+    return [f"The cells were allowed to differ in {listed(summary['allowed'])}: differences may come from there."]
 
 
 def bare(value: float, metric: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_two_keys_are_ranked_mapped_and_the_best_is_a_command(tmp_path: Path) ->
         ["10", "0.0001", "2", "37.5"],
         ["2", "1e-05", "2", "25.0"],
     ]
-    assert summary["reference"] == "tau_pos=10, lr=1e-05"
+    assert summary["best"] == "tau_pos=10, lr=1e-05"
     assert summary["best_command"] == f"sspo train {TAU}=10 {LR}=1e-05 preset=smoke"
     assert summary["best_command"] in (grid / "report.html").read_text()
     assert set(texts(grid / "plots/heat_map.svg")) >= {"75.0", "50.0", "37.5", "25.0", LR, TAU}
@@ -122,6 +123,21 @@ def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> Non
         line.startswith("Each objective against grpo at the same setting, 4 pairs: ") for line in summary["words"]
     )
     assert all(item["p"] == 0.25 and item["p_holm"] == 1.0 for place, item in found.items() if place != (1, 0))
+
+
+def test_a_compare_that_may_differ_in_more_pairs_objectives_at_the_same_setting(tmp_path: Path) -> None:
+    axes = {"objective": ["grpo", "sspo"], LR: [1e-5, 1e-4], "seed": [0, 1, 2]}
+    score = {("grpo", 1e-5): 0.25, ("grpo", 1e-4): 0.5, ("sspo", 1e-5): 0.5, ("sspo", 1e-4): 0.625}
+    grid = make_grid(tmp_path / "g", axes, lambda point, seed: flat(score[point["objective"], point[LR]]))
+    content = json.loads((grid / "grid.json").read_text())
+    (grid / "grid.json").write_text(json.dumps(content | {"allowed": [LR]}))
+    summary = read_results(grid)[2]
+    assert [(item["name"], item["against"], item["difference"]) for item in summary["comparisons"]] == [
+        ("sspo, lr=1e-05", "grpo, lr=1e-05", 0.25),
+        ("sspo, lr=0.0001", "grpo, lr=0.0001", 0.125),
+    ]
+    assert summary["contrasts"] == []
+    assert summary["words"][-1].startswith("The cells were allowed to differ in optim.lr")
 
 
 def test_datasets_as_an_axis_give_the_iqm(tmp_path: Path) -> None:
