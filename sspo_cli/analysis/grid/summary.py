@@ -19,6 +19,7 @@ from sspo_cli.analysis.grid.intervals import (
 )
 from sspo_cli.analysis.grid.metric import WORTH_SEEING, finite_mean, is_share, last_value, table_of
 from sspo_cli.analysis.grid.provenance import unequal_starts
+from sspo_cli.analysis.grid.study import changes
 
 TASK = "dataset"
 AVERAGED = ("best", "area", "drawdown", "entropy", "weight_variance", "effective_ratio", "length", "tokens")
@@ -46,6 +47,7 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
         ],
         "comparisons": compare(grid, best),
         "contrasts": contrasts(grid),
+        "off_policy": changes(grid),
         "over_tasks": over_tasks(grid),
         "best_command": best_command(grid, best),
         "any_difference_p": any_difference(grid),

@@ -178,6 +178,7 @@ def about_best(summary: Summary, measured: Sequence[Item]) -> list[str]:
     interval = "" if best["low"] is None else f", 95 % interval {written_range(best['low'], best['high'], metric)}"
     seeds = count(len(best["seeds"]), "seed")
     return [
+        *about_study(summary),
         f"Best of {count(len(measured), 'point')}: {best['name']} with {metric} {written(best['mean'], metric)}"
         f" (mean of {seeds}{interval}).",
         *about_rest(summary),
@@ -187,19 +188,45 @@ def about_best(summary: Summary, measured: Sequence[Item]) -> list[str]:
     ]
 
 
+def about_study(summary: Summary) -> list[str]:
+    """Of an off-policy study: what each objective loses from the nearest to the farthest place, the steadiest first."""
+    sign = 1 if summary["direction"] == "max" else -1
+    sentences = []
+    for axis, words in (("updates", "updates per rollout"), ("staleness", "rollouts between sampling and learning")):
+        known = [item for item in summary["off_policy"] if item["axis"] == axis and item["difference"] is not None]
+        known.sort(key=lambda item: -sign * item["difference"])
+        if known:
+            ends = f"From {known[0]['from']} to {known[0]['to']} {words}"
+            moved = listed([f"{item['objective']} by {moved_by(item, summary['metric'])}" for item in known])
+            sentences.append(f"{ends}, {summary['metric']} changes: {moved}.")
+    return sentences
+
+
+def moved_by(item: Item, metric: str) -> str:
+    interval = "" if item["low"] is None else f" ({bare(item['low'], metric)} to {bare(item['high'], metric)})"
+    return f"{written_difference(item['difference'], metric, '+')}{interval}"
+
+
 def about_rest(summary: Summary) -> list[str]:
     """How many of the other points are told apart from the best."""
     tested = [item for item in summary["comparisons"] if item["doubt"] is not None]
     if not tested:
         return [f"Under {FEWEST_SEEDS} seeds nothing tells the points apart; the order may be chance."]
-    names: dict[str, list[str]] = {"told": [], "alone": [], "open": []}
-    for item in tested:
-        names[outcome(item)].append(item["name"])
-    corrected = f" after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
-    parts = [f"{some(names['told'])} behind it{corrected}"] if names["told"] else []
-    parts += [f"{some(names['alone'])} behind it by their own interval alone, not{corrected}"] if names["alone"] else []
-    parts += [f"{some(names['open'])} not separable from it"] if names["open"] else []
-    return [f"Of {count(len(tested), 'other')}: {'; '.join(parts)}."]
+    corrected = f", after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
+    return [f"Of {count(len(tested), 'other')}{corrected}: {'; '.join(sides(tested, summary))}."]
+
+
+def sides(tested: Sequence[Item], summary: Summary) -> list[str]:
+    """How many are ahead, behind, either by the interval alone, or not separable, and which if they are few."""
+    found: dict[str, list[str]] = {}
+    for place, words in (("told", ""), ("alone", " by the interval alone")):
+        for item in tested:
+            if outcome(item) == place:
+                side = "ahead" if is_ahead(item, summary) else "behind"
+                found.setdefault(side + words, []).append(item["name"])
+    still_open = sum(outcome(item) == "open" for item in tested)
+    parts = [f"{some(names)} {side}" for side, names in found.items()]
+    return parts + ([f"{still_open} not separable"] if still_open else [])
 
 
 def about_contrasts(summary: Summary) -> list[str]:
@@ -207,20 +234,16 @@ def about_contrasts(summary: Summary) -> list[str]:
     tested = [item for item in summary["contrasts"] if item["doubt"] is not None]
     if not tested:
         return []
-    told = [item for item in tested if outcome(item) == "told"]
-    ahead = [item["name"] for item in told if is_ahead(item, summary)]
-    behind = [item["name"] for item in told if not is_ahead(item, summary)]
-    parts = [f"{some(ahead)} ahead"] if ahead else []
-    parts += [f"{some(behind)} behind"] if behind else []
-    parts += [f"{len(tested) - len(told)} not separable"] if len(told) < len(tested) else []
-    against = tested[0]["against"].split(", ")[0]
-    return [f"Each objective against {against} at the same setting, {count(len(tested), 'pair')}: {'; '.join(parts)}."]
+    against, pairs = tested[0]["against"].split(", ")[0], count(len(tested), "pair")
+    return [
+        f"Each objective against {against} at the same setting, {pairs} with a correction of their own:"
+        f" {'; '.join(sides(tested, summary))}."
+    ]
 
 
 def some(names: Sequence[str]) -> str:
-    """How many, and which if they are few, with their verb."""
-    which = f" ({'; '.join(names)})" if len(names) <= MANY else ""
-    return f"{len(names)}{which} {verb(names)}"
+    """How many, and which if they are few."""
+    return f"{len(names)} ({'; '.join(names)})" if len(names) <= MANY else str(len(names))
 
 
 def about_cells(summary: Summary) -> list[str]:

@@ -14,7 +14,8 @@ from sspo_cli.analysis.grid import read_results, write_results
 from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.figures.drawing import inside, spread
 from sspo_cli.analysis.grid.figures.landscape import plot_landscape
-from sspo_cli.analysis.grid.figures.offpolicy import places, plot_offpolicy
+from sspo_cli.analysis.grid.figures.offpolicy import plot_offpolicy
+from sspo_cli.analysis.grid.study import places
 from sspo_cli.analysis.grid.tables import results_table
 from tests.analysis.grid.folders import make_grid
 
@@ -112,6 +113,21 @@ def test_the_off_policy_study_has_a_line_for_every_objective(tmp_path: Path) -> 
     assert "Difference from grpo" in texts(file)
 
 
+def test_what_each_objective_loses_off_policy_comes_first(tmp_path: Path) -> None:
+    _, summary = study(tmp_path)
+    lost = {(item["axis"], item["objective"]): round(48 * item["difference"]) for item in summary["off_policy"]}
+    assert lost == {
+        ("updates", "sspo"): -2,
+        ("updates", "grpo"): -8,
+        ("staleness", "sspo"): 0,
+        ("staleness", "grpo"): -2,
+    }
+    first, second = summary["words"][:2]
+    assert first.startswith("From 1 to 4 updates per rollout, eval/accuracy changes: sspo by -4.2 points (")
+    assert " and grpo by -16.7 points (" in first
+    assert second.startswith("From 0 to 2 rollouts between sampling and learning")
+
+
 def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> None:
     _, summary = study(tmp_path)
     found = {(item["point"][UPDATES], item["point"][STALENESS]): item for item in summary["contrasts"]}
@@ -120,7 +136,7 @@ def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> Non
         (1, 0): 0, (1, 2): 2, (4, 0): 6, (4, 2): 8,
     }  # fmt: skip
     assert any(
-        line.startswith("Each objective against grpo at the same setting, 4 pairs: ") for line in summary["words"]
+        line.startswith("Each objective against grpo at the same setting, 4 pairs ") for line in summary["words"]
     )
     assert all(item["p"] == 0.25 and item["p_holm"] == 1.0 for place, item in found.items() if place != (1, 0))
 
