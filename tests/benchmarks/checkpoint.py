@@ -22,6 +22,7 @@ from tests.benchmarks.workload import SEED, Workload
 PAD, EOS = "<pad>", "<eos>"
 STOP = 1
 PROMPTS_TRIED = 32
+OLD_LOGP = -12.0
 CHARACTERS = string.ascii_letters + string.digits
 # The first entry of every embedding, the same for all tokens: what the output layer can tell all tokens' logits by.
 CONSTANT = 1.0
@@ -113,3 +114,9 @@ def set_mean_response(model: LlamaForCausalLM, workload: Workload, share: float)
 def others_logsumexp(logits_TV: Tensor) -> Tensor:
     logits_TV[:, STOP] = -torch.inf
     return logits_TV.logsumexp(1)
+
+
+def random_ids(workload: Workload, tokens: int) -> Tensor:
+    """One sequence of random tokens for every response, [B, L]; none pads or stops."""
+    generator = torch.Generator().manual_seed(SEED)
+    return torch.randint(2, workload.vocabulary, (workload.responses, tokens), generator=generator)

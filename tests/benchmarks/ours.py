@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from sspo_cli.engine.update import make_updater
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
 from tests.benchmarks.arithmetic import need_of
+from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
 from tests.benchmarks.workload import SEED, Workload, work_of
 
 REWARD = Path(__file__).with_name("reward.py")
@@ -116,20 +116,19 @@ def learned_from() -> Iterator[list[Trajectory]]:
 
 
 def measure_update(workload: Workload, folder: Path, threads: int, tokens: int) -> list[dict[str, Any]]:
-    """One update of `workload.responses` sequences of `tokens` tokens, prompts included, of random token ids."""
+    """Two updates on sequences of `tokens` random tokens, prompts included, one for every response."""
     config = configure(workload, folder, threads, SEED)
     parts = load_parts(config)
     updater = make_updater(parts.policy, config)
-    generator = torch.Generator().manual_seed(SEED)
     S = workload.prompt_length[0]
-    ids_BL = torch.randint(2, workload.vocabulary, (workload.responses, tokens), generator=generator)
+    old_logp_T = torch.full((tokens - S,), OLD_LOGP)
     trajectories = [
-        Trajectory(ids[:S].tolist(), ids[S:].tolist(), torch.full((tokens - S,), -12.0), advantage=(-1.0) ** place)
-        for place, ids in enumerate(ids_BL)
+        Trajectory(ids[:S], ids[S:], old_logp_T, advantage=(-1.0) ** place)
+        for place, ids in enumerate(random_ids(workload, tokens).tolist())
     ]
-    begun = time.perf_counter()
-    updater.update(trajectories, workload.learning_rate)
-    first_s = time.perf_counter() - begun
-    begun = time.perf_counter()
-    updater.update(trajectories, workload.learning_rate)
-    return [{"update_s": statistics.median([first_s, time.perf_counter() - begun]), "tokens": ids_BL.numel()}]
+    rows = []
+    for _ in range(2):
+        begun = time.perf_counter()
+        updater.update(trajectories, workload.learning_rate)
+        rows.append({"update_s": time.perf_counter() - begun, "tokens": tokens * workload.responses})
+    return rows

@@ -10,7 +10,8 @@ from tests.benchmarks.workload import EMBEDDED, SIZES, Workload
 
 TABLES = ("peers", "memory", "limit", "growth", "overhead")
 
-# Large vocabulary, short and wide: what the [B, T, V] tensor would cost dominates. Sequences of 512 tokens.
+# Short and wide: what a [B, T, V] tensor would take dominates.
+SEQUENCE = 512
 LARGE_VOCABULARY = Workload(
     hidden=64,
     intermediate=256,
@@ -19,7 +20,7 @@ LARGE_VOCABULARY = Workload(
     vocabulary=151_936,
     prompts=1,
     prompt_length=(16, 16),
-    max_response_length=496,
+    max_response_length=SEQUENCE - 16,
     mean_response_share=None,
     updates=1,
 )
@@ -70,9 +71,16 @@ def peers(repetitions: int, steps: int) -> Iterator[Job]:
 
 
 def memory(repetitions: int, steps: int) -> Iterator[Job]:
-    for _ in range(min(3, repetitions)):
-        for side, module in (("sspo", "ours"), ("trl", "trl_side")):
-            yield Job("memory", side, f"{module}.measure_update", LARGE_VOCABULARY, 25, {"tokens": 512})
+    """As each comes, TRL with the whole update in one pass as in the comparison; and one sequence at a time in both."""
+    asked = {"tokens": SEQUENCE}
+    one_by_one = replace(LARGE_VOCABULARY, tokens_per_microbatch=SEQUENCE)
+    for _ in range(min(2, repetitions)):
+        yield Job("memory", "sspo", "ours.measure_update", LARGE_VOCABULARY, 25, asked)
+        yield Job("memory", "trl", "trl_side.measure_update", LARGE_VOCABULARY, 30, {**asked, "microbatches": 1})
+        yield Job("memory", "sspo, one by one", "ours.measure_update", one_by_one, 25, asked)
+        yield Job(
+            "memory", "trl, one by one", "trl_side.measure_update", LARGE_VOCABULARY, 30, {**asked, "microbatches": 8}
+        )
 
 
 def limit(repetitions: int, steps: int) -> Iterator[Job]:

@@ -30,6 +30,7 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
+from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
 from tests.benchmarks.reward import score
 from tests.benchmarks.workload import SEED, Workload, work_of
 
@@ -39,23 +40,27 @@ from trl import GRPOConfig, GRPOTrainer
 
 
 class Clock:
-    """Seconds by name since the last reset; a nested call of the same name counts once."""
+    """Seconds by name; what calls itself counts once."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self.running: set[str] = set()
+        self.begun: dict[str, float] = {}
+
+    def start(self, name: str) -> None:
+        self.begun[name] = time.perf_counter()
+
+    def stop(self, name: str) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - self.begun.pop(name)
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            if name in self.running:
+            if name in self.begun:
                 return function(*args, **kwargs)
-            self.running.add(name)
-            begun = time.perf_counter()
+            self.start(name)
             try:
                 return function(*args, **kwargs)
             finally:
-                self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
-                self.running.discard(name)
+                self.stop(name)
 
         return call
 
@@ -78,7 +83,8 @@ class Timed(GRPOTrainer):  # type: ignore[misc]
 
     def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
         optimizer = super().create_optimizer(*args, **kwargs)
-        optimizer.step = self.clock.timed("optimizer", optimizer.step)
+        optimizer.register_step_pre_hook(lambda *_: self.clock.start("optimizer"))
+        optimizer.register_step_post_hook(lambda *_: self.clock.stop("optimizer"))
         return optimizer
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
@@ -89,7 +95,7 @@ class Timed(GRPOTrainer):  # type: ignore[misc]
         prompt_ids = [ids[mask.bool()] for ids, mask in zip(output["prompt_ids"], output["prompt_mask"], strict=True)]
         self.rows.append(
             {
-                "updates": self.args.steps_per_generation,
+                "updates": self.args.steps_per_generation // self.args.gradient_accumulation_steps,
                 **work_of([ids.tolist() for ids in prompt_ids], mask_BT.sum(1).tolist()),
             }
         )
@@ -126,9 +132,17 @@ class CloseLast(TrainerCallback):  # type: ignore[misc]
             self.trainer.close_step()
 
 
-def build(workload: Workload, folder: Path, threads: int, steps: int, cache: str | None, seed: int = SEED) -> Timed:
+def build(
+    workload: Workload,
+    folder: Path,
+    threads: int,
+    steps: int = 1,
+    cache: str | None = None,
+    seed: int = SEED,
+    microbatches: int = 1,
+) -> Timed:
+    """A trainer for `steps` rollout steps whose updates are cut into `microbatches`."""
     torch.set_num_threads(threads)
-    per_update = workload.responses // workload.updates
     arguments = GRPOConfig(
         output_dir=str(folder / "trl"),  # never written to
         loss_type="sapo",
@@ -137,9 +151,9 @@ def build(workload: Workload, folder: Path, threads: int, steps: int, cache: str
         use_cpu=True,
         bf16=False,
         gradient_checkpointing=False,
-        per_device_train_batch_size=per_update,
-        gradient_accumulation_steps=1,
-        steps_per_generation=workload.updates,
+        per_device_train_batch_size=workload.responses // workload.updates // microbatches,
+        gradient_accumulation_steps=microbatches,
+        steps_per_generation=workload.updates * microbatches,
         num_generations=workload.samples_per_prompt,
         max_completion_length=workload.max_response_length,
         cache_implementation=cache,
@@ -176,39 +190,41 @@ def build(workload: Workload, folder: Path, threads: int, steps: int, cache: str
 
 
 def measure(
-    workload: Workload, folder: Path, threads: int, steps: int, cache: str | None, seed: int
+    workload: Workload, folder: Path, threads: int, steps: int, cache: str | None, seed: int, microbatches: int = 1
 ) -> list[dict[str, Any]]:
     """One row per rollout step, after one that warms up, as `ours.measure` gives them."""
-    trainer = build(workload, folder, threads, steps + 1, cache, seed)
+    trainer = build(workload, folder, threads, steps + 1, cache, seed, microbatches)
     trainer.train()
     return trainer.rows[1:]
 
 
-def measure_update(workload: Workload, folder: Path, threads: int, tokens: int) -> list[dict[str, Any]]:
-    """One update as `ours.measure_update` makes it, by TRL's own training step and optimizer."""
-    trainer = build(workload, folder, threads, 1, None)
+def measure_update(
+    workload: Workload, folder: Path, threads: int, tokens: int, microbatches: int
+) -> list[dict[str, Any]]:
+    """Two updates as `ours.measure_update` makes them, by TRL's own loss and optimizer."""
+    trainer = build(workload, folder, threads, microbatches=microbatches)
     trainer.model.train()
-    trainer.current_gradient_accumulation_steps = 1
-    trainer.create_optimizer_and_scheduler(1)
-    generator = torch.Generator().manual_seed(SEED)
-    S = workload.prompt_length[0]
-    ids_BL = torch.randint(2, workload.vocabulary, (workload.responses, tokens), generator=generator)
+    trainer.current_gradient_accumulation_steps = microbatches
+    trainer.create_optimizer_and_scheduler(2)
+    S, size = workload.prompt_length[0], workload.responses // microbatches
+    ids_BL = random_ids(workload, tokens)
     ones_BL = torch.ones_like(ids_BL)
-    inputs = {
+    whole = {
         "prompt_ids": ids_BL[:, :S],
         "prompt_mask": ones_BL[:, :S],
         "completion_ids": ids_BL[:, S:],
         "completion_mask": ones_BL[:, S:],
         "advantages": torch.tensor([(-1.0) ** place for place in range(workload.responses)]),
-        "old_per_token_logps": torch.full((workload.responses, tokens - S), -12.0),
-        "num_items_in_batch": torch.tensor(ones_BL[:, S:].sum()),
+        "old_per_token_logps": torch.full((workload.responses, tokens - S), OLD_LOGP),
     }
-    seconds = []
+    rows = []
     for _ in range(2):
         begun = time.perf_counter()
-        trainer.compute_loss(trainer.model, inputs).backward()
+        for first in range(0, workload.responses, size):
+            part = {name: values[first : first + size] for name, values in whole.items()}
+            trainer.compute_loss(trainer.model, part).backward()
         torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), 1.0)
         trainer.optimizer.step()
         trainer.optimizer.zero_grad()
-        seconds.append(time.perf_counter() - begun)
-    return [{"update_s": sum(seconds) / 2, "tokens": ids_BL.numel()}]
+        rows.append({"update_s": time.perf_counter() - begun, "tokens": ids_BL.numel()})
+    return rows
