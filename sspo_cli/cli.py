@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,18 @@ def eval_words(incomplete: str) -> list[str]:
     from sspo_cli.config.complete import override_words
 
     return override_words("eval", incomplete)
+
+
+def compare_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.complete import override_words
+
+    return override_words("compare", incomplete)
+
+
+def sweep_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.complete import override_words
+
+    return override_words("sweep", incomplete)
 
 
 def group_words(incomplete: str) -> list[str]:
@@ -57,6 +70,15 @@ def recipe_words(incomplete: str) -> list[str]:
     return [name for name in recipe_files() if name.startswith(incomplete)]
 
 
+def run_words(incomplete: str) -> list[str]:
+    """Run folders: those in outputs, or in the folder that is being typed."""
+    from sspo_cli.runs.find import find_runs
+
+    typed = Path(incomplete)
+    root = Path("outputs") if "outputs".startswith(incomplete) or typed.parts[0] == "outputs" else typed.parent
+    return [str(folder) for folder in find_runs(root) if str(folder).startswith(incomplete)]
+
+
 TrainWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Settings to change; see `sspo show`.", autocompletion=train_words),
@@ -65,14 +87,40 @@ EvalWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Settings to change; see `sspo show`.", autocompletion=eval_words),
 ]
+CompareWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE,...", help="Objectives, seeds, and settings of all cells.", autocompletion=compare_words
+    ),
+]
+SweepWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE,...", help="Axes, several values each, and settings.", autocompletion=sweep_words
+    ),
+]
+RunFolder = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run folder; see `sspo runs`.", autocompletion=run_words)
+]
 RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recipe list`.", autocompletion=recipe_words)]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
 ]
+GridDryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+
+
+class Direction(StrEnum):
+    """Which end of a metric is better."""
+
+    max = "max"
+    min = "min"
+
 
 app = typer.Typer(
     name="sspo",
@@ -133,6 +181,7 @@ def help_without_command(ctx: typer.Context) -> None:
         "sspo train objective=grpo dataset=jsonl dataset.path=problems.jsonl --dry-run",
         "sspo train --config outputs/train/sspo-addition-s0/config.yaml --name again",
         "sspo train --resume outputs/train/sspo-addition-s0",
+        "sspo train --profile train.steps=2",
     )
 )
 def train(
@@ -143,20 +192,96 @@ def train(
         Path | None, typer.Option("--config", metavar="FILE", help="Start from a run's config.yaml.")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Continue the interrupted run in this folder.")
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Continue the interrupted run in this folder.", autocompletion=run_words
+        ),
+    ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Profile the first evaluated step after one of warm-up: its phases and ops."),
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="FOLDER", help="Write the run into this new or empty folder.")
     ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
     multirun: Annotated[bool, typer.Option("--multirun", "-m", hidden=True)] = False,
 ) -> int:
     """Train a model with one objective and write a run folder."""
     if multirun:
-        raise ConfigError(["--multirun: sspo train runs one configuration; call it once for each"])
+        raise ConfigError(["--multirun: sspo train runs one configuration; a grid runs with `sspo sweep`"])
     from sspo_cli.commands import train as command
 
     words = with_options(overrides, name, seed)
-    return command.run(words, config=config, resume=resume, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    return command.run(
+        words,
+        config=config,
+        resume=resume,
+        profile=profile,
+        dry_run=dry_run,
+        quiet=quiet,
+        as_json=as_json,
+        folder=folder,
+        parent=parent,
+    )
+
+
+@app.command(
+    epilog=examples(
+        "sspo compare",
+        "sspo compare objective=grpo,sspo seed=0,1 --dry-run",
+        "sspo compare objective=grpo,gspo,sspo seed=0,1,2,3,4 dataset=addition_hard batch.epochs=2 --name harder",
+        "sspo compare objective=grpo,sspo train.steps=1000 train.max_minutes=10",
+        "sspo compare objective=grpo,sspo hydra/launcher=submitit_slurm hydra.launcher.partition=gpu",
+    )
+)
+def compare(
+    overrides: CompareWords = None,
+    name: Name = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="KEY", help="Let cells differ in this key too; can be repeated."),
+    ] = None,
+    dry_run: GridDryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Compare objectives under identical conditions, over seeds.
+
+    Each objective is trained with each seed, a run of its own in its own process. Cells may differ in objective and
+    seed only. The same command again runs what is missing, goes on with what was interrupted, and adds new seeds.
+    """
+    from sspo_cli.commands import compare as command
+
+    words = with_options(overrides, name, None)
+    return command.run(words, allowed=allow or [], dry_run=dry_run, quiet=quiet, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo sweep objective=sspo objective.gate.tau_pos=2,5,10 seed=0,1",
+        "sspo sweep 'objective.gate.tau_pos=range(2,11,4)' optim.lr=1e-5,3e-5 --dry-run",
+        "sspo sweep 'objective/gate=glob(log_*)' seed=0,1,2 hydra/launcher=joblib hydra.launcher.n_jobs=4",
+    )
+)
+def sweep(
+    overrides: SweepWords = None,
+    name: Name = None,
+    dry_run: GridDryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Try every combination of several values of settings.
+
+    The grammar of lists is Hydra's: a,b, range(start,stop,step), choice(a,b) and glob(pattern). Each combination is
+    trained with each seed, a run of its own in its own process. The same command again runs what is missing.
+    """
+    from sspo_cli.commands import sweep as command
+
+    return command.run(with_options(overrides, name, None), dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 @app.command(
@@ -168,7 +293,10 @@ def train(
     ),
 )
 def evaluate(
-    target: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.", autocompletion=run_words),
+    ],
     overrides: EvalWords = None,
     name: Name = None,
     seed: Seed = None,
@@ -282,6 +410,146 @@ def inspect(
     from sspo_cli.commands import inspect as command
 
     return command.run(list(words or []), updates=updates, rollouts=rollouts, quiet=quiet, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo report outputs/compare/grpo-sspo-addition",
+        "sspo report outputs/train/sspo-addition-s0",
+        "sspo report outputs/train/*-addition-s? --baseline grpo --name all_runs",
+        "sspo report outputs/sweep/updates outputs/sweep/staleness --metric reward/mean",
+    )
+)
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders and grid folders.")],
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", metavar="METRIC", help="Any metric of metrics.jsonl; its last value counts."),
+    ] = None,
+    direction: Annotated[
+        Direction | None, typer.Option("--direction", help="Which end of the metric is better.", show_default=False)
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="OBJECTIVE", help="What the others are compared with.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the folder in outputs/report.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> int:
+    """Build the report of a run or a grid anew, or one of several.
+
+    One grid or run is reported in its own folder. Several, or one with other wishes, are reported together in
+    outputs/report: the keys in which they differ become the axes, their seeds the replicates.
+    """
+    from sspo_cli.commands import report as command
+
+    return command.run(
+        folders,
+        metric=metric,
+        direction=direction.value if direction else None,
+        baseline=baseline,
+        name=name,
+        quiet=quiet,
+        as_json=as_json,
+    )
+
+
+@app.command(
+    epilog=examples(
+        "sspo runs",
+        "sspo runs --where objective=sspo,grpo --where 'eval/accuracy>0.5' --sort -eval/accuracy",
+        "sspo runs outputs/compare --where status=failed",
+        "sspo runs --where 'age<24' --sort optim.lr --json",
+    )
+)
+def runs(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Where to look.", show_default="outputs")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="KEY=VALUE",
+            help="Only runs with this status, choice, setting or last value of a metric; also !=, <, <=, >, >=, and"
+            " KEY=A,B for either. May be repeated.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="KEY", help="Sort by KEY; by -KEY from the highest.", show_default="age"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The first N only.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List runs: what they are, how far they got, what they reached.
+
+    Cells of compares and sweeps are runs too. Besides settings and metrics, runs have: folder, kind (train or eval),
+    status, step, steps, minutes and age (hours since they were last written to).
+    """
+    from sspo_cli.commands import runs as command
+
+    return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo diff outputs/train/sspo-addition-s0 outputs/train/grpo-addition-s0",
+        "sspo diff outputs/train/sspo-addition-s0/config.yaml other.yaml --json",
+    )
+)
+def diff(
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A run folder, or a config.yaml file.", autocompletion=run_words)
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other.", autocompletion=run_words)],
+    as_json: Json = False,
+) -> int:
+    """Show what sets two runs apart.
+
+    Settings, versions and content hashes, where they differ; then the metrics of both, with what B has more than A.
+    """
+    from sspo_cli.commands import diff as command
+
+    return command.run(a, b, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "sspo samples outputs/train/sspo-addition-s0",
+        "sspo samples outputs/train/sspo-addition-s0 --worst --limit 10",
+        "sspo samples outputs/train/sspo-addition-s0 --step 5 --prompt 3",
+        "sspo samples outputs/train/sspo-addition-s0 --with outputs/train/grpo-addition-s0 --worst",
+    )
+)
+def samples(
+    run: RunFolder,
+    worst: Annotated[bool, typer.Option("--worst", help="Lowest rewards first; with --with, most lost first.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Highest rewards first; with --with, most won first.")] = False,
+    step: Annotated[
+        int | None, typer.Option("--step", min=0, metavar="N", help="Of step N.", show_default="the latest")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", metavar="K", help="Of prompt number K; or of prompts with this text, at any step."),
+    ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option("--with", metavar="RUN2", help="Another run's beside them.", autocompletion=run_words),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The first N only.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Read a run's responses, with reward, advantage and length.
+
+    Shows what the run learned from at a step, or held-out responses where that is all there is. Beside another run,
+    the same samples of the same held-out problems are shown; if there are none, of the same training problems.
+    """
+    from sspo_cli.commands import samples as command
+
+    return command.run(
+        run, worst=worst, best=best, step=step, prompt=prompt, beside=beside, limit=limit, as_json=as_json
+    )
 
 
 @recipes.command("list")

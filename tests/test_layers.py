@@ -71,6 +71,19 @@ def test_config_runs_and_analysis_lead_to_no_torch_and_no_transformers(name: str
     assert not heavy, f"{name} leads to {sorted(heavy)}"
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "analysis"])
+def test_analysis_reads_what_runs_left_and_runs_nothing(name: str) -> None:
+    allowed = ("sspo_cli.analysis", "sspo_cli.config", "sspo_cli.runs", "sspo_cli.evaluation.statistics")
+    ours = {found for found in imports(MODULES[name]) if is_under(found, "sspo_cli")}
+    other = {found for found in ours if not any(is_under(found, root) for root in allowed)}
+    assert not other, f"{name} imports {sorted(other)}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if is_under(name, "sspo_cli.analysis.grid")])
+def test_drawing_a_grid_needs_no_window(name: str) -> None:
+    assert "matplotlib.pyplot" not in reachable(name)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_only_the_cli_imports_commands(name: str) -> None:
     if name != "sspo_cli.cli" and room(name) != "commands":

@@ -9,12 +9,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
+from sspo_cli.analysis.canvas import new_figure, save
 from sspo_cli.analysis.style import BLUE, GREEN, GREY, GRID, INK, ORANGE, PURPLE, SMALL, STYLE, VERMILION
 
 CELL_INCHES, LINE_INCHES = 0.36, 0.24
@@ -34,10 +33,7 @@ def plot_inspection(folder: Path, result: Mapping[str, Any]) -> list[Path]:
             "cosine": draw_cosines(result, [names[i] for i in order], order),
             "gradients": draw_bars(result, [names[i] for i in order]),
         }
-        (folder / "plots").mkdir(exist_ok=True)
-        for name, figure in drawn.items():
-            figure.savefig(folder / "plots" / f"{name}.svg", metadata={"Date": None, "Title": f"sspo inspect: {name}"})
-    return [folder / "plots" / f"{name}.svg" for name in drawn]
+    return [save(figure, folder / "plots" / f"{name}.svg", f"sspo inspect: {name}") for name, figure in drawn.items()]
 
 
 def similarity_order(cosine: NDArray[np.float64]) -> list[int]:
@@ -50,13 +46,6 @@ def similarity_order(cosine: NDArray[np.float64]) -> list[int]:
     angle = np.arctan2(second * np.sign(first.sum() or 1), first * np.sign(first.sum() or 1))
     # Rounded, so that objectives with one gradient keep their order whatever the last digit says.
     return [int(i) for i in np.argsort(np.round(angle, 6), kind="stable")]
-
-
-def new_figure(width: float, height: float) -> Figure:
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.06, hspace=0.06)
-    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
-    FigureCanvasSVG(figure)
-    return figure
 
 
 def draw_cosines(result: Mapping[str, Any], names: Sequence[str], order: Sequence[int]) -> Figure:

@@ -10,14 +10,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from sspo_cli.analysis.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
 from sspo_cli.analysis.charts import CHARTS, Chart, Panel
-from sspo_cli.analysis.style import GREY, GRID, ROUND_STEPS, SMALL, STYLE
+from sspo_cli.analysis.style import SMALL, STYLE
 from sspo_cli.runs import jsonl
 
 PANEL_INCHES = (4.3, 3.0)
@@ -41,10 +39,7 @@ def plot_run(folder: Path) -> list[Path]:
             figure = draw(chart, rows)
             if figure is None:
                 continue
-            path = folder / "plots" / f"{chart.name}.svg"
-            path.parent.mkdir(exist_ok=True)
-            figure.savefig(path, metadata={"Date": None, "Title": chart.title})
-            written.append(path)
+            written.append(save(figure, folder / "plots" / f"{chart.name}.svg", chart.title))
     return written
 
 
@@ -55,12 +50,7 @@ def draw(chart: Chart, rows: Sequence[Mapping[str, Any]]) -> Figure | None:
         return None
     across = 2 if len(panels) in (2, 4) else min(len(panels), 3)
     down = math.ceil(len(panels) / across)
-    figure = Figure(
-        figsize=(PANEL_INCHES[0] * across, PANEL_INCHES[1] * down),
-        layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.06),
-        facecolor="white",
-    )
-    FigureCanvasSVG(figure)
+    figure = new_figure(PANEL_INCHES[0] * across, PANEL_INCHES[1] * down)
     for place, panel in enumerate(panels, start=1):
         draw_panel(figure.add_subplot(down, across, place), panel, rows)
     return figure
@@ -70,7 +60,8 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
     value = column(rows, panel.key) * panel.scale
     known = np.isfinite(value)
     step, value = column(rows, "step")[known], value[known]
-    draw_reference(axes, panel)
+    if panel.reference is not None:
+        draw_reference(axes, *panel.reference)
     draw_band(axes, panel, rows, known)
     unit = panel.unit
     many = len(value) > MANY_POINTS
@@ -86,7 +77,12 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
     if panel.points and len(value) > 1:
         away = -5 if value[-1] >= value[0] else 5  # on the side that the curve does not take
         label_value(axes, panel, (step[0], value[0]), (10, away), "center")
-    dress(axes, panel, unit)
+    dress(axes, panel.title, unit, "step")
+    round_steps(axes)
+    round_values(axes)
+    axes.margins(y=0.14)
+    if panel.from_zero:
+        axes.set_ylim(bottom=0)
     axes.set_xlim(*step_limits(rows))
 
 
@@ -95,16 +91,6 @@ def label_value(
 ) -> None:
     axes.annotate(panel.form.format(point[1]), point, offset, textcoords="offset points", va=vertical,
                   color=panel.colour, fontweight="bold", annotation_clip=False)  # fmt: skip
-
-
-def draw_reference(axes: Axes, panel: Panel) -> None:
-    """The panel's reference value as a dashed line with its name above."""
-    if panel.reference is None:
-        return
-    level, name = panel.reference
-    axes.axhline(level, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    axes.annotate(name, (0, level), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                  color=GREY, fontsize=SMALL)  # fmt: skip
 
 
 def draw_band(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]], known: NDArray[np.bool_]) -> None:
@@ -123,23 +109,6 @@ def draw_band(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]], known
     axes.fill_between(step, low, high, color=panel.colour, alpha=0.16, linewidth=0, zorder=1)
     axes.annotate(f"shaded: {panel.band}", (1, 0), (-4, 4), xycoords="axes fraction", textcoords="offset points",
                   ha="right", va="bottom", color=panel.colour, fontsize=SMALL)  # fmt: skip
-
-
-def dress(axes: Axes, panel: Panel, unit: str) -> None:
-    """Title, unit below it, a light grid; no frame."""
-    axes.set_title(panel.title, loc="left", fontsize=10.5, fontweight="bold", pad=21)
-    axes.annotate(unit, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
-    axes.set_xlabel("step")
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="x", length=3)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=ROUND_STEPS))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND_STEPS))
-    axes.margins(y=0.14)
-    if panel.from_zero:
-        axes.set_ylim(bottom=0)
 
 
 def step_limits(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.runs import folder as runs
+from sspo_cli.startup import imports
 
 
 def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
@@ -26,21 +27,22 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     problems = runs.name_problems(settings.output_dir, "eval", settings.name)
     if problems:
         raise ConfigError(problems)
-    from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.device import choose_device
-    from sspo_cli.evaluation.evaluate import evaluate
-    from sspo_cli.models.fit import check_positions
-    from sspo_cli.models.load import load_policy
-    from sspo_cli.rewards.load import load_reward
-    from sspo_cli.runs import jsonl
-    from sspo_cli.tracking.display import phases, waiting
+    with imports():
+        from sspo_cli.data.load import load_dataset
+        from sspo_cli.engine.device import choose_device, choose_precision
+        from sspo_cli.evaluation.evaluate import evaluate
+        from sspo_cli.models.fit import check_positions
+        from sspo_cli.models.load import load_policy
+        from sspo_cli.rewards.load import load_reward
+        from sspo_cli.runs import jsonl
+        from sspo_cli.tracking.display import phases, waiting
 
     device = choose_device(settings.engine)
     with waiting("loading model and problems", quiet=quiet):
         dataset, reward, policy = all_or_problems(
             lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
             lambda: load_reward(settings.reward),
-            lambda: load_policy(settings.model, settings.seed, device),
+            lambda: load_policy(settings.model, settings.seed, device, choose_precision(settings.engine, device)),
         )
     check_positions(policy, dataset, settings.eval.max_response_length)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,12 +35,16 @@ class Verified:
 
 @section
 class Recipe:
-    """One experiment: what it shows, the words that run it, and what to expect of its summary.json."""
+    """One experiment: what it shows, the words that run it, and what to expect of its summary.json.
+
+    allow: of a compare, keys in which its cells may differ. expect: bounds by key; cells.done is done in cells.
+    """
 
     about: Text
-    command: Literal["train"]
+    command: Literal["train", "compare", "sweep"]
     overrides: list[str]
-    expect: Annotated[dict[str, Bounds], MinLen(1)]
+    allow: list[str] = field(default_factory=list)
+    expect: dict[str, Bounds]
     verified: Verified | Literal["not run in full"]
 
 
@@ -67,11 +71,16 @@ def load(file: Path) -> Recipe:
     try:
         # BaseLoader keeps every scalar a string: YAML 1.1 reads the key `on` as true.
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-        return TypeAdapter(Recipe).validate_python(content)
+        recipe = TypeAdapter(Recipe).validate_python(content)
     except yaml.YAMLError as error:
         raise ConfigError([f"{file}: not YAML: {' '.join(str(error).split())}"]) from error
     except ValidationError as error:
         raise ConfigError([f"{file}: {describe(item)}" for item in error.errors()]) from error
+    if recipe.command == "train" and not recipe.expect:
+        raise ConfigError([f"{file}: expect: a training recipe says what to expect of at least one metric"])
+    if recipe.command != "compare" and recipe.allow:
+        raise ConfigError([f"{file}: allow: only of command: compare"])
+    return recipe
 
 
 def describe(item: Any) -> str:
@@ -126,24 +135,46 @@ def run(name: str, overrides: list[str], *, check: bool, dry_run: bool, quiet: b
 
     Returns the exit code of the run, or 1 if `check` finds that it did not meet what the recipe expects.
     """
+    recipe = load(file_of(name))
+    words = [*recipe.overrides, *overrides]
+    replay = run_once if recipe.command == "train" else run_grid
+    code, folder = replay(recipe, name, words, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    if code or dry_run or not check:
+        return code
+    return verdict(recipe, json.loads((folder / "summary.json").read_text()), to_stderr=as_json)
+
+
+def run_once(
+    recipe: Recipe, name: str, words: list[str], *, dry_run: bool, quiet: bool, as_json: bool
+) -> tuple[int, Path]:
+    """A train run, in a new folder named after the recipe. Its exit code and folder."""
     from sspo_cli.commands import train
     from sspo_cli.config.compose import load_config
     from sspo_cli.config.schema import TrainConfig
     from sspo_cli.runs.folder import free_name
 
-    recipe = load(file_of(name))
-    words = [*recipe.overrides, *overrides]
     config = load_config(TrainConfig, words)
-    if dry_run:
-        return train.run(words, config=None, resume=None, dry_run=True, quiet=quiet, as_json=as_json)
     run_name = config.name or free_name(config.output_dir, "train", name)
-    if config.name is None:
-        words.append(f"name={run_name}")
-    code = train.run(words, config=None, resume=None, dry_run=False, quiet=quiet, as_json=as_json)
-    if code or not check:
-        return code
-    folder = Path(config.output_dir) / "train" / run_name
-    return verdict(recipe, json.loads((folder / "summary.json").read_text()), to_stderr=as_json)
+    if config.name is None and not dry_run:
+        words = [*words, f"name={run_name}"]
+    code = train.run(words, config=None, resume=None, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    return code, Path(config.output_dir) / "train" / run_name
+
+
+def run_grid(
+    recipe: Recipe, name: str, words: list[str], *, dry_run: bool, quiet: bool, as_json: bool
+) -> tuple[int, Path]:
+    """A compare or a sweep, in the folder named after the recipe, where it goes on if it is there. Code and folder."""
+    from sspo_cli.commands import grid
+    from sspo_cli.grid.axes import Kind
+    from sspo_cli.grid.folder import find_folder
+    from sspo_cli.grid.request import read_request
+
+    kind: Kind = "compare" if recipe.command == "compare" else "sweep"
+    if not any(word.startswith("name=") for word in words):
+        words = [*words, f"name={name}"]
+    folder = find_folder(read_request(kind, words, recipe.allow))
+    return grid.run(kind, words, allowed=recipe.allow, dry_run=dry_run, quiet=quiet, as_json=as_json), folder
 
 
 def verdict(recipe: Recipe, summary: dict[str, Any], *, to_stderr: bool) -> int:
@@ -153,7 +184,7 @@ def verdict(recipe: Recipe, summary: dict[str, Any], *, to_stderr: bool) -> int:
         table.add_column(column)
     broken = 0
     for metric, bounds in recipe.expect.items():
-        value = last_value(summary.get(metric))
+        value = last_value(entry_of(summary, metric))
         for word, bound in bounds.items():
             met = value is not None and (value >= bound if word == "at_least" else value <= bound)
             broken += not met
@@ -163,6 +194,15 @@ def verdict(recipe: Recipe, summary: dict[str, Any], *, to_stderr: bool) -> int:
     console = Console(file=sys.stderr) if to_stderr else results()
     console.print(table)
     return int(broken > 0)
+
+
+def entry_of(summary: dict[str, Any], key: str) -> Any:
+    """What summary.json has under `key`, or below the sections that its dots name; None if it has nothing."""
+    if key in summary:
+        return summary[key]
+    section, dot, rest = key.partition(".")
+    inner = summary.get(section)
+    return entry_of(inner, rest) if dot and isinstance(inner, dict) else None
 
 
 def last_value(entry: Any) -> float | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.pager import SystemPager
 
 PIPE_WIDTH = 10_000
 
@@ -19,3 +22,16 @@ def results() -> Console:
 
 def print_json(content: Any) -> None:
     print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def page(console: Console, parts: Iterable[RenderableType]) -> None:
+    """Print `parts`; on a terminal through the user's pager, if they are longer than its screen."""
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    text = "\n".join(line.rstrip(" ") for line in capture.get().split("\n"))  # rich fills blocks up with blanks
+    if text.count("\n") >= console.height:
+        os.environ.setdefault("LESS", "-R")  # less would show colours as codes
+        SystemPager().show(text)  # prints, where there is no terminal
+    else:
+        print(text, end="")

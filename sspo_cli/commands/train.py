@@ -12,26 +12,41 @@ from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.lock import hold
+from sspo_cli.startup import imports
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
 
 
 def run(
-    overrides: list[str], *, config: Path | None, resume: Path | None, dry_run: bool, quiet: bool, as_json: bool
+    overrides: list[str],
+    *,
+    config: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    profile: bool = False,
+    folder: Path | None = None,
+    parent: int | None = None,
 ) -> int:
     """Train as configured; the exit code.
 
-    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with.
+    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with. profile: one step.
+    folder: where the run is written, instead of a new folder under output_dir. parent: a process without which the run
+    stops and saves.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if resume is not None:
-        return resume_run(resume, overrides, quiet=quiet, as_json=as_json)
+        return resume_run(resume, overrides, parent, quiet=quiet, as_json=as_json, profile=profile)
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
     # A replay is a run of its own, with a folder of its own.
     settings = load_config(TrainConfig, ["name=null", *overrides] if config else overrides, base=config)
+    if dry_run and profile:
+        raise ConfigError(["--profile: a dry run has no step to profile; leave out --profile or --dry-run"])
     if dry_run:
         from sspo_cli.commands.preview import preview
 
@@ -40,21 +55,43 @@ def run(
     from sspo_cli.tracking.display import waiting
     from sspo_cli.tracking.mirror import check_tracker
 
-    problems = runs.name_problems(settings.output_dir, "train", settings.name) + check_tracker(settings.tracker)
+    problems = check_tracker(settings.tracker)
+    if folder is None:
+        problems += runs.name_problems(settings.output_dir, "train", settings.name)
+    else:
+        problems += runs.folder_problems(folder, settings.name)
     if problems:
         raise ConfigError(problems)
+    profiled = step_to_profile(settings, 0) if profile else None
     for note in [] if quiet else notes(settings):
         print(note, file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         parts = load_parts(settings)
-    choices = settings.choices
-    stem = f"{choices['objective']}-{choices['dataset']}-s{settings.seed}"
-    folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
-    describe(folder, settings, overrides, config, parts)
-    return execute(settings, parts, folder, None, quiet=quiet, as_json=as_json)
+    if folder is None:
+        stem = f"{settings.choices['objective']}-{settings.choices['dataset']}-s{settings.seed}"
+        folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder):
+        describe(folder, settings, overrides, config, parts)
+        return execute(settings, parts, folder, None, parent, quiet=quiet, as_json=as_json, profiled=profiled)
 
 
-def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
+def step_to_profile(settings: TrainConfig, done: int) -> int:
+    """Of the steps after step `done`, the first that ends with an evaluation, but for one to warm up.
+
+    Raises:
+        ConfigError: if no two steps are left.
+    """
+    steps = settings.train.steps
+    for step in range(done + 2, steps + 1):
+        if settings.evaluates(step):
+            return step
+    raise ConfigError([f"--profile: train.steps={steps} leaves no step to profile after one that warms up; raise it"])
+
+
+def resume_run(
+    folder: Path, overrides: list[str], parent: int | None, *, quiet: bool, as_json: bool, profile: bool
+) -> int:
     """Go on from the last checkpoint of `folder`, under the configuration it was started with."""
     if overrides:
         raise ConfigError(
@@ -66,11 +103,17 @@ def resume_run(folder: Path, overrides: list[str], *, quiet: bool, as_json: bool
     settings = load_config(TrainConfig, [], base=folder / "config.yaml")
     if runs.get_status(folder) == "done":
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
+    profiled = step_to_profile(settings, step_of(saved[-1])) if profile else None
     from sspo_cli.tracking.display import waiting
 
-    with waiting("loading the checkpoint", quiet=quiet):
-        parts = load_parts(settings, saved[-1])
-    return execute(settings, parts, folder, saved[-1], quiet=quiet, as_json=as_json)
+    with hold(folder):
+        with waiting("loading the checkpoint", quiet=quiet):
+            parts = load_parts(settings, saved[-1])
+        return execute(settings, parts, folder, saved[-1], parent, quiet=quiet, as_json=as_json, profiled=profiled)
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step_"))
 
 
 def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
@@ -79,25 +122,27 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     Raises:
         ConfigError: with everything that is wrong with any of them.
     """
-    from sspo_cli.config.schema import LocalModel
-    from sspo_cli.data.encode import encode_solution
-    from sspo_cli.data.load import load_dataset
-    from sspo_cli.engine.device import choose_device
-    from sspo_cli.engine.parts import Parts
-    from sspo_cli.models.fit import check_positions
-    from sspo_cli.models.load import load_policy
-    from sspo_cli.models.reference import Reference
-    from sspo_cli.objectives import build_objective
-    from sspo_cli.rewards.load import load_reward
+    with imports():
+        from sspo_cli.config.schema import LocalModel
+        from sspo_cli.data.encode import encode_solution
+        from sspo_cli.data.load import load_dataset
+        from sspo_cli.engine.device import choose_device, choose_precision
+        from sspo_cli.engine.parts import Parts
+        from sspo_cli.models.fit import check_positions
+        from sspo_cli.models.load import load_policy
+        from sspo_cli.models.reference import Reference
+        from sspo_cli.objectives import build_objective
+        from sspo_cli.rewards.load import load_reward
 
     model, rank = settings.model, settings.lora.rank
     if checkpoint is not None and not rank:
         model = LocalModel(kind="local", path=str(checkpoint))
     device = choose_device(settings.engine)
+    precision = choose_precision(settings.engine, device)
     dataset, reward, policy, _ = all_or_problems(
         lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
         lambda: load_reward(settings.reward),
-        lambda: load_policy(model, settings.seed, device),
+        lambda: load_policy(model, settings.seed, device, precision),
         lambda: build_objective(settings.objective),
     )
     longest = max(settings.rollout.max_response_length, settings.eval.max_response_length)
@@ -110,7 +155,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
         policy = with_adapters(policy, settings.lora, settings.seed, checkpoint)
     reference = None
     if settings.objective.reads_reference:
-        reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device))
+        reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device, precision))
     return Parts(policy, dataset, reward, reference)
 
 
@@ -122,17 +167,26 @@ def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
     runs.write_request(folder, to_yaml(settings), overrides, command)
-    hashes = fingerprints(parts.policy, parts.dataset, settings.batch.prompts * settings.train.steps)
+    hashes = fingerprints(parts, settings)
     write_manifest(folder, settings.seed, hashes, str(parts.policy.device))
     (folder / "checkpoints").mkdir()
 
 
 def execute(
-    settings: TrainConfig, parts: Any, folder: Path, checkpoint: Path | None, *, quiet: bool, as_json: bool
+    settings: TrainConfig,
+    parts: Any,
+    folder: Path,
+    checkpoint: Path | None,
+    parent: int | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    profiled: int | None,
 ) -> int:
     """Run the loop and leave the folder complete, however it ends."""
     from sspo_cli.engine.guards import GuardStop
     from sspo_cli.engine.loop import Loop
+    from sspo_cli.engine.profiler import Profiler, StepProfiler
     from sspo_cli.engine.signals import stop_request
     from sspo_cli.tracking.display import open_display
     from sspo_cli.tracking.mirror import open_mirror
@@ -142,17 +196,18 @@ def execute(
     except ConfigError as error:
         runs.set_status(folder, f"failed: {error.problems[0]}")
         raise
-    first_step = int(checkpoint.name.removeprefix("step_")) if checkpoint else 0
+    first_step = step_of(checkpoint) if checkpoint else 0
+    profiler = StepProfiler(folder, profiled) if profiled else Profiler()
     code, status = FAILED, "failed: stopped at once"
     steps = settings.train.steps
     loop = None
     try:
         with (
-            stop_request() as stop,
-            open_display(title=folder.name, first_step=first_step, total_steps=steps, quiet=quiet) as display,
+            stop_request(parent) as stop,
+            open_display(title=runs.title(folder), first_step=first_step, total_steps=steps, quiet=quiet) as display,
         ):
             runs.set_status(folder, "running")
-            loop = Loop(settings, parts, folder, display, mirror)
+            loop = Loop(settings, parts, folder, display, mirror, profiler)
             if checkpoint is not None:
                 loop.resume(checkpoint)
             code, status = (OK, "done") if loop.run(stop) else (INTERRUPTED, "interrupted")
@@ -166,11 +221,13 @@ def execute(
     finally:
         runs.set_status(folder, status)
         mirror.close(code)
-        report(folder, settings, status, loop.progress.seconds if loop else 0.0, as_json=as_json)
+        report(folder, settings, status, loop.progress.seconds if loop else 0.0, profiler.found, as_json=as_json)
     return code
 
 
-def report(folder: Path, settings: TrainConfig, status: str, seconds: float, *, as_json: bool) -> None:
+def report(
+    folder: Path, settings: TrainConfig, status: str, seconds: float, profile: dict[str, Any] | None, *, as_json: bool
+) -> None:
     """Summary, plots, and what a person wants to know at the end."""
     from sspo_cli.analysis.plots import plot_run
     from sspo_cli.analysis.report import write_report
@@ -183,10 +240,14 @@ def report(folder: Path, settings: TrainConfig, status: str, seconds: float, *, 
     plot_run(folder)
     write_report(folder)
     if as_json:
-        print(json.dumps({"folder": str(folder), **summary}))
+        print(json.dumps({"folder": str(folder), **summary, **({"profile": profile} if profile else {})}))
         return
     samples = jsonl.read(folder / "samples.jsonl") or jsonl.read(folder / "eval.jsonl")
     print_summary(folder, summary, samples, next_commands(folder, objective, status))
+    if profile:
+        from sspo_cli.tracking.profile import print_profile
+
+        print_profile(profile, folder)
 
 
 def next_commands(folder: Path, objective: str, status: str) -> list[str]:

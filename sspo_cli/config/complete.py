@@ -10,9 +10,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from sspo_cli.config.locate import groups, shipped
-from sspo_cli.config.schema import EvalConfig, TrainConfig
+from sspo_cli.config.schema import CompareConfig, EvalConfig, SweepConfig, TrainConfig
 
-SCHEMAS: dict[str, type[EvalConfig]] = {"train": TrainConfig, "eval": EvalConfig}
+SCHEMAS: dict[str, type[EvalConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "compare": CompareConfig,
+    "sweep": SweepConfig,
+}
 
 
 def override_words(command: str, incomplete: str) -> list[str]:
@@ -61,9 +66,15 @@ def up_to_dot(word: str, start: int) -> str:
 
 def choices_of(command: str) -> dict[str, list[str]]:
     """The groups in the defaults list of `command`, nested ones included, with their choices."""
+    chosen = default_groups(command)
+    return {group: found for group, found in groups().items() if group.split("/")[0] in chosen}
+
+
+def default_groups(command: str) -> set[str]:
+    """The groups that conf/COMMAND.yaml chooses from, through the file that it starts from if there is one."""
     defaults = yaml.safe_load((shipped("conf") / f"{command}.yaml").read_text())["defaults"]
     chosen = {group for entry in defaults if isinstance(entry, dict) for group in entry}
-    return {group: found for group, found in groups().items() if group.split("/")[0] in chosen}
+    return chosen.union(*(default_groups(entry) for entry in defaults if isinstance(entry, str) and entry != "_self_"))
 
 
 def known_keys(schema: type[Any]) -> dict[str, tuple[str, ...]]:

@@ -26,12 +26,17 @@ from sspo_cli.config.complete import known_keys
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups, shipped, user_conf
 from sspo_cli.config.rules import problems_between_keys
-from sspo_cli.config.schema import EvalConfig, TrainConfig
+from sspo_cli.config.schema import CompareConfig, EvalConfig, SweepConfig, TrainConfig
 from sspo_cli.config.wording import describe, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
 
-ROOTS: dict[type[EvalConfig], str] = {TrainConfig: "train", EvalConfig: "eval"}
+ROOTS: dict[type[EvalConfig], str] = {
+    TrainConfig: "train",
+    EvalConfig: "eval",
+    CompareConfig: "compare",
+    SweepConfig: "sweep",
+}
 
 
 @dataclass
@@ -193,7 +198,7 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
     known = known_keys(schema)
     for key, value in list(request.values.items()):
         if key not in known:
-            hint = f"(every key: `sspo {ROOTS[schema]} --dry-run`)" if schema is TrainConfig else ""
+            hint = "(every key: `sspo train --dry-run`)" if issubclass(schema, TrainConfig) else ""
             request.refuse(key, f"unknown key '{key}'{nearest_key(key, known)} {hint}".rstrip())
             continue
         group = key.replace(".", "/")

@@ -251,6 +251,8 @@ class ObjectiveConfig:
 @section
 class TrainSection:
     steps: Count
+    max_tokens: Count | None
+    max_minutes: Positive | None
     eval_every: Count
     save_every: Count
     keep_checkpoints: Count
@@ -298,7 +300,8 @@ class EvalSection:
 class EngineSection:
     device: Literal["auto", "cpu", "cuda"]
     threads: Whole
-    tokens_per_microbatch: Count
+    precision: Literal["auto", "float32", "bfloat16"]
+    tokens_per_microbatch: Whole
     tokens_per_generation: Count
 
 
@@ -343,3 +346,36 @@ class TrainConfig(EvalConfig):
     @property
     def updates_per_rollout(self) -> int:
         return self.batch.minibatches * self.batch.epochs
+
+    def evaluates(self, step: int) -> bool:
+        """Whether step `step` ends with an evaluation: every train.eval_every, and the last."""
+        return step % self.train.eval_every == 0 or step == self.train.steps
+
+
+@section
+class SweepSection:
+    metric: Text
+    direction: Literal["max", "min"]
+    difference: Positive
+
+
+@section
+class CompareSection(SweepSection):
+    baseline: Text | None
+
+
+@section
+class SweepConfig(TrainConfig):
+    """What `sspo sweep` needs: the `TrainConfig` of a cell, and how cells are ranked."""
+
+    sweep: SweepSection
+
+
+@section
+class CompareConfig(TrainConfig):
+    """What `sspo compare` needs: the `TrainConfig` of a cell, and what is compared."""
+
+    compare: CompareSection
+
+
+GridConfig = CompareConfig | SweepConfig

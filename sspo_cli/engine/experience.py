@@ -12,6 +12,7 @@ from torch import Tensor
 from sspo_cli.config.schema import OverlongSection, TrainConfig
 from sspo_cli.data.encode import encode_prompt, encode_solution
 from sspo_cli.data.problem import Problem
+from sspo_cli.engine.measure import phase
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import score
 from sspo_cli.engine.trajectory import Trajectory
@@ -69,7 +70,8 @@ def collect(parts: Parts, config: TrainConfig, step: int, first_problem: int, pr
         missing = P - sum(not group.tied for group in groups)
     live_first = sorted(range(len(groups)), key=lambda place: groups[place].tied)
     kept = [groups[place] for place in sorted(live_first[:P])]
-    learned = learn_from(kept, parts, config)
+    with phase("reward"):
+        learned = learn_from(kept, parts, config)
     return Experience(learned.trajectories, learned.samples, {**metrics_of(groups), **learned.metrics})
 
 
@@ -105,8 +107,9 @@ def draw(
     )
     uniforms = seeded(config.seed, decoding.max_response_length, "rollout", step)
     responses = sample(policy, prompts, decoding, lambda p, k: uniforms(place + p, k), progress)
-    texts = [policy.decode(response.token_ids) for response in responses]
-    rewards = [parts.reward(problems[i // G], text) for i, text in enumerate(texts)]
+    with phase("reward"):
+        texts = [policy.decode(response.token_ids) for response in responses]
+        rewards = [parts.reward(problems[i // G], text) for i, text in enumerate(texts)]
     return [
         Group(problem, prompt, responses[i : i + G], texts[i : i + G], rewards[i : i + G])
         for problem, prompt, i in zip(problems, prompts, range(0, len(responses), G), strict=True)

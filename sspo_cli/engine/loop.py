@@ -9,9 +9,10 @@ from typing import Any
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience, collect
-from sspo_cli.engine.measure import Stopwatch, peak_memory_gib
+from sspo_cli.engine.measure import Stopwatch, peak_memory_gib, phase
 from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import Parts
+from sspo_cli.engine.profiler import Profiler
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.update import make_updater, minibatches
@@ -24,12 +25,15 @@ from sspo_cli.tracking.mirror import Mirror
 class Loop:
     """Trains `parts.policy` in place, writing everything that happens to `folder`."""
 
-    def __init__(self, config: TrainConfig, parts: Parts, folder: Path, display: Display, mirror: Mirror) -> None:
+    def __init__(
+        self, config: TrainConfig, parts: Parts, folder: Path, display: Display, mirror: Mirror, profiler: Profiler
+    ) -> None:
         self.config = config
         self.parts = parts
         self.folder = folder
         self.display = display
         self.mirror = mirror
+        self.profiler = profiler
         self.updater = make_updater(parts.policy, config)
         self.optimizer = self.updater.optimizer
         self.progress = Progress()
@@ -43,21 +47,22 @@ class Loop:
             jsonl.split_off(self.folder / f"{name}.jsonl", self.progress.step)
 
     def run(self, stop: StopRequest) -> bool:
-        """Every step up to train.steps. True if all were done, False if `stop` was asked for; saved in both cases.
+        """Steps until train.steps or another limit of train is reached. True then, False if `stop` was asked for; saved
+        in both cases.
 
         Raises:
             GuardStop: if a number stopped being finite; the last checkpoint stands.
         """
         if not (self.folder / "metrics.jsonl").exists():
-            self.record({"step": 0, **self.evaluate(0, Stopwatch())})
+            self.record({"step": 0, **self.evaluate(0)})
             if stop.asked:
                 self.save()
-        while self.progress.step < self.config.train.steps and not stop.asked:
-            self.step(self.progress.step + 1)
-            done = self.progress.step == self.config.train.steps
-            if done or stop.asked or self.progress.step % self.config.train.save_every == 0:
+        while not self.progress.finished and not stop.asked:
+            with self.profiler.around(self.progress.step + 1):
+                self.step(self.progress.step + 1)
+            if self.progress.finished or stop.asked or self.progress.step % self.config.train.save_every == 0:
                 self.save()
-        return self.progress.step == self.config.train.steps
+        return self.progress.finished
 
     def save(self) -> None:
         self.display.phase("saving", 0, 1)
@@ -67,17 +72,17 @@ class Loop:
     def step(self, step: int) -> None:
         """One rollout, the updates it serves, and the evaluation that falls due."""
         watch = Stopwatch()
-        with watch.phase("total"):
-            with watch.phase("rollout"):
+        with watch.running():
+            with phase("rollout"):
                 drawn = self.draw(step)
                 experience = self.pending.popleft()
-            with watch.phase("update"):
+            with phase("update"):
                 metrics = self.learn(experience, step)
-            due = step % self.config.train.eval_every == 0 or step == self.config.train.steps
-            evaluation = self.evaluate(step, watch) if due else {}
+            self.progress.tokens += drawn
+            self.progress.finished = self.reaches_a_limit(step, sum(watch.seconds.values()))
+            evaluation = self.evaluate(step) if self.progress.finished or self.config.evaluates(step) else {}
         self.progress.step = step
-        self.progress.tokens += drawn
-        self.progress.seconds += watch.seconds["total"]
+        self.progress.seconds += watch.total
         jsonl.append(self.folder / "samples.jsonl", ({"step": step, **row} for row in experience.samples))
         learned = sum(len(item.response) for item in experience.trajectories) * self.config.batch.epochs
         self.record(
@@ -89,10 +94,20 @@ class Loop:
                 "tokens/total": self.progress.tokens,
                 "prompts/total": self.progress.prompts,
                 **{f"time/{name}_s": seconds for name, seconds in watch.seconds.items()},
+                "time/total_s": watch.total,
                 "throughput/rollout_tokens_per_s": drawn / watch.seconds["rollout"],
                 "throughput/update_tokens_per_s": learned / watch.seconds["update"],
                 "memory/peak_gib": peak_memory_gib(),
             }
+        )
+
+    def reaches_a_limit(self, step: int, seconds: float) -> bool:
+        """Whether `step`, which took `seconds` so far, reaches train.steps, train.max_tokens or train.max_minutes."""
+        limits = self.config.train
+        return (
+            step >= limits.steps
+            or (limits.max_tokens is not None and self.progress.tokens >= limits.max_tokens)
+            or (limits.max_minutes is not None and self.progress.seconds + seconds >= 60 * limits.max_minutes)
         )
 
     def draw(self, step: int) -> int:
@@ -129,8 +144,8 @@ class Loop:
         metrics["rollout/logp_gap_max"] = history[0]["ratio/max_abs_log"]
         return metrics
 
-    def evaluate(self, step: int, watch: Stopwatch) -> dict[str, float]:
-        with watch.phase("evaluation"):
+    def evaluate(self, step: int) -> dict[str, float]:
+        with phase("evaluation"):
             result = evaluate(
                 self.parts.policy,
                 self.parts.dataset.evaluation,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore
+from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.experience import Group, draw, learn_from, metrics_of, problems_from
 from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.optimizer import learning_rate
@@ -168,10 +169,10 @@ def add_batch(
     entropy_gradient = any(specimen.objective.entropy_coef for specimen in specimens.values())
     gradients = {name: [torch.zeros_like(parameter) for parameter in parameters] for name in specimens}
     seen: dict[str, list[PolicyBatch]] = {name: [] for name in specimens}
-    for group in cut(responses, config.engine.tokens_per_microbatch):
+    for group in cut(responses, microbatch_tokens(config.engine, policy.device)):
         microbatch = to_microbatch(group, policy.pad_id, policy.device)
         logp_BT, entropy_BT = response_logprobs(
-            policy.model, microbatch, config.rollout.temperature, entropy_gradient=entropy_gradient
+            policy, microbatch, config.rollout.temperature, entropy_gradient=entropy_gradient
         )
         for name, specimen in specimens.items():
             own = to_microbatch(

@@ -19,7 +19,7 @@ def make_optimizer(model: Any, config: OptimSection) -> torch.optim.AdamW:
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.999), eps=1e-8)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
 def learning_rate(config: OptimSection, update: int, updates: int) -> float:

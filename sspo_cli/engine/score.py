@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.trajectory import Trajectory, cut, to_microbatch
@@ -39,8 +40,8 @@ def with_logps(trajectories: Sequence[Trajectory], parts: Parts, config: TrainCo
 def score(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig) -> list[Tensor]:
     """log pi of every token of every response, in order, each [T_i], on the CPU."""
     logps: dict[int, Tensor] = {}
-    for group in cut(trajectories, config.engine.tokens_per_microbatch):
+    for group in cut(trajectories, microbatch_tokens(config.engine, policy.device)):
         microbatch = to_microbatch(group, policy.pad_id, policy.device)
-        logp_BT, _ = response_logprobs(policy.model, microbatch, config.rollout.temperature)
+        logp_BT, _ = response_logprobs(policy, microbatch, config.rollout.temperature)
         logps |= {id(item): row[: len(item.response)].cpu() for item, row in zip(group, logp_BT, strict=True)}
     return [logps[id(item)] for item in trajectories]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,21 +10,30 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether somebody asked the run to stop."""
+    """Whether somebody asked the run to stop, or the process that it runs for is gone."""
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, parent: int | None) -> None:
+        self.parent = parent
+        self.signalled = False
+
+    @property
+    def asked(self) -> bool:
+        return self.signalled or self.parent not in (None, os.getppid())
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.signalled:
             raise KeyboardInterrupt
-        self.asked = True
+        self.signalled = True
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM inside the block; only a flag is set in the handler."""
-    request = StopRequest()
+def stop_request(parent: int | None = None) -> Iterator[StopRequest]:
+    """Handle SIGINT and SIGTERM inside the block; only a flag is set in the handler.
+
+    parent: the process that started this one, without which there is no point in going on.
+    """
+    request = StopRequest(parent)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # whoever started us may block them
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request

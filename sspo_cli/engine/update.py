@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.optimizer import make_optimizer
@@ -27,7 +28,7 @@ def make_updater(policy: Policy, config: TrainConfig) -> Updater:
         temperature=config.rollout.temperature,
         max_response_length=config.rollout.max_response_length,
         max_grad_norm=config.optim.max_grad_norm,
-        tokens_per_microbatch=config.engine.tokens_per_microbatch,
+        tokens_per_microbatch=microbatch_tokens(config.engine, policy.device),
     )
 
 
@@ -107,7 +108,7 @@ class Updater:
         for group in cut(trajectories, self.tokens_per_microbatch):
             microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
             logp_BT, entropy_BT = response_logprobs(
-                self.policy.model, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
+                self.policy, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
             )
             # A reference solution was not sampled: it counts as on-policy, with ratio 1.
             recorded = {"old_logp_BT": logp_BT.detach()} | microbatch.logps

@@ -28,9 +28,10 @@ class NotCached(ConfigError):
     """A model of the hub that is neither in the local cache nor reachable."""
 
 
-def load_policy(config: ModelConfig, seed: int, device: torch.device) -> Policy:
+def load_policy(config: ModelConfig, seed: int, device: torch.device, precision: torch.dtype = torch.float32) -> Policy:
     """The policy that `config` names, on `device`, in float32 whatever its files hold: in bfloat16 the small steps of
-    policy optimization round to nothing. `seed` draws the weights of model=scratch.
+    policy optimization round to nothing. `seed` draws the weights of model=scratch; `precision` is that of its matrix
+    products.
 
     Raises:
         ConfigError: a folder without weights or tokenizer, a hub model that cannot be had.
@@ -46,7 +47,7 @@ def load_policy(config: ModelConfig, seed: int, device: torch.device) -> Policy:
         tokenizer = read(AutoTokenizer, config, download=True)
     if tokenizer.eos_token_id is None:
         raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
-    return Policy(model.to(device).eval(), tokenizer)
+    return Policy(model.to(device).eval(), tokenizer, precision=precision)
 
 
 def read_model(config: ModelConfig) -> Any:

@@ -12,12 +12,18 @@ import torch
 class Policy:
     """model: any AutoModelForCausalLM, in eval mode so that sampler and trainer see the same function.
 
-    adapted: whether low-rank adapters stand on it, which alone are trained.
+    adapted: whether low-rank adapters stand on it, which alone are trained. precision: of matrix products; weights and
+    everything that is summed or exponentiated stay in the model's own.
     """
 
     model: Any
     tokenizer: Any
     adapted: bool = False
+    precision: torch.dtype = torch.float32
+
+    def autocast(self) -> torch.autocast:
+        """The context in which the model is to be called."""
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
 
     @property
     def device(self) -> torch.device:

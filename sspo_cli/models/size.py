@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from sspo_cli.config.schema import LoraSection, TrainConfig
+from sspo_cli.models.head import positions_at_once
 
 FLOAT32 = 4
 
@@ -29,8 +30,8 @@ def trained_count(architecture: PretrainedConfig, lora: LoraSection) -> int:
 
 def memory_estimate(architecture: PretrainedConfig, config: TrainConfig) -> dict[str, int]:
     """Bytes by purpose, without the activations, all in float32: weights, gradients and AdamW's two moments; a second
-    model as reference policy; keys and values of the tokens held while sampling; a log-softmax over the vocabulary for
-    one micro-batch."""
+    model as reference policy; keys and values of the tokens held while sampling; logits, and their exponentials, of the
+    positions that the output layer takes at once."""
     parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
     second_model = config.objective.reads_reference and not config.lora.rank
     text = architecture.get_text_config()
@@ -43,5 +44,5 @@ def memory_estimate(architecture: PretrainedConfig, config: TrainConfig) -> dict
         "gradients": FLOAT32 * trained,
         "AdamW moments": 2 * FLOAT32 * trained,
         "key/value cache": config.engine.tokens_per_generation * cache_per_token,
-        "logits": FLOAT32 * config.engine.tokens_per_microbatch * text.vocab_size,
+        "logits": 2 * FLOAT32 * positions_at_once(text.vocab_size) * text.vocab_size,
     }

@@ -1,60 +1,99 @@
-"""Key/value storage for sampling: the prompt is encoded once per group, storage is reserved once, rows can leave."""
+"""Key/value storage for decoding: slots that rows enter with an encoded prompt and leave when they are finished."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 
-class ReservedLayer(DynamicLayer):  # type: ignore[misc]
-    """A growing layer that writes into storage reserved for its final size instead of concatenating."""
+class SlotCache(Cache):  # type: ignore[misc]
+    """Keys and values of the rows that decode together: the first `rows` of `slots`, each `width` columns wide.
 
-    def __init__(self, filled: DynamicLayer, room: int) -> None:
+    All rows end in the same column, `end`, wherever they began, so that a decoding step writes one column. Columns
+    before `begin` belong to nobody. Storage is allocated once; entering, leaving and writing copy only what moves.
+    """
+
+    def __init__(self, slots: int, width: int, end: int) -> None:
+        self.slots, self.width = slots, width
+        self.rows, self.begin, self.end = 0, end, end
+        self.layers: list[SlotLayer]
+        super().__init__(layers=[])
+
+    def enter(self, encoded: DynamicCache, of_M: Tensor) -> None:
+        """Add a row for each entry of of_M, [M]: the row of `encoded`, prompts padded on the left, that it starts
+        from."""
+        if not self.layers:
+            self.layers = [SlotLayer(self, layer.keys, layer.values) for layer in encoded.layers]
+        length, into = encoded.get_seq_length(), slice(self.rows, self.rows + len(of_M))
+        self.begin = min(self.begin, self.end - length) if self.rows else self.end - length
+        self.rows = into.stop
+        for layer, source in zip(self.layers, encoded.layers, strict=True):
+            for stored, states in zip(layer.stored, (source.keys, source.values), strict=True):
+                stored[into, :, self.end - length : self.end] = states[of_M]
+
+    def keep(self, rows: int, begin: int, source_M: Tensor, target_M: Tensor) -> None:
+        """Shrink to `rows` rows that begin at column `begin` or later, rows source_M having moved to target_M."""
+        self.rows, self.begin = rows, begin
+        for layer in self.layers:
+            for stored in layer.stored:
+                stored[target_M, :, begin : self.end] = stored[source_M, :, begin : self.end]
+
+    def shift(self, columns: int) -> None:
+        """Move everything `columns` to the left."""
+        held = slice(self.begin, self.end)
+        self.begin, self.end = self.begin - columns, self.end - columns
+        for layer in self.layers:
+            for stored in layer.stored:
+                stored[: self.rows, :, self.begin : self.end] = stored[: self.rows, :, held].clone()
+
+
+class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
+    """One layer of a `SlotCache`: what the model's attention writes to and reads from.
+
+    A sliding window needs nothing of its own: the model's mask hides what lies outside it.
+    """
+
+    is_sliding = False
+
+    def __init__(self, cache: SlotCache, key_states: Tensor, value_states: Tensor) -> None:
         super().__init__()
-        self.lazy_initialization(filled.keys, filled.values)
-        self.stored = [reserve(filled.keys, room), reserve(filled.values, room)]
-        self.length = filled.keys.shape[-2]
-        self.expose()
+        self.cache = cache
+        self.lazy_initialization(key_states, value_states)
 
-    def expose(self) -> None:
-        self.keys, self.values = (stored[:, :, : self.length] for stored in self.stored)
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        # Zeros, since attention multiplies what it hides by 0 and empty storage may hold NaN.
+        self.stored = [
+            zeros((self.cache.slots, states.shape[1], self.cache.width, states.shape[3]), states)
+            for states in (key_states, value_states)
+        ]
+        self.is_initialized = True
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        end = self.length + key_states.shape[-2]
+        cache, end = self.cache, self.cache.end + key_states.shape[-2]
         for stored, states in zip(self.stored, (key_states, value_states), strict=True):
-            stored[:, :, self.length : end] = states
-        self.length = end
-        self.expose()
-        return self.keys, self.values
+            stored[: cache.rows, :, cache.end : end] = states
+        keys, values = (stored[: cache.rows, :, cache.begin : end] for stored in self.stored)
+        return keys, values
 
-    def batch_select_indices(self, indices: Tensor) -> None:
-        for place, stored in enumerate(self.stored):
-            stored[: len(indices), :, : self.length] = stored[indices, :, : self.length]
-            self.stored[place] = stored[: len(indices)]
-        self.expose()
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
 
+    def get_seq_length(self) -> int:
+        return self.cache.end - self.cache.begin
 
-def reserve(states: Tensor, room: int) -> Tensor:
-    rows, heads, length, size = states.shape
-    stored = states.new_empty(rows, heads, length + room, size)
-    stored[:, :, :length] = states
-    return stored
+    def get_max_length(self) -> int:
+        return -1
 
 
-def repeat_and_reserve(cache: DynamicCache, repeats: int, room: int) -> None:
-    """Repeat every prompt of `cache` for its group and make room for `room` more tokens, in place.
-
-    Layers that do not simply grow (sliding windows, recurrent states) keep their own storage.
-    """
-    for place, layer in enumerate(cache.layers):
-        layer.batch_repeat_interleave(repeats)
-        if type(layer) is DynamicLayer:
-            cache.layers[place] = ReservedLayer(layer, room)
-
-
-def keep_rows(cache: DynamicCache, rows: Tensor) -> None:
-    """Drop every row but `rows` from every layer, in place."""
-    for layer in cache.layers:
-        layer.batch_select_indices(rows)
+def zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros of the device and type of `like`; on a CPU they cost time and memory only where they are written to."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    pages = np.zeros(math.prod(shape) * like.element_size(), dtype=np.uint8)
+    return torch.from_numpy(pages).view(like.dtype).view(shape)

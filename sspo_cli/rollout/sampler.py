@@ -10,15 +10,19 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
+from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.cache import keep_rows, repeat_and_reserve
+from sspo_cli.rollout.cache import SlotCache
+from sspo_cli.rollout.draw import draw
 from sspo_cli.seeds import stream
 
 Uniforms = Callable[[int, int], Tensor]
 Progress = Callable[[int, int], None]
 
-# Copying the surviving rows costs less than decoding the finished ones once this share of rows is finished.
-FINISHED_SHARE_TO_DROP = 0.125
+# Rows enter together once this share of the slots is free: encoding prompts one by one wastes passes.
+FREE_SHARE_TO_ENTER = 0.125
+# Decoding steps between two looks at which rows are finished: a look makes the host wait for a GPU.
+STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 16}
 
 
 @dataclass(frozen=True)
@@ -53,85 +57,126 @@ def sample(
     uniforms(p, k) gives the [max_response_length] numbers in [0, 1) that draw sample k of prompt p, so that no sample
     depends on which others share its batch. progress(done, total) is called with the responses finished so far.
     """
-    done, total = 0, len(prompts) * decoding.samples_per_prompt
-
-    def count(finished: int) -> None:
-        nonlocal done
-        done += finished
-        progress(done, total)
-
-    longest = max(len(prompt) for prompt in prompts)
-    tokens_per_prompt = decoding.samples_per_prompt * (longest + decoding.max_response_length)
-    prompts_at_once = max(1, decoding.tokens_in_flight // tokens_per_prompt)
-    responses: list[Response] = []
-    for first in range(0, len(prompts), prompts_at_once):
-        chunk = prompts[first : first + prompts_at_once]
-        rows = [(first + p, k) for p in range(len(chunk)) for k in range(decoding.samples_per_prompt)]
-        uniform_RT = torch.stack([uniforms(p, k) for p, k in rows]).to(policy.device)
-        responses += Batch(policy, chunk, decoding, uniform_RT, count).run()
-    return responses
+    # One context for all steps: inside it, weights are cast to a lower precision once.
+    with torch.no_grad(), policy.autocast():
+        return Sampler(policy, prompts, decoding, uniforms, progress).run()
 
 
-class Batch:
-    """Responses that decode together: R rows, of which the unfinished ones stay in the model's batch."""
+class Sampler:
+    """N samples wait for a slot, decode there as one of R rows, and leave it to the next when they are finished.
+
+    Rows are described by the first R entries of `sample`, `start` (the row's first column of the cache), `age` (tokens
+    drawn), `token` (the last of them), `finished` and `uniform`.
+    """
 
     def __init__(
         self,
         policy: Policy,
         prompts: Sequence[list[int]],
         decoding: Decoding,
-        uniform_RT: Tensor,
-        count: Callable[[int], None],
+        uniforms: Uniforms,
+        progress: Progress,
     ) -> None:
         self.policy = policy
+        self.prompts = prompts
         self.decoding = decoding
-        self.uniform_RT = uniform_RT
-        self.count = count
-        rows, steps = uniform_RT.shape
+        self.uniforms = uniforms
+        self.progress = progress
         device = policy.device
-        self.token_RT = torch.full((rows, steps), policy.pad_id, device=device)
-        self.logp_RT = torch.zeros(rows, steps, device=device, dtype=at_least_float32(policy.model.dtype))
-        self.length_R = torch.full((rows,), steps, device=device)
+        T = decoding.max_response_length
+        self.N = len(prompts) * decoding.samples_per_prompt
+        self.entered = self.done = 0
+        self.looks = STEPS_BETWEEN_LOOKS[device.type]
+        self.longest = max(len(prompt) for prompt in prompts)
+        row = self.longest + T + self.looks
+        self.slots = min(self.N, max(1, decoding.tokens_in_flight // row))
+        # Rows that enter late need columns beyond those of the first; the more there are, the rarer the shifts.
+        self.cache = SlotCache(self.slots, row if self.slots == self.N else row + row // 4, self.longest)
         self.stop_ids = torch.tensor(policy.stop_ids, device=device)
-        self.prompt_PS, self.attention_PS = pad_left(prompts, policy.pad_id, device)
+        # Row N takes what finished rows go on drawing until they are looked at.
+        self.token_NT = torch.full((self.N + 1, T), policy.pad_id, device=device)
+        self.logp_NT = torch.zeros(self.N + 1, T, device=device, dtype=at_least_float32(policy.model.dtype))
+        self.length_N = torch.zeros(self.N + 1, dtype=torch.long, device=device)
+        self.sample, self.start, self.age, self.token = torch.zeros(4, self.slots, dtype=torch.long, device=device)
+        self.finished = torch.zeros(self.slots, dtype=torch.bool, device=device)
+        self.uniform = torch.zeros(self.slots, T, dtype=torch.float64, device=device)
 
-    @torch.no_grad()
     def run(self) -> list[Response]:
-        steps = self.decoding.max_response_length
-        G = self.decoding.samples_per_prompt
-        cache = DynamicCache(config=self.policy.model.config)
-        position_PS = positions(self.attention_PS)
-        logits_RV = self.forward(self.prompt_PS, self.attention_PS, position_PS, cache).repeat_interleave(G, 0)
-        repeat_and_reserve(cache, G, steps)
-        attention_RS = self.attention_PS.repeat_interleave(G, 0)
-        position_R1 = (position_PS[:, -1:] + 1).repeat_interleave(G, 0)
-        row_R = torch.arange(len(self.token_RT), device=self.policy.device)
-        finished_R = torch.zeros_like(row_R, dtype=torch.bool)
-        for t in range(steps):
-            token_R, logp_R = draw(logits_RV, self.uniform_RT[row_R, t], self.decoding.temperature)
-            going_R = ~finished_R
-            self.token_RT[row_R[going_R], t] = token_R[going_R]
-            self.logp_RT[row_R[going_R], t] = logp_R[going_R]
-            stopped_R = going_R & torch.isin(token_R, self.stop_ids)
-            self.length_R[row_R[stopped_R]] = t + 1
-            finished_R = finished_R | stopped_R
-            self.count(int(stopped_R.sum()))
-            if t + 1 == steps or bool(finished_R.all()):
-                break
-            if finished_R.float().mean() >= FINISHED_SHARE_TO_DROP:
-                kept = (~finished_R).nonzero().squeeze(1)
-                keep_rows(cache, kept)
-                row_R, token_R, attention_RS, position_R1 = (
-                    value[kept] for value in (row_R, token_R, attention_RS, position_R1)
-                )
-                finished_R = finished_R[kept]
-            attention_RS = torch.cat([attention_RS, attention_RS.new_ones(len(row_R), 1)], dim=1)
-            logits_RV = self.forward(token_R[:, None], attention_RS, position_R1, cache)
-            position_R1 = position_R1 + 1
-        self.count(int((~finished_R).sum()))
-        return self.responses()
+        while True:
+            self.leave()
+            free = self.slots - self.cache.rows
+            if self.entered < self.N and (free >= FREE_SHARE_TO_ENTER * self.slots or not self.cache.rows):
+                self.enter(min(free, self.N - self.entered))
+            elif self.cache.rows:
+                for _ in range(self.looks):
+                    self.step()
+            else:
+                return self.responses()
 
-    def forward(self, token_RS: Tensor, attention_RS: Tensor, position_RS: Tensor, cache: DynamicCache) -> Tensor:
+    def enter(self, count: int) -> None:
+        """Encode the prompts of the next `count` samples, each once, and draw their first tokens."""
+        G, device = self.decoding.samples_per_prompt, self.policy.device
+        samples = range(self.entered, self.entered + count)
+        self.entered += count
+        first = samples[0] // G
+        prompt_PS, attention_PS = pad_left(self.prompts[first : samples[-1] // G + 1], self.policy.pad_id, device)
+        encoded = DynamicCache()
+        logits_PV = self.forward(prompt_PS, attention_PS, positions(attention_PS), encoded)
+        of_M = torch.tensor([sample // G - first for sample in samples], device=device)
+        at = slice(self.cache.rows, self.cache.rows + count)
+        self.cache.enter(encoded, of_M)
+        self.sample[at] = torch.tensor(samples, device=device)
+        self.start[at] = self.cache.end - attention_PS.sum(1)[of_M]
+        self.age[at] = 0
+        self.finished[at] = False
+        self.uniform[at] = torch.stack([self.uniforms(sample // G, sample % G) for sample in samples]).to(device)
+        self.take(at, logits_PV[of_M])
+
+    def step(self) -> None:
+        """One token more for every row."""
+        cache = self.cache
+        if cache.end == cache.width:
+            cache.shift(moved := min(cache.begin, cache.end - self.longest))
+            self.start -= moved
+        rows = slice(cache.rows)
+        column_S = torch.arange(cache.begin, cache.end + 1, device=self.policy.device)
+        attention_RS = (column_S >= self.start[rows, None]).long()
+        position_R1 = cache.end - self.start[rows, None]
+        logits_RV = self.forward(self.token[rows, None], attention_RS, position_R1, cache)
+        cache.end += 1
+        self.take(rows, logits_RV)
+
+    def take(self, at: slice, logits_RV: Tensor) -> None:
+        """Draw and keep the next token of the rows `at`."""
+        age_R1 = self.age[at, None]
+        place_R1 = age_R1.clamp(max=self.decoding.max_response_length - 1)
+        token_R, logp_R = draw(logits_RV, self.uniform[at].gather(1, place_R1).squeeze(1), self.decoding.temperature)
+        keeper_R = torch.where(self.finished[at], self.N, self.sample[at])
+        self.token_NT[keeper_R, place_R1.squeeze(1)] = token_R
+        self.logp_NT[keeper_R, place_R1.squeeze(1)] = logp_R
+        self.length_N[keeper_R] = place_R1.squeeze(1) + 1
+        self.token[at] = token_R
+        self.age[at] += 1
+        self.finished[at] |= torch.isin(token_R, self.stop_ids)
+        self.finished[at] |= self.age[at] >= self.decoding.max_response_length
+
+    def leave(self) -> None:
+        """Give up the slots of finished rows; the last rows that go on move into the gaps."""
+        rows = self.cache.rows
+        finished_R = self.finished[:rows]
+        going_M = (~finished_R).nonzero().squeeze(1)
+        kept = len(going_M)
+        if kept == rows:
+            return
+        self.done += rows - kept
+        self.progress(self.done, self.N)
+        source_M, target_M = going_M[going_M >= kept], finished_R[:kept].nonzero().squeeze(1)
+        for described in (self.sample, self.start, self.age, self.token, self.finished, self.uniform):
+            described[target_M] = described[source_M]
+        begin = int(self.start[:kept].min()) if kept else self.cache.end
+        self.cache.keep(kept, begin, source_M, target_M)
+
+    def forward(self, token_RS: Tensor, attention_RS: Tensor, position_RS: Tensor, cache: Any) -> Tensor:
         """Logits after the last token, [R, V]."""
         output: Any = self.policy.model(
             input_ids=token_RS,
@@ -145,37 +190,16 @@ class Batch:
         return logits_RV
 
     def responses(self) -> list[Response]:
-        token_RT, logp_RT, length_R = self.token_RT.cpu(), self.logp_RT.cpu(), self.length_R.tolist()
+        token_NT, logp_NT, length_N = self.token_NT.cpu(), self.logp_NT.cpu(), self.length_N.tolist()
         stop_ids = set(self.policy.stop_ids)
         return [
             Response(
-                token_ids=token_T[:length].tolist(),
-                logp_T=logp_T[:length].clone(),
-                truncated=int(token_T[length - 1]) not in stop_ids,
+                token_ids=token_NT[i, : length_N[i]].tolist(),
+                logp_T=logp_NT[i, : length_N[i]].clone(),
+                truncated=int(token_NT[i, length_N[i] - 1]) not in stop_ids,
             )
-            for token_T, logp_T, length in zip(token_RT, logp_RT, length_R, strict=True)
+            for i in range(self.N)
         ]
-
-
-def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """One token per row by inverting its cumulative distribution at uniform_R, and its log-probability: [R], [R].
-
-    Temperature 0 takes the most likely token, with its log-probability at temperature 1.
-    """
-    logits_RV = logits_RV.to(at_least_float32(logits_RV.dtype))
-    logp_RV = torch.log_softmax(logits_RV / (temperature or 1.0), dim=-1)
-    if temperature == 0:
-        token_R1 = logp_RV.argmax(-1, keepdim=True)
-    else:
-        # In double precision, or the rounding of 10^5 summands would favour some tokens.
-        cumulative_RV = logp_RV.double().exp().cumsum(-1)
-        target_R1 = uniform_R[:, None].double() * cumulative_RV[:, -1:]
-        token_R1 = torch.searchsorted(cumulative_RV, target_R1, right=True).clamp(max=logits_RV.shape[-1] - 1)
-    return token_R1.squeeze(1), logp_RV.gather(1, token_R1).squeeze(1)
-
-
-def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
 
 
 def pad_left(prompts: Sequence[list[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -9,20 +9,42 @@ from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
 
+# What a folder may hold in which no run has begun: the log and status of an attempt that failed at once, its lock.
+LEFT_BY_A_START = {"log.txt", "STATUS", ".lock"}
+
 
 def name_problems(output_dir: str, kind: str, name: str | None) -> list[str]:
     """What is wrong with writing a run `name` under `output_dir`/`kind`, before anything is written."""
-    problems = []
+    problems = spelling_problems(name)
     parent = Path(output_dir) / kind
-    if name is not None and not re.fullmatch(r"[\w][\w.\-]*", name):
-        problems.append(f"name={name}: letters, digits, '-', '_' and '.' only")
-    elif name is not None and (parent / name).exists():
+    if name is not None and not problems and (parent / name).exists():
         hint = f", or go on with `sspo train --resume {parent / name}`" if kind == "train" else ""
         problems.append(f"name={name}: {parent / name} exists and is never overwritten; choose another name{hint}")
-    ancestor = next(folder for folder in (parent, *parent.absolute().parents) if folder.exists())
-    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        problems.append(f"output_dir={output_dir}: cannot write to {ancestor.absolute()}; set output_dir=FOLDER")
+    return problems + writing_problems(f"output_dir={output_dir}", parent, "; set output_dir=FOLDER")
+
+
+def folder_problems(folder: Path, name: str | None) -> list[str]:
+    """What is wrong with writing a run into `folder` itself, before anything is written."""
+    problems = writing_problems(f"--folder {folder}", folder)
+    if name is not None:
+        problems.append(f"name={name}: --folder {folder} says where the run goes; use the one or the other")
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - LEFT_BY_A_START:
+        problems.append(f"--folder {folder}: is not empty, and nothing is ever overwritten; choose another folder")
     return problems
+
+
+def spelling_problems(name: str | None) -> list[str]:
+    if name is None or re.fullmatch(r"[\w][\w.\-]*", name):
+        return []
+    return [f"name={name}: letters, digits, '-', '_' and '.' only"]
+
+
+def writing_problems(asked: str, folder: Path, hint: str = "") -> list[str]:
+    """Whether `folder`, or the nearest above it that exists, can be written to."""
+    ancestor = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if ancestor.is_dir() and os.access(ancestor, os.W_OK):
+        return []
+    return [f"{asked}: cannot write to {ancestor.absolute()}{hint}"]
 
 
 def free_name(output_dir: str, kind: str, stem: str) -> str:
@@ -80,6 +102,12 @@ def get_status(folder: Path) -> str:
 
 def is_run(folder: Path) -> bool:
     return (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir()
+
+
+def title(folder: Path) -> str:
+    """The name of a run; of a cell, with the names of its grid and its point before it."""
+    *_, grid, cells, point, name = ("", "", *folder.absolute().parts)
+    return f"{grid}/{point}/{name}" if cells == "cells" else name
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,17 @@ def summarise_run(folder: Path, *, status: str, seconds: float, seed: int, objec
         "seed": seed,
         "objective": objective,
     }
+    summary |= figures(rows)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """{"first", "best", "last"} of every metric in rows of metrics.jsonl."""
+    found = {}
     for name in sorted({name for row in rows for name in row} - {"step"}):
         values = [row[name] for row in rows if row.get(name) is not None]
         if values:
             best = min(values) if name.startswith(LOWER_IS_BETTER) else max(values)
-            summary[name] = {"first": values[0], "best": best, "last": values[-1]}
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    return summary
+            found[name] = {"first": values[0], "best": best, "last": values[-1]}
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrackerSection
+from sspo_cli.runs.folder import title
 
 if TYPE_CHECKING:
     import wandb
@@ -81,7 +82,7 @@ def open_mirror(tracker: TrackerSection, folder: Path, config: Mapping[str, Any]
             dir=folder,
             project=tracker.project,
             mode=tracker.mode or "online",
-            name=folder.name,
+            name=title(folder),
             config=dict(config),
             settings=wandb.Settings(silent=True, console="off", init_timeout=INIT_TIMEOUT_S),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,3 +50,33 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return file
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder, to be read only, with outputs/train/first (sspo, two steps), second (grpo, three), outputs/eval/again.
+
+    Workers of one test session share it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    home = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made_runs"
+    with (home.parent / "made_runs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "ready").exists():
+            home.mkdir()
+            for words in (
+                ["train", "preset=smoke", "--name", "first"],
+                ["train", "preset=smoke", "objective=grpo", "optim.lr=1e-4", "train.steps=3", "--name", "second"],
+                ["eval", "outputs/train/first", "eval.samples=4", "--name", "again"],
+            ):
+                command = [sys.executable, "-m", "sspo_cli", *words]
+                subprocess.run(command, cwd=home, env=environment(), check=True, capture_output=True, timeout=600)
+            (home / "ready").touch()
+    return home
+
+
+@pytest.fixture
+def runs_home(tmp_path: Path, made_runs: Path) -> Path:
+    """`tmp_path` with a copy of `made_runs` in it, but for the checkpoints, to be changed at will."""
+    shutil.copytree(made_runs / "outputs", tmp_path / "outputs", ignore=shutil.ignore_patterns("step_*"))
+    return tmp_path

@@ -31,7 +31,7 @@ def bash(sspo):
 
 
 def test_bash_completes_commands_and_options(bash):
-    assert bash("") == ["train", "eval", "show", "selftest", "inspect", "recipe"]
+    assert bash("") == ["train", "eval", "show", "selftest", "inspect", "runs", "diff", "samples", "recipe"]
     assert bash("recipe", "") == ["list", "show", "run", "copy"]
     assert bash("train", "--dry") == ["--dry-run"]
     assert "--multirun" not in bash("train", "--")

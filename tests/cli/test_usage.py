@@ -9,16 +9,20 @@ import pytest
 
 from .conftest import environment
 
+COMMANDS = ["train", "eval", "show", "selftest", "inspect", "runs", "diff", "samples", "recipe"]
+
 
 def test_help_lists_exactly_the_commands_there_are(sspo):
     shown = sspo("--help")
     commands = shown.stdout.split("Commands:\n")[1].split("\n\n")[0]
     assert shown.returncode == 0
     names = [line.split()[0] for line in commands.split("\n")]
-    assert names == ["train", "eval", "show", "selftest", "inspect", "recipe"]
+    assert names == COMMANDS
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "show", "selftest", "inspect", "recipe"])
+@pytest.mark.parametrize(
+    "command", ["train", "eval", "show", "selftest", "inspect", "runs", "diff", "samples", "recipe"]
+)
 def test_the_help_of_every_command_ends_with_examples_of_it(sspo, command):
     text = sspo(command, "--help").stdout
     examples = text.split("Examples:\n")[1].strip().split("\n")

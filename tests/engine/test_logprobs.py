@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, Gemma3TextConfig
 
-from sspo_cli.engine import logprobs
-from sspo_cli.engine.logprobs import Projected, projection, response_logprobs
+from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Microbatch, Trajectory, to_microbatch
+from sspo_cli.models import head
+from sspo_cli.models.head import Projected, projection
+from sspo_cli.models.policy import Policy
 from tests.tiny_models import ARCHITECTURES, SHAPE, random_policy
 
 TEMPERATURE = 0.7
@@ -46,16 +51,24 @@ def gradients(model: Any, logp_BT: Tensor, entropy_BT: Tensor, entropy_coef: flo
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head, "LOGITS_AT_ONCE", 258 * 5)
+    monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
+
+
 @pytest.mark.parametrize("entropy_coef", [0.0, 0.3])
 @pytest.mark.parametrize("logits_at_once", [2**25, 258 * 5])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_pieces_are_the_whole(
     architecture: str, logits_at_once: int, entropy_coef: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", logits_at_once)
-    model, batch = random_policy(architecture, spread=0.15).model, microbatch()
+    monkeypatch.setattr(head, "LOGITS_AT_ONCE", logits_at_once)
+    monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
+    policy, batch = random_policy(architecture, spread=0.15), microbatch()
+    model = policy.model
     assert projection(model) is not None
-    found = response_logprobs(model, batch, TEMPERATURE, entropy_gradient=entropy_coef > 0)
+    found = response_logprobs(policy, batch, TEMPERATURE, entropy_gradient=entropy_coef > 0)
     expected = whole(model, batch)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
@@ -72,7 +85,7 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
     model = AutoModelForCausalLM.from_config(config).eval()
     batch = microbatch()
     assert projection(model) is None
-    found = response_logprobs(model, batch, TEMPERATURE, entropy_gradient=True)
+    found = response_logprobs(Policy(model, tokenizer=None), batch, TEMPERATURE, entropy_gradient=True)
     expected = whole(model, batch)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
@@ -81,7 +94,8 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_the_gradient_written_out_is_the_derivative(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 22)
+    monkeypatch.setattr(head, "LOGITS_AT_ONCE", 22)
+    monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
     generator = torch.Generator().manual_seed(0)
 
     def leaf(*shape: int) -> Tensor:
@@ -92,17 +106,51 @@ def test_the_gradient_written_out_is_the_derivative(bias: bool, monkeypatch: pyt
     assert torch.autograd.gradcheck(lambda *parts: Projected.apply(*parts, token_N, TEMPERATURE), arguments)
 
 
-def test_no_tensor_of_all_logits_is_ever_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logprobs, "LOGITS_AT_ONCE", 258 * 5)
-    sizes: list[int] = []
-    plain = torch.log_softmax
+class Largest(TorchDispatchMode):
+    """Remembers the most logits, entries of a tensor with V columns, that any operation returned."""
 
-    def watched(tensor: Tensor, **options: Any) -> Tensor:
-        sizes.append(tensor.numel())
-        return plain(tensor, **options)
+    def __init__(self, V: int) -> None:
+        super().__init__()
+        self.V, self.entries = V, 0
 
-    monkeypatch.setattr(torch, "log_softmax", watched)
-    model, batch = random_policy().model, microbatch()
-    logp_BT, _ = response_logprobs(model, batch, TEMPERATURE)
-    logp_BT.sum().backward()
-    assert sizes and max(sizes) <= 258 * 5 < 258 * int(batch.mask_BT.sum())
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = operation(*args, **(kwargs or {}))
+        weights = operation is torch.ops.aten.t.default
+        for tensor in [] if weights else tree_leaves(found):
+            if isinstance(tensor, Tensor) and tensor.ndim and tensor.shape[-1] == self.V:
+                self.entries = max(self.entries, tensor.numel())
+        return found
+
+
+def test_no_tensor_of_all_logits_is_ever_made(small_pieces: None) -> None:
+    policy, batch = random_policy(), microbatch()
+    projection(policy.model)
+    with Largest(258) as largest:
+        logp_BT, _ = response_logprobs(policy, batch, TEMPERATURE)
+        logp_BT.sum().backward()
+    assert 0 < largest.entries <= 258 * 5 < 258 * int(batch.mask_BT.sum())
+
+
+def test_in_bfloat16_only_the_products_are_rounded() -> None:
+    exact, batch = random_policy(spread=0.15), microbatch()
+    rounded = replace(exact, precision=torch.bfloat16)
+    logp_BT, entropy_BT = response_logprobs(exact, batch, TEMPERATURE)
+    expected = gradients(exact.model, logp_BT, entropy_BT, 0.0)
+    found_BT, entropy_BT = response_logprobs(rounded, batch, TEMPERATURE)
+    found = gradients(rounded.model, found_BT, entropy_BT, 0.0)
+    assert found_BT.dtype == found.dtype == torch.float32
+    assert 1e-5 < (found_BT - logp_BT).abs().max() < 0.1
+    assert 0.99 < torch.cosine_similarity(found, expected, dim=0) < 1 - 1e-9
+
+
+def test_in_bfloat16_the_gradient_belongs_to_the_log_probabilities(small_pieces: None) -> None:
+    """The backward pass computes the logits anew, in the precision of the forward pass: p sums to 1 in both."""
+    torch.manual_seed(0)
+    hidden_ND = torch.randn(40, 16, requires_grad=True)
+    weight_VD = torch.randn(258, 16, requires_grad=True)
+    token_N = torch.randint(258, (40,))
+    with torch.autocast("cpu", torch.bfloat16):
+        logp_N, _ = Projected.apply(hidden_ND, weight_VD, None, token_N, 1.0)
+    by_weight_VD = torch.autograd.grad(logp_N[:1].sum(), weight_VD)[0]
+    # Summed over the vocabulary, onehot - p is zero.
+    assert by_weight_VD.sum(0).abs().max() < 2e-2 * by_weight_VD.abs().max()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,10 @@ from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Trajectory, to_microbatch
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, Response, draw, sample, seeded
+from sspo_cli.rollout import sampler
+from sspo_cli.rollout.cache import SlotCache
+from sspo_cli.rollout.draw import draw
+from sspo_cli.rollout.sampler import Decoding, Response, sample, seeded
 from sspo_cli.seeds import stream
 from tests.tiny_models import ARCHITECTURES, random_policy
 
@@ -43,7 +48,7 @@ def test_log_probabilities_as_drawn_equal_those_of_the_trainer(architecture: str
     responses = run(policy, temperature=0.7, samples=3)
     group = [Trajectory(PROMPTS[i // 3], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
     microbatch = to_microbatch(group, policy.pad_id, policy.device)
-    logp_BT, _ = response_logprobs(policy.model, microbatch, temperature=0.7)
+    logp_BT, _ = response_logprobs(policy, microbatch, temperature=0.7)
     gap_BT = (logp_BT - microbatch.logps["old_logp_BT"]).abs()[microbatch.mask_BT]
     assert gap_BT.max() < 1e-5
 
@@ -56,15 +61,64 @@ def test_on_the_embedded_model_sampler_and_trainer_are_one_function() -> None:
     responses = sample(policy, prompts, Decoding(16, 1.0, 24, 10_000), uniforms, lambda done, total: None)
     group = [Trajectory(prompts[i // 16], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
     microbatch = to_microbatch(group, policy.pad_id, policy.device)
-    logp_BT, _ = response_logprobs(policy.model, microbatch, temperature=1.0)
+    logp_BT, _ = response_logprobs(policy, microbatch, temperature=1.0)
     assert microbatch.logps["old_logp_BT"].dtype == torch.float64
     assert (logp_BT - microbatch.logps["old_logp_BT"]).abs()[microbatch.mask_BT].max() < 1e-9
 
 
-def test_a_sample_does_not_depend_on_which_others_share_its_batch() -> None:
-    policy = random_policy()
-    together, apart = run(policy, samples=4), run(policy, samples=4, tokens_in_flight=1)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("slots", [1, 3, 5, 31])
+@pytest.mark.parametrize("looks", [1, 7])
+def test_a_sample_does_not_depend_on_slots_company_and_when_rows_leave(
+    architecture: str, slots: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 samples of prompts of four lengths pass through few slots: rows enter in the middle, and columns shift."""
+    policy = random_policy(architecture, spread=0.1)
+    together = run(policy, samples=10)
+    assert len({len(item.token_ids) for item in together}) > 3, "rows must leave at different times"
+    monkeypatch.setitem(sampler.STEPS_BETWEEN_LOOKS, "cpu", looks)
+    apart = run(policy, samples=10, tokens_in_flight=slots * (7 + 24 + looks))
     assert [item.token_ids for item in together] == [item.token_ids for item in apart]
+    gaps = [(one.logp_T - other.logp_T).abs().max() for one, other in zip(together, apart, strict=True)]
+    assert max(gaps) < 1e-5
+
+
+def test_a_long_prompt_finds_room_among_short_rows() -> None:
+    policy = random_policy(spread=0.05)
+    prompts = [[20 + i] for i in range(12)] + [list(range(60 + i, 80 + i)) if i % 3 else [40 + i] for i in range(30)]
+
+    def four(p: int, k: int) -> torch.Tensor:
+        return uniforms(p, k)[:4]
+
+    def responses(slots: int) -> list[list[int]]:
+        decoding = Decoding(1, 1.0, 4, slots * (20 + 4 + 1))
+        return [item.token_ids for item in sample(policy, prompts, decoding, four, lambda done, total: None)]
+
+    assert responses(2) == responses(42)
+
+
+def test_what_hidden_columns_hold_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that begin late stand on columns that others have used; what those held must not show through."""
+    policy, expected = random_policy(spread=0.1), run(random_policy(spread=0.1), samples=10)
+    plain = SlotCache.keep
+
+    def spoiled(cache: SlotCache, *moved: Any) -> None:
+        plain(cache, *moved)
+        for layer in cache.layers:
+            for stored in layer.stored:
+                stored[cache.rows :] = 1e3
+                stored[:, :, : cache.begin] = 1e3
+
+    monkeypatch.setattr(SlotCache, "keep", spoiled)
+    found = run(policy, samples=10, tokens_in_flight=5 * 32)
+    assert [item.token_ids for item in found] == [item.token_ids for item in expected]
+
+
+def test_every_response_is_counted_once() -> None:
+    told: list[tuple[int, int]] = []
+    decoding = Decoding(10, 1.0, 24, 5 * 32)
+    sample(random_policy(spread=0.1), PROMPTS, decoding, uniforms, lambda done, total: told.append((done, total)))
+    assert told == sorted(set(told)) and told[-1] == (40, 40)
 
 
 def test_every_sample_has_a_stream_of_its_own_that_repeats() -> None:
@@ -85,6 +139,19 @@ def test_responses_end_with_a_stop_token_or_are_truncated() -> None:
         assert (item.token_ids[-1] in policy.stop_ids) == (not item.truncated)
         assert not set(item.token_ids[:-1]) & set(policy.stop_ids)
         assert len(item.token_ids) == len(item.logp_T) <= 24
+
+
+@pytest.mark.parametrize("V", [1, 1023, 1024, 1025, 5000])
+def test_blocks_of_the_vocabulary_change_no_draw(V: int) -> None:
+    generator = torch.Generator().manual_seed(V)
+    logits_RV = torch.randn(300, V, generator=generator, dtype=torch.float64) * 3
+    logits_RV[:, V // 3] = float("-inf") if V > 1 else 0.0
+    uniform_R = torch.rand(300, generator=generator, dtype=torch.float64)
+    uniform_R[:2] = torch.tensor([0.0, 1 - 2**-53])
+    token_R, _ = draw(logits_RV, uniform_R, temperature=0.8)
+    cumulative_RV = torch.softmax(logits_RV / 0.8, -1).cumsum(-1)
+    expected_R = (cumulative_RV <= (uniform_R * cumulative_RV[:, -1])[:, None]).sum(-1).clamp(max=V - 1)
+    assert token_R.tolist() == expected_R.tolist()
 
 
 def test_draws_follow_the_tempered_distribution() -> None:

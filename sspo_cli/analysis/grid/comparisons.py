@@ -1,0 +1,116 @@
+"""Differences between points, paired by seed and problem: how large, how sure, after all corrections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sspo_cli.analysis.grid import significance
+from sspo_cli.analysis.grid.cells import Grid, Point, point_name
+from sspo_cli.analysis.grid.intervals import (
+    FEWEST_SEEDS,
+    Estimate,
+    answer_error,
+    problem_error,
+    two_level_interval,
+)
+from sspo_cli.analysis.grid.metric import Values, last_value, table_of
+
+
+def compare(grid: Grid, reference: Point) -> list[dict[str, Any]]:
+    """Every other point against the reference, over the seeds that both have done; p after Holm's correction."""
+    return with_holm([compare_pair(grid, point, reference) for point in grid.points if point != reference])
+
+
+def contrasts(grid: Grid) -> list[dict[str, Any]]:
+    """Where objectives and other keys vary: at every setting of the others, each objective against the first one.
+
+    grpo is the first where it is among them. Holm's correction is over all of them.
+    """
+    if "objective" not in grid.varied or len(grid.varied) < 2:
+        return []
+    names = list(dict.fromkeys(point["objective"] for point in grid.points))
+    first = "grpo" if "grpo" in names else names[0]
+    pairs = [
+        (point, point | {"objective": first})
+        for point in grid.points
+        if point["objective"] != first and point | {"objective": first} in grid.points
+    ]
+    return with_holm([compare_pair(grid, point, reference) for point, reference in pairs])
+
+
+def with_holm(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons, those that have a p after Holm's correction for all of them."""
+    tested = [item for item in found if item["p"] is not None]
+    for name in ("p", "doubt"):
+        for item, corrected in zip(tested, significance.holm([item[name] for item in tested]), strict=True):
+            item[f"{name}_holm"] = corrected
+    return found
+
+
+def compare_pair(grid: Grid, point: Point, reference: Point) -> dict[str, Any]:
+    """The paired difference point - reference. p is that of the permutation, doubt that of the interval, by which the
+    words judge; both None under FEWEST_SEEDS seeds."""
+    seeds = sorted({cell.seed for cell in grid.done(point)} & {cell.seed for cell in grid.done(reference)})
+    found: dict[str, Any] = {
+        "point": point,
+        "name": point_name(point, grid.varied),
+        "against": point_name(reference, grid.varied),
+        "seeds": seeds,
+        "last": {},
+        **dict.fromkeys(("difference", "low", "high", "sd", "problem_error", "answer_error")),
+        **dict.fromkeys(("p", "p_holm", "doubt", "doubt_holm", "probability_of_improvement")),
+    }
+    if not seeds:
+        return found
+    value_SP, reference_SP = paired_tables(grid, point, reference, seeds)
+    difference_SP = value_SP - reference_SP
+    found |= {
+        "last": {str(seed): float(value) for seed, value in zip(seeds, difference_SP.mean(1), strict=True)},
+        "difference": float(difference_SP.mean()),
+    }
+    if len(seeds) < FEWEST_SEEDS:
+        return found
+    value_S, reference_S = value_SP.mean(1), reference_SP.mean(1)
+    estimate = two_level_interval(difference_SP)
+    return found | {
+        "low": estimate.low,
+        "high": estimate.high,
+        "sd": float(difference_SP.mean(1).std(ddof=1)),
+        "problem_error": problem_error(difference_SP),
+        "answer_error": answer_error(difference_SP),
+        "probability_of_improvement": significance.probability_of_improvement(
+            grid.sign * value_S, grid.sign * reference_S
+        ),
+        "p": significance.paired_p(value_S, reference_S),
+        "doubt": doubt(estimate, difference_SP),
+    }
+
+
+def doubt(estimate: Estimate, difference_SP: Values) -> float:
+    """The p of the interval, but never less than the noise of the answers leaves: few seeds can agree by luck."""
+    least_error = math.hypot(answer_error(difference_SP), problem_error(difference_SP))
+    return max(estimate.p, significance.normal_p(estimate.mean, least_error))
+
+
+def paired_tables(grid: Grid, point: Point, reference: Point, seeds: Sequence[int]) -> tuple[Values, Values]:
+    """Both points' tables over the same seeds and problems; over seeds alone where the problems are not the same."""
+    of = [cell for cell in grid.done(point) if cell.seed in seeds]
+    against = [cell for cell in grid.done(reference) if cell.seed in seeds]
+    both = table_of([*of, *against], grid.metric)
+    return both[: len(of)], both[len(of) :]
+
+
+def any_difference(grid: Grid) -> float | None:
+    """p that the points differ at all, over the seeds that every point has done."""
+    seeds = set.intersection(*({cell.seed for cell in grid.done(point)} for point in grid.points))
+    if len(grid.points) < 3 or len(seeds) < FEWEST_SEEDS:
+        return None
+    value_OS = [
+        [last_value(cell.metrics, grid.metric) for cell in grid.done(point) if cell.seed in seeds]
+        for point in grid.points
+    ]
+    return significance.any_difference_p(np.array(value_OS, dtype=float))

@@ -1,0 +1,63 @@
+"""Paired differences from the reference: a dot and its interval for each, every seed as a tick, the zero line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from sspo_cli.analysis.canvas import dress, new_figure, save
+from sspo_cli.analysis.grid.cells import Grid
+from sspo_cli.analysis.grid.figures.drawing import width_for
+from sspo_cli.analysis.grid.metric import is_share
+from sspo_cli.analysis.grid.words import outcome
+from sspo_cli.analysis.style import BLUE, GREY, INK, ROUND_STEPS, SMALL, STYLE
+
+MOST_ROWS = 24
+LINE_INCHES = 0.34
+ROOM_INCHES = 1.15
+
+
+def plot_forest(grid: Grid, summary: Mapping[str, Any]) -> list[Path]:
+    """plots/forest.svg; nothing where nothing is compared. Of very many points the nearest to the best are shown."""
+    known = [item for item in summary["comparisons"] if item["difference"] is not None]
+    shown = sorted(known, key=lambda item: -grid.sign * item["difference"])[:MOST_ROWS]
+    if not shown:
+        return []
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(
+            width_for([item["name"] for item in shown]) + ROOM_INCHES, ROOM_INCHES + LINE_INCHES * len(shown)
+        )
+        axes = figure.add_subplot()
+        draw(axes, shown, grid.metric)
+        title = f"Difference from {summary['reference']}"
+        unit = "points" if is_share(grid.metric) else grid.metric
+        better = "right" if grid.sign > 0 else "left"
+        dress(axes, title, f"{unit}, paired by seed and problem; better to the {better}", "", grid="x")
+    return [save(figure, grid.folder / "plots" / "forest.svg", title)]
+
+
+def draw(axes: Axes, items: Sequence[Mapping[str, Any]], metric: str) -> None:
+    scale = 100 if is_share(metric) else 1
+    for row, item in enumerate(items):
+        colour = BLUE if item["doubt"] is not None and outcome(item) == "told" else GREY
+        middle = scale * item["difference"]
+        text = f"{middle:+.1f}" if scale == 100 else f"{middle:+.3g}"
+        if item["low"] is not None:
+            low, high = scale * item["low"], scale * item["high"]
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.2, solid_capstyle="round", zorder=2)
+            text += f"  [{low:.1f}, {high:.1f}]" if scale == 100 else f"  [{low:.3g}, {high:.3g}]"
+        each = [scale * value for value in item["last"].values()]
+        axes.plot(each, [row] * len(each), "|", color=INK, markersize=7, markeredgewidth=0.7, alpha=0.55, zorder=3)
+        axes.plot([middle], [row], "o", color=colour, markersize=6, zorder=4, gid=f"forest {item['name']}")
+        axes.annotate(text, (1, row), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                      va="center", color=INK, fontsize=SMALL + 0.5, annotation_clip=False)  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.set_yticks(range(len(items)), [item["name"] for item in items], color=INK)
+    axes.set_ylim(len(items) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=ROUND_STEPS))
+    axes.margins(x=0.08)

@@ -1,0 +1,69 @@
+"""Where the figures come from: what the configurations differ in, versions, hardware, the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sspo_cli.analysis.grid.cells import Grid, Point, plain
+
+OF_THE_RUN = ("seed", "name", "output_dir")  # keys that tell runs apart without changing what they are
+
+
+def config_differences(grid: Grid, points: list[Point]) -> dict[str, list[str]]:
+    """Every key in which the configurations of these points differ, with the value under each; "" where there is none.
+
+    Of each point the first cell that has a configuration speaks.
+    """
+    found = [dict(flat(next((cell.config for cell in grid.at(point) if cell.config), {}))) for point in points]
+    keys = dict.fromkeys(key for config in found for key in config)
+    values = {key: [plain(config[key]) if key in config else "" for config in found] for key in keys}
+    return {key: row for key, row in values.items() if len(set(row)) > 1 and key not in OF_THE_RUN}
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a configuration under their dotted keys."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def environment(grid: Grid) -> dict[str, str]:
+    """Versions, hardware and code of the cells: one value for each where all agree, else every one."""
+    found: dict[str, list[str]] = {}
+    for cell in grid.cells:
+        manifest = cell.manifest
+        git = manifest.get("git") or {}
+        facts = {
+            **{f"hardware.{key}": value for key, value in manifest.get("hardware", {}).items()},
+            **manifest.get("versions", {}),
+            "git commit": f"{git['commit'][:12]}{'' if git['clean'] else ', with changes'}" if git else None,
+        }
+        for name, value in facts.items():
+            if value is not None and str(value) not in found.setdefault(name, []):
+                found[name].append(str(value))
+    return {name: " / ".join(values) for name, values in found.items() if values}
+
+
+def unequal_starts(grid: Grid) -> list[str]:
+    """What the runs of one seed do not share, by the hashes of their manifests, though no axis asks for it."""
+    found = []
+    for name, axes in (("evaluation_problems", ("dataset", "eval.")), ("initial_weights", ("model", "lora."))):
+        if any(key.startswith(axes) for key in grid.varied):
+            continue
+        of_seed: dict[int, set[str]] = {}
+        for cell in grid.cells:
+            if cell.counts and name in cell.manifest.get("hashes", {}):
+                of_seed.setdefault(cell.seed, set()).add(cell.manifest["hashes"][name])
+        if any(len(hashes) > 1 for hashes in of_seed.values()):
+            found.append(name.replace("_", " "))
+    return found
+
+
+def command(grid: Grid) -> str | None:
+    """The last line of command.sh."""
+    file = grid.folder / "command.sh"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return lines[-1] if lines else None

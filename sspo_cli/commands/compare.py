@@ -1,0 +1,10 @@
+"""`sspo compare`: several objectives under identical conditions."""
+
+from __future__ import annotations
+
+from sspo_cli.commands import grid
+
+
+def run(words: list[str], *, allowed: list[str], dry_run: bool, quiet: bool, as_json: bool) -> int:
+    """Run or go on with a compare; the exit code. allowed: keys that cells may differ in beside objective and seed."""
+    return grid.run("compare", words, allowed=allowed, dry_run=dry_run, quiet=quiet, as_json=as_json)

@@ -1,0 +1,64 @@
+"""What can be told of a grid before any of its runs begins: problems that all of them would run into."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from sspo_cli.config.compose import to_dict
+from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.data.load import load_dataset
+from sspo_cli.evaluation.evaluate import summarise
+from sspo_cli.grid.request import Request
+from sspo_cli.models.load import NotCached, architecture
+from sspo_cli.objectives import build_objective
+from sspo_cli.rewards.load import load_reward
+from sspo_cli.tracking.mirror import check_tracker
+
+
+def check_parts(request: Request) -> int:
+    """Load what is cheap to load of every cell: problems, reward, objective, shape of the model. The number of GPUs.
+
+    Raises:
+        ConfigError: with every problem found, each told once.
+    """
+    checks: dict[str, Callable[[TrainConfig], Any]] = {
+        "dataset": lambda config: load_dataset(config.dataset, config.seed, config.eval.problems),
+        "reward": lambda config: load_reward(config.reward),
+        "model": check_model,
+        "objective": lambda config: build_objective(config.objective),
+        "tracker": check_login,
+        "eval": lambda config: check_metric(request.kind, request.section.metric, config.eval.samples),
+    }
+    once: dict[str, Callable[[], Any]] = {}
+    for cell in request.cells:
+        content = to_dict(cell.config)
+        for section, check in checks.items():
+            once.setdefault(section + json.dumps(content[section]), partial(check, cell.config))
+    all_or_problems(*once.values())
+    return 0 if request.config.engine.device == "cpu" else torch.cuda.device_count()
+
+
+def check_model(config: TrainConfig) -> None:
+    with contextlib.suppress(NotCached):  # a run downloads it
+        architecture(config.model)
+
+
+def check_login(config: TrainConfig) -> None:
+    if problems := check_tracker(config.tracker):
+        raise ConfigError(problems)
+
+
+def check_metric(kind: str, metric: str, samples: int) -> None:
+    """Refuse a metric of eval/ that evaluations do not have; of the others the first run shows whether they exist."""
+    row = {"correct": True, "length": 1, "reward": 1.0, "truncated": False}
+    names = summarise([row] * samples, samples)
+    if metric.startswith("eval/") and metric not in names:
+        shown = ", ".join(sorted(name for name in names if not name.endswith(("_low", "_high"))))
+        raise ConfigError([f"{kind}.metric={metric}: no run has it{did_you_mean(metric, names)} (allowed: {shown})"])

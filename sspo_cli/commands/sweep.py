@@ -1,0 +1,10 @@
+"""`sspo sweep`: a grid over any settings."""
+
+from __future__ import annotations
+
+from sspo_cli.commands import grid
+
+
+def run(words: list[str], *, dry_run: bool, quiet: bool, as_json: bool) -> int:
+    """Run or go on with a sweep; the exit code."""
+    return grid.run("sweep", words, allowed=[], dry_run=dry_run, quiet=quiet, as_json=as_json)

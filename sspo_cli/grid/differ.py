@@ -1,0 +1,62 @@
+"""In which settings configurations differ, and a hash of the settings of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sspo_cli.config.compose import to_dict
+from sspo_cli.config.schema import EvalConfig
+from sspo_cli.config.wording import show_value
+
+# Parallel cells share the cores; how many of them a cell has does not change what it is.
+WITHOUT_RESULT = ("engine.threads",)
+MISSING = "not set"
+
+
+def settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Every leaf of a resolved configuration by its dotted key, but for `WITHOUT_RESULT`."""
+    return {key: value for key, value in leaves(content, "") if key not in WITHOUT_RESULT}
+
+
+def leaves(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def identity(config: EvalConfig) -> str:
+    """A hash of every setting: runs with one identity are the same run."""
+    text = json.dumps(settings(to_dict(config)), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def written_settings(folder: Path) -> dict[str, Any] | None:
+    """The settings in the config.yaml of `folder`; None if there is none that can be read."""
+    try:
+        content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    return settings(content) if isinstance(content, dict) else None
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The keys in which two sets of settings differ, sorted."""
+    return sorted(key for key in one.keys() | other.keys() if one.get(key, MISSING) != other.get(key, MISSING))
+
+
+def shown(found: Mapping[str, Any], key: str) -> str:
+    return str(show_value(found.get(key, MISSING)))
+
+
+def is_under(key: str, roots: Iterable[str]) -> bool:
+    """Whether `key` is one of `roots` or below one. The choice of a group counts as the section that it fills."""
+    dotted = key.removeprefix("choices.").replace("/", ".")
+    return any(f"{dotted}.".startswith(f"{root.replace('/', '.')}.") for root in roots)

@@ -1,0 +1,176 @@
+"""What a person sees on stderr while a grid runs: a live table of cells on a terminal, a line per change without."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sspo_cli.grid.follow import DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Followed, left_s
+from sspo_cli.tracking.values import duration, formatted
+
+STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", INTERRUPTED: "yellow"}
+CELL_WIDTH = 21
+REFRESH_PER_SECOND = 2
+
+
+def shown_value(metric: str, value: float | None) -> str:
+    """Accuracies as a percentage, everything else with four digits; - where there is none."""
+    share = metric.startswith(("eval/accuracy", "eval/pass@"))
+    return formatted(value, ".1%" if share else ".4g") or "-"
+
+
+def counts(cells: Sequence[Followed]) -> str:
+    """For example 3 of 15 cells done, 2 running, 1 failed."""
+    states = [cell.state for cell in cells]
+    others = [f"{states.count(state)} {state}" for state in (RUNNING, FAILED, INTERRUPTED) if state in states]
+    return ", ".join([f"{states.count(DONE)} of {len(cells)} cells done", *others])
+
+
+class Screen:
+    """Shows nothing: --quiet, and the contract of the others."""
+
+    def __init__(self, title: str, cells: Sequence[Followed], at_once: int) -> None:
+        self.title = title
+        self.cells = cells
+        self.at_once = at_once
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def changed(self, cells: Sequence[Followed]) -> None:
+        """The state of these cells is not what it was."""
+
+    def say(self, words: str) -> None:
+        """One line that a person should read."""
+
+
+class PlainScreen(Screen):
+    """One line of ASCII per change of a cell's state."""
+
+    def changed(self, cells: Sequence[Followed]) -> None:
+        for cell in cells:
+            words = [f"{cell.cell.label}: {cell.state}"]
+            if cell.state in (DONE, INTERRUPTED):
+                words.append(f"step {cell.step}, {cell.metric} {shown_value(cell.metric, cell.value)}")
+            if cell.state == FAILED:
+                words.append(cell.status.removeprefix("failed: "))
+            eta = f"ETA {duration(left_s(self.cells, self.at_once))}"
+            self.say(f"{', '.join(words)} ({counts(self.cells)}, {eta})")
+
+    def say(self, words: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a closed stderr must not end the grid
+            print(words, file=sys.stderr, flush=True)
+
+
+class LiveScreen(Screen):
+    """A table with a row for every point and a column for every seed; a thread of rich redraws it."""
+
+    def __init__(self, title: str, cells: Sequence[Followed], at_once: int, console: Console) -> None:
+        super().__init__(title, cells, at_once)
+        self.started = time.monotonic()
+        self.note = ""
+        self.live = Live(self, console=console, refresh_per_second=REFRESH_PER_SECOND, redirect_stdout=False)
+
+    def __enter__(self) -> Self:
+        with contextlib.suppress(OSError):
+            self.live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self.live.stop()
+
+    def say(self, words: str) -> None:
+        self.note = words
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self.table(options.max_width - 6, console.size.height - 10)
+        parts: list[RenderableType] = [self.total(), table]
+        if self.note:
+            parts += [Text(), Text(self.note, style="yellow")]
+        yield Panel(
+            Group(*parts),
+            title=Text(self.title, style="bold not dim"),
+            title_align="left",
+            border_style="dim",
+            padding=(1, 2),
+        )
+
+    def total(self) -> Table:
+        table = Table.grid(padding=(0, 2), expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(ratio=1)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_column(no_wrap=True, justify="right", min_width=11)
+        share = sum(1.0 if cell.state == DONE else cell.fraction for cell in self.cells)
+        table.add_row(
+            Text(counts(self.cells), style="bold"),
+            ProgressBar(total=len(self.cells), completed=share, style="dim", complete_style="green"),
+            Text(f"elapsed {duration(time.monotonic() - self.started)}"),
+            Text(f"ETA {duration(left_s(self.cells, self.at_once))}"),
+        )
+        return table
+
+    def table(self, width: int, height: int) -> Table:
+        """Every cell where there is room, else those that are at work or went wrong."""
+        points = list(dict.fromkeys(cell.cell.name for cell in self.cells))
+        seeds = list(dict.fromkeys(cell.cell.seed for cell in self.cells))
+        longest = max(len(point) for point in points)
+        if longest + len(seeds) * (CELL_WIDTH + 2) > width or len(points) + 2 > height:
+            return self.list_of_some(height)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+        table.add_column("", no_wrap=True)
+        for seed in seeds:
+            table.add_column(f"seed {seed}", width=CELL_WIDTH, no_wrap=True)
+        places = {(cell.cell.name, cell.cell.seed): cell for cell in self.cells}
+        for point in points:
+            table.add_row(Text(point), *(cell_text(places[point, seed]) for seed in seeds))
+        return table
+
+    def list_of_some(self, height: int) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        shown = [cell for cell in self.cells if cell.state in (RUNNING, FAILED, INTERRUPTED)]
+        for cell in shown[-max(1, height) :]:
+            table.add_row(Text(cell.cell.label), cell_text(cell))
+        return table
+
+
+def cell_text(cell: Followed) -> Text:
+    """For example 12/40  45.1%  0:31 of a cell that runs."""
+    value = shown_value(cell.metric, cell.value)
+    style = STYLES[cell.state]
+    if cell.state == RUNNING:
+        steps = f"{cell.step}/{cell.cell.config.train.steps}"
+        return Text(f"{steps:<7} {value:>6} {duration(cell.left_s):>6}", style=style)
+    if cell.state == DONE:
+        return Text(f"{cell.state:<7} {value:>6}", style=style)
+    return Text(cell.state, style=style)
+
+
+def open_screen(title: str, cells: Sequence[Followed], at_once: int, *, quiet: bool) -> Screen:
+    """The screen that fits stderr."""
+    if quiet:
+        return Screen(title, cells, at_once)
+    console = Console(stderr=True)
+    if not sys.stderr.isatty() or console.is_dumb_terminal:
+        return PlainScreen(title, cells, at_once)
+    return LiveScreen(title, cells, at_once, console)

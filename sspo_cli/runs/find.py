@@ -1,0 +1,70 @@
+"""Where run folders are, and which one a person means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sspo_cli.config.errors import ConfigError, did_you_mean
+
+SIGNS = ("config.yaml", "STATUS", "metrics.jsonl", "eval.jsonl")
+NOT_RUNS = ("inspect.json",)
+# What else a run has, and may have before anything else.
+BEFORE = {"log.txt", "overrides.txt", "command.sh", "manifest.json", "STATUS.tmp", "checkpoints", "plots"}
+# From outputs/ to outputs/compare/NAME/cells/OBJECTIVE/seed_0, with room for an output_dir of folders.
+DEPTH = 7
+
+
+def find_runs(root: Path) -> list[Path]:
+    """Every run folder at or below `root`, sorted; also those that a crash left empty, where only runs stand.
+
+    Cells of a grid are runs; the grid's own folder is none.
+    """
+    return sorted(walk(root, DEPTH)) if root.is_dir() else []
+
+
+def walk(folder: Path, depth: int) -> Iterator[Path]:
+    names = {path.name: path for path in list_folder(folder)}
+    if any(name in names for name in NOT_RUNS):
+        return
+    if "grid.json" in names:
+        if "cells" in names:
+            yield from walk(names["cells"], depth - 1)
+        return
+    if any(name in names for name in SIGNS) or (is_place_of_run(folder) and set(names) <= BEFORE):
+        yield folder
+        return
+    if depth:
+        for path in names.values():
+            if not path.name.startswith(".") and path.is_dir():
+                yield from walk(path, depth - 1)
+
+
+def list_folder(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # a folder that may not be read, or was deleted while we looked
+        return []
+
+
+def is_place_of_run(folder: Path) -> bool:
+    """outputs/train/NAME, outputs/eval/NAME or cells/OBJECTIVE/seed_0."""
+    return folder.parent.name in ("train", "eval") or (
+        re.fullmatch(r"seed_\d+", folder.name) is not None and folder.parent.parent.name == "cells"
+    )
+
+
+def existing_run(word: str, outputs: Path = Path("outputs")) -> Path:
+    """The run folder `word`.
+
+    Raises:
+        ConfigError: naming the run that was probably meant, if there is none.
+    """
+    folder = Path(word)
+    if folder.is_dir():
+        return folder
+    known = {str(run): run for run in find_runs(outputs)}
+    named = [path for path, run in known.items() if run.name == folder.name]
+    hint = f", did you mean '{named[0]}'?" if named else did_you_mean(word, known)
+    raise ConfigError([f"{word}: no such run folder{hint} (see `sspo runs`)"])
