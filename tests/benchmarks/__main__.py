@@ -9,21 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.machine import Watch, cores, environment
+from tests.benchmarks.page import render, tables_of
 from tests.benchmarks.plan import TABLES, Job, jobs
-from tests.benchmarks.tables import render, tables_of, unequal_work
+from tests.benchmarks.versus import unequal_work
 from tests.benchmarks.workload import Workload
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+REPETITIONS = 5
 BUSY_LOAD = 0.5
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     file = options.to / "bench.json"
     results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     if not options.render:
-        threads = options.threads or len(os.sched_getaffinity(0))
+        threads = options.threads or cores()
         load = os.getloadavg()[0]
         if load > BUSY_LOAD:
             print(f"the machine is busy (load {load:.1f}): what follows will be off", file=sys.stderr)
@@ -51,15 +51,18 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure this engine.")
     parser.add_argument("tables", nargs="*", default=[], help=f"of {', '.join(TABLES)}; all by default")
-    parser.add_argument("--repetitions", type=int, default=5, help="of the comparison with TRL (default 5)")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="of the comparison with TRL")
     parser.add_argument("--steps", type=int, default=2, help="rollout steps a repetition, after one to warm up")
     parser.add_argument("--threads", type=int, default=0, help="of both sides; 0 takes the cores at hand")
-    parser.add_argument("--to", type=Path, default=DOCS, help="folder of bench.json, bench.md, bench.svg")
+    parser.add_argument(
+        "--to", type=Path, help="folder of bench.json, bench.md, bench.svg: docs, or outputs/bench for short runs"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing: tables and figure of bench.json")
     options = parser.parse_args()
     if unknown := set(options.tables) - set(TABLES):
         parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
     options.tables = options.tables or list(TABLES)
+    options.to = options.to or ROOT / ("docs" if options.repetitions >= REPETITIONS else "outputs/bench")
     return options
 
 
@@ -87,7 +90,9 @@ def run(planned: list[Job], threads: int) -> dict[str, Any]:
                 checkpoints[weights] = Path(root) / f"model_{len(checkpoints)}"
                 written = call("checkpoint.write", weights, checkpoints[weights], threads, {})
                 about[weights] = written["rows"][0]
+            watch = Watch()
             found = call(job.call, job.workload, checkpoints[weights], threads, job.options)
+            found["others"] = watch.others()
             table = results.setdefault(job.table, {"environment": environment(threads), "jobs": []})
             table["jobs"].append({"name": job.name, "workload": job.workload.to_dict(), **about[weights], **found})
             spent_of_expected += job.seconds
@@ -125,31 +130,6 @@ def call(what: str, workload: Workload, folder: Path, threads: int, options: dic
         raise RuntimeError(f"{what} failed:\n{child.stderr}")
     result: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return result
-
-
-def environment(threads: int) -> dict[str, Any]:
-    """What the figures depend on; no path and no name of the machine."""
-    versions = {}
-    for package in ("sspo", "torch", "transformers", "trl"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "threads": threads,
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
-def processor() -> str:
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
 
 
 def clock(seconds: float) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import matplotlib
 
 from sspo_cli.analysis.style import BLUE, GREEN, GREY, INK, ORANGE, STYLE
-from tests.benchmarks.tables import of, scaled
+from tests.benchmarks.table import of
+from tests.benchmarks.versus import scaled
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

@@ -17,6 +17,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine import loop as engine_loop
 from sspo_cli.engine.loop import Loop
+from sspo_cli.engine.profiler import Profiler
 from sspo_cli.engine.score import score
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
@@ -67,7 +68,7 @@ def measure(workload: Workload, folder: Path, threads: int, steps: int, seed: in
     config = configure(workload, folder, threads, seed)
     parts = load_parts(config)
     with tempfile.TemporaryDirectory() as run:
-        return rollout_steps(Loop(config, parts, Path(run), Display(), Mirror()), workload, steps)
+        return rollout_steps(Loop(config, parts, Path(run), Display(), Mirror(), Profiler()), workload, steps)
 
 
 def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, Any]]:
@@ -81,7 +82,7 @@ def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, 
         score(loop.parts.policy, seen, loop.config)
         scoring_s = time.perf_counter() - begun
         metrics = json.loads((loop.folder / "metrics.jsonl").read_text().splitlines()[-1])
-        rollout_s, update_s = metrics["time/rollout_s"], metrics["time/update_s"]
+        rollout_s, update_s = metrics["time/rollout_s"] + metrics["time/reward_s"], metrics["time/update_s"]
         rows.append(
             {
                 "step_s": step_s,

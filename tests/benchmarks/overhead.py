@@ -18,6 +18,7 @@ from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
+from sspo_cli.engine.profiler import Profiler
 from sspo_cli.objectives import Objective
 from sspo_cli.runs import jsonl
 from sspo_cli.tracking.live import LiveDisplay
@@ -66,7 +67,7 @@ def measure(workload: Workload, folder: Path, threads: int) -> list[dict[str, An
         Path(os.devnull).open("w") as nowhere,
         LiveDisplay(Console(file=nowhere, force_terminal=True, width=120), "overhead", 0, 1000) as display,
     ):
-        loop = Loop(config, parts, Path(run), display, Mirror())
+        loop = Loop(config, parts, Path(run), display, Mirror(), Profiler())
         loop.step(1)
         for owner, method, name in (
             (Objective, "diagnose", "diagnostics"),

@@ -65,7 +65,7 @@ EMBEDDED = Workload()
 SIZES = {
     "1M": EMBEDDED,
     "5M": replace(EMBEDDED, hidden=256, intermediate=768, layers=6, heads=4),
-    "25M": replace(EMBEDDED, hidden=512, intermediate=1536, layers=7, heads=8),
+    "25M": replace(EMBEDDED, hidden=512, intermediate=1664, layers=7, heads=8),
 }
 
 
