@@ -6,7 +6,7 @@ VENV := .venv
 PEERS := .venv-peers
 STAMP := $(VENV)/.installed
 
-.PHONY: train test check peers install
+.PHONY: train test check peers bench install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -22,6 +22,10 @@ check: install
 # Needs TRL, in an environment of its own; prints the tables of docs/peers.md.
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
+
+# Measures this engine, beside TRL on equal work; about a quarter of an hour on 2 cores. Prints the tables of docs/bench.md.
+bench: $(PEERS)/.installed
+	$(PEERS)/bin/python -m tests.benchmarks $(ARGS)
 
 install: $(STAMP)
 

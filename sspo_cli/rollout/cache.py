@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
@@ -28,12 +24,16 @@ class SlotCache(Cache):  # type: ignore[misc]
         from."""
         if not self.layers:
             self.layers = [SlotLayer(self, layer.keys, layer.values) for layer in encoded.layers]
-        length, into = encoded.get_seq_length(), slice(self.rows, self.rows + len(of_M))
-        self.begin = min(self.begin, self.end - length) if self.rows else self.end - length
-        self.rows = into.stop
+        first = self.end - encoded.get_seq_length()
+        begin = min(self.begin, first) if self.rows else first
+        old, new = slice(self.rows), slice(self.rows, self.rows + len(of_M))
         for layer, source in zip(self.layers, encoded.layers, strict=True):
             for stored, states in zip(layer.stored, (source.keys, source.values), strict=True):
-                stored[into, :, self.end - length : self.end] = states[of_M]
+                # Attention multiplies what it hides by 0, but empty storage may hold NaN.
+                stored[old, :, begin : self.begin] = 0
+                stored[new, :, begin:first] = 0
+                stored[new, :, first : self.end] = states[of_M]
+        self.begin, self.rows = begin, new.stop
 
     def keep(self, rows: int, begin: int, source_M: Tensor, target_M: Tensor) -> None:
         """Shrink to `rows` rows that begin at column `begin` or later, rows source_M having moved to target_M."""
@@ -65,9 +65,8 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         self.lazy_initialization(key_states, value_states)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        # Zeros, since attention multiplies what it hides by 0 and empty storage may hold NaN.
         self.stored = [
-            zeros((self.cache.slots, states.shape[1], self.cache.width, states.shape[3]), states)
+            states.new_empty(self.cache.slots, states.shape[1], self.cache.width, states.shape[3])
             for states in (key_states, value_states)
         ]
         self.is_initialized = True
@@ -89,11 +88,3 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
 
     def get_max_length(self) -> int:
         return -1
-
-
-def zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Zeros of the device and type of `like`; on a CPU they cost time and memory only where they are written to."""
-    if like.device.type != "cpu":
-        return like.new_zeros(shape)
-    pages = np.zeros(math.prod(shape) * like.element_size(), dtype=np.uint8)
-    return torch.from_numpy(pages).view(like.dtype).view(shape)

@@ -106,8 +106,8 @@ def test_what_hidden_columns_hold_is_never_read(monkeypatch: pytest.MonkeyPatch)
         plain(cache, *moved)
         for layer in cache.layers:
             for stored in layer.stored:
-                stored[cache.rows :] = 1e3
-                stored[:, :, : cache.begin] = 1e3
+                stored[cache.rows :] = float("nan")
+                stored[:, :, : cache.begin] = float("nan")
 
     monkeypatch.setattr(SlotCache, "keep", spoiled)
     found = run(policy, samples=10, tokens_in_flight=5 * 32)

@@ -20,26 +20,36 @@ from sspo_cli.analysis.grid.intervals import (
 from sspo_cli.analysis.grid.metric import Values, last_value, table_of
 
 
-def compare(grid: Grid, reference: Point) -> list[dict[str, Any]]:
-    """Every other point against the reference, over the seeds that both have done; p after Holm's correction."""
-    return with_holm([compare_pair(grid, point, reference) for point in grid.points if point != reference])
+def best_point(grid: Grid) -> Point | None:
+    """The point with the best mean; None where fewer than two have one."""
+    measured = [point for point in grid.points if grid.done(point)]
+    if len(measured) < 2:
+        return None
+    return max(measured, key=lambda point: grid.sign * float(table_of(grid.done(point), grid.metric).mean()))
+
+
+def compare(grid: Grid, best: Point | None) -> list[dict[str, Any]]:
+    """Every objective against the baseline, at the same setting of all else; every point against the best where there
+    is no baseline. p after Holm's correction for all of them."""
+    if grid.baseline is not None:
+        return against(grid, grid.baseline)
+    if best is None:
+        return []
+    return with_holm([compare_pair(grid, point, best) for point in grid.points if point != best])
+
+
+def against(grid: Grid, objective: str) -> list[dict[str, Any]]:
+    """Each objective less this one, at every setting of the other keys."""
+    pairs = [(point, point | {"objective": objective}) for point in grid.points if point["objective"] != objective]
+    return with_holm([compare_pair(grid, point, other) for point, other in pairs if other in grid.points])
 
 
 def contrasts(grid: Grid) -> list[dict[str, Any]]:
-    """Where objectives and other keys vary: at every setting of the others, each objective against the first one.
-
-    grpo is the first where it is among them. Holm's correction is over all of them.
-    """
-    if "objective" not in grid.varied or len(grid.varied) < 2:
+    """In a sweep over objectives and other keys: each objective against grpo, or the first one, at the same setting."""
+    if grid.baseline is not None or "objective" not in grid.varied or len(grid.varied) < 2:
         return []
     names = list(dict.fromkeys(point["objective"] for point in grid.points))
-    first = "grpo" if "grpo" in names else names[0]
-    pairs = [
-        (point, point | {"objective": first})
-        for point in grid.points
-        if point["objective"] != first and point | {"objective": first} in grid.points
-    ]
-    return with_holm([compare_pair(grid, point, reference) for point, reference in pairs])
+    return against(grid, "grpo" if "grpo" in names else names[0])
 
 
 def with_holm(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

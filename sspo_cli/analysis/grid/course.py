@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from sspo_cli.analysis.grid.metric import last_value, per_problem
 # Figures of a run that are means over its steps, or over the last quarter of them, by their names in the results.
 OVER_STEPS = {"effective_ratio": "update/effective_ratio"}
 LATE = {"entropy": "policy/entropy", "length": "response/length"}
-CLOCK = ("minutes", "rollout_tokens_per_s", "update_tokens_per_s", "peak_gib")
 Row = dict[str, Any]
 
 
@@ -97,7 +95,3 @@ def write_csv(file: Path, rows: list[Row]) -> None:
 
 def spelled(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def without_clock(row: Mapping[str, Any]) -> Row:
-    return {name: value for name, value in row.items() if name not in CLOCK}

@@ -14,7 +14,6 @@ from sspo_cli.analysis.grid.cells import Cell
 from sspo_cli.evaluation.statistics import pass_at_k
 
 SHARES = ("eval/accuracy", "eval/pass@", "eval/truncated", "eval/unscored", "response/truncated", "group/dead")
-CLOCK = ("time/", "throughput/", "memory/")
 ANSWERS = {"eval/accuracy": "correct", "eval/length": "length", "eval/reward": "reward", "eval/truncated": "truncated"}
 WORTH_SEEING = 0.02  # of a share: two points
 Values = NDArray[np.float64]

@@ -32,10 +32,11 @@ def headline(summary: Summary) -> str:
 
 def results(summary: Summary) -> str:
     parts = [f"Mean of {summary['metric']} at the last step over the seeds that are done."]
-    if summary["reference"] is not None:
+    if summary["comparisons"]:
+        against = summary["baseline"] or summary["best"]
         parts.append(
-            f"Differences from {summary['reference']} are paired by seed and problem. p: permutation of the two within"
-            " seeds; Holm: corrected for all of them. Improves: how often a run of the one beats a run of the other."
+            f"Differences from {against} are paired by seed and problem. p: permutation of the two within seeds; Holm:"
+            " corrected for all of them. Improves: how often a run of the one beats a run of the other."
         )
     return " ".join(parts)
 

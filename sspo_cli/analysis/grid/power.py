@@ -38,7 +38,9 @@ def seeds_needed(
     return low
 
 
-def detectable_difference(seeds: int, sd_of_paired_difference: float, power: float = 0.8, alpha: float = 0.05) -> float:
+def detectable_difference(
+    seeds: int, sd_of_paired_difference: float, power: float = 0.8, alpha: float = 0.05, floor: float = 0.0
+) -> float:
     """The true difference that `seeds` seeds show with probability `power`: the inverse of seeds_needed.
 
     Raises:
@@ -46,10 +48,8 @@ def detectable_difference(seeds: int, sd_of_paired_difference: float, power: flo
     """
     if seeds < 2:
         raise ValueError("one seed cannot tell chance from difference")
-    if sd_of_paired_difference == 0:
-        return 0.0
-    found = optimize.brentq(lambda effect: power_of(effect, 1.0, seeds, alpha) - power, 1e-9, 1e4)
-    return float(found * sd_of_paired_difference)
+    errors = optimize.brentq(lambda shift: power_of(shift, math.sqrt(seeds), seeds, alpha) - power, 1e-9, CERTAIN_SHIFT)
+    return float(errors) * math.hypot(sd_of_paired_difference / math.sqrt(seeds), floor)
 
 
 def power_of(

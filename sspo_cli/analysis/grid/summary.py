@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sspo_cli.analysis.grid.cells import Cell, Grid, Point, point_name
-from sspo_cli.analysis.grid.comparisons import any_difference, compare, contrasts
+from sspo_cli.analysis.grid.comparisons import any_difference, best_point, compare, contrasts
 from sspo_cli.analysis.grid.course import Row, common_threshold
 from sspo_cli.analysis.grid.intervals import (
     FEWEST_SEEDS,
@@ -19,14 +19,15 @@ from sspo_cli.analysis.grid.intervals import (
 )
 from sspo_cli.analysis.grid.metric import WORTH_SEEING, finite_mean, is_share, last_value, table_of
 from sspo_cli.analysis.grid.provenance import unequal_starts
+from sspo_cli.analysis.grid.study import changes
 
 TASK = "dataset"
 AVERAGED = ("best", "area", "drawdown", "entropy", "weight_variance", "effective_ratio", "length", "tokens")
 
 
 def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
-    """The content of summary.json but for the words: points in the grid's order, comparisons with the reference."""
-    reference = reference_point(grid)
+    """The content of summary.json but for the words: points in the grid's order, all comparisons."""
+    best = best_point(grid)
     return {
         "kind": grid.kind,
         "status": grid.status,
@@ -35,7 +36,8 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
         "worth_seeing": worth_seeing(grid),
         "axes": grid.axes,
         "baseline": grid.baseline,
-        "reference": None if reference is None else point_name(reference, grid.varied),
+        "best": None if best is None else point_name(best, grid.varied),
+        "allowed": grid.allowed,
         "cells": grid.counts(),
         "problems": problems_in(grid),
         "threshold": common_threshold(grid),
@@ -43,10 +45,11 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
             summarise_point(grid, point, [row for row in rows if row["state"] == "done" and is_at(row, point)])
             for point in grid.points
         ],
-        "comparisons": [] if reference is None else compare(grid, reference),
+        "comparisons": compare(grid, best),
         "contrasts": contrasts(grid),
+        "off_policy": changes(grid),
         "over_tasks": over_tasks(grid),
-        "best_command": best_command(grid, reference),
+        "best_command": best_command(grid, best),
         "any_difference_p": any_difference(grid),
         "unequal": unequal_starts(grid),
         "failures": [
@@ -64,16 +67,6 @@ def worth_seeing(grid: Grid) -> float | None:
 
 def is_at(row: Row, point: Point) -> bool:
     return all(row.get(key) == value for key, value in point.items())
-
-
-def reference_point(grid: Grid) -> Point | None:
-    """What every other point is compared with: the baseline, or the best where the grid has none."""
-    if grid.baseline is not None:
-        return {"objective": grid.baseline}
-    measured = [point for point in grid.points if grid.done(point)]
-    if len(measured) < 2:
-        return None
-    return max(measured, key=lambda point: grid.sign * float(table_of(grid.done(point), grid.metric).mean()))
 
 
 def problems_in(grid: Grid) -> int | None:
@@ -116,11 +109,11 @@ def mean_and_interval(cells: Sequence[Cell], metric: str) -> dict[str, float | N
     return {"mean": found.mean, "low": low, "high": high}
 
 
-def best_command(grid: Grid, reference: Point | None) -> str | None:
+def best_command(grid: Grid, best: Point | None) -> str | None:
     """The best point of a sweep as a command to run, its seed left to the user."""
-    if grid.baseline is not None or reference is None:
+    if grid.baseline is not None or best is None:
         return None
-    words = [word for word in grid.at(reference)[0].overrides if not word.startswith("seed=")]
+    words = [word for word in grid.at(best)[0].overrides if not word.startswith("seed=")]
     return shlex.join(["sspo", "train", *words])
 
 

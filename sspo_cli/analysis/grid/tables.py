@@ -36,19 +36,18 @@ def ranked(summary: Summary) -> list[Mapping[str, Any]]:
 
 
 def results_table(summary: Summary) -> Table:
-    """Mean, interval, and the paired difference from the reference where there is one."""
+    """Mean, interval, and the paired difference from the baseline, or the best point."""
     metric = summary["metric"]
-    reference = summary["reference"]
+    against = summary["baseline"] or ("best" if summary["comparisons"] else None)
     unit = " %" if is_share(metric) else ""
     columns = [*heads(summary), "seeds", f"{metric.rpartition('/')[2]}{unit}", span_title(summary["points"])]
-    if reference is not None:
-        title = span_title(summary["comparisons"])
-        columns += [f"- {summary['baseline'] or 'best'}", title, "p Holm", "p", "improves"]
+    if against is not None:
+        columns += [f"- {against}", span_title(summary["comparisons"]), "p Holm", "p", "improves"]
     pairs = {item["name"]: item for item in summary["comparisons"]}
     rows = []
     for point in ranked(summary):
         row = [*names(summary, point), seeds(point), number(point["mean"], metric), span(point, metric)]
-        if reference is not None:
+        if against is not None:
             row += difference_entries(pairs.get(point["name"]), summary)
         rows.append(row)
     return Table(columns, rows, words=len(heads(summary)))

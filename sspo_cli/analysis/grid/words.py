@@ -8,7 +8,7 @@ from typing import Any
 
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS
 from sspo_cli.analysis.grid.metric import is_share, written, written_difference, written_range
-from sspo_cli.analysis.grid.power import MOST_SEEDS, seeds_needed
+from sspo_cli.analysis.grid.power import MOST_SEEDS, detectable_difference, seeds_needed
 from sspo_cli.analysis.grid.significance import smallest_p
 
 ALPHA = 0.05
@@ -22,14 +22,14 @@ def conclusions(summary: Summary) -> list[str]:
     measured = [point for point in summary["points"] if point["mean"] is not None]
     if not measured:
         return ["Nothing can be concluded: no cell is done.", *about_cells(summary)]
-    if summary["reference"] is None:
+    if summary["baseline"] is None and summary["best"] is None:
         mean = written(measured[0]["mean"], summary["metric"])
         answer = [f"{measured[0]['name']} reaches {mean}; there is nothing to compare it with."]
     elif summary["baseline"] is None:
         answer = about_best(summary, measured)
     else:
         answer = about_baseline(summary)
-    return [*answer, *about_cells(summary), *about_collapse(measured), *about_starts(summary)]
+    return [*answer, *about_cells(summary), *about_collapse(measured), *about_starts(summary), *about_allowed(summary)]
 
 
 def about_baseline(summary: Summary) -> list[str]:
@@ -127,7 +127,8 @@ def seeds_sentence(item: Item, metric: str, worth_seeing: float | None) -> str:
         return f"no number of seeds shows {size} on so few problems, so raise eval.problems"
     if needed <= have:
         return f"{count(have, 'seed')} show {size} four times in five, so it is probably smaller"
-    return f"about {needed} seeds would be needed to see {size}"
+    seen = written_difference(detectable_difference(have, deviation, floor=item["problem_error"]), metric)
+    return f"about {needed} seeds would be needed to see {size} ({have} see {seen} or more)"
 
 
 def about_few_seeds(untested: Sequence[Item], summary: Summary) -> list[str]:
@@ -171,12 +172,13 @@ def about_any_difference(summary: Summary) -> list[str]:
 def about_best(summary: Summary, measured: Sequence[Item]) -> list[str]:
     """The best point, what can be told from it, and why its own figure flatters."""
     metric = summary["metric"]
-    best = next(point for point in measured if point["name"] == summary["reference"])
+    best = next(point for point in measured if point["name"] == summary["best"])
     if all(point["mean"] == best["mean"] for point in measured):
         return [f"All {len(measured)} points end at the same {metric}, {written(best['mean'], metric)}."]
     interval = "" if best["low"] is None else f", 95 % interval {written_range(best['low'], best['high'], metric)}"
     seeds = count(len(best["seeds"]), "seed")
     return [
+        *about_study(summary),
         f"Best of {count(len(measured), 'point')}: {best['name']} with {metric} {written(best['mean'], metric)}"
         f" (mean of {seeds}{interval}).",
         *about_rest(summary),
@@ -186,19 +188,45 @@ def about_best(summary: Summary, measured: Sequence[Item]) -> list[str]:
     ]
 
 
+def about_study(summary: Summary) -> list[str]:
+    """Of an off-policy study: what each objective loses from the nearest to the farthest place, the steadiest first."""
+    sign = 1 if summary["direction"] == "max" else -1
+    sentences = []
+    for axis, words in (("updates", "updates per rollout"), ("staleness", "rollouts between sampling and learning")):
+        known = [item for item in summary["off_policy"] if item["axis"] == axis and item["difference"] is not None]
+        known.sort(key=lambda item: -sign * item["difference"])
+        if known:
+            ends = f"From {known[0]['from']} to {known[0]['to']} {words}"
+            moved = listed([f"{item['objective']} by {moved_by(item, summary['metric'])}" for item in known])
+            sentences.append(f"{ends}, {summary['metric']} changes: {moved}.")
+    return sentences
+
+
+def moved_by(item: Item, metric: str) -> str:
+    interval = "" if item["low"] is None else f" ({bare(item['low'], metric)} to {bare(item['high'], metric)})"
+    return f"{written_difference(item['difference'], metric, '+')}{interval}"
+
+
 def about_rest(summary: Summary) -> list[str]:
     """How many of the other points are told apart from the best."""
     tested = [item for item in summary["comparisons"] if item["doubt"] is not None]
     if not tested:
         return [f"Under {FEWEST_SEEDS} seeds nothing tells the points apart; the order may be chance."]
-    names: dict[str, list[str]] = {"told": [], "alone": [], "open": []}
-    for item in tested:
-        names[outcome(item)].append(item["name"])
-    corrected = f" after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
-    parts = [f"{some(names['told'])} behind it{corrected}"] if names["told"] else []
-    parts += [f"{some(names['alone'])} behind it by their own interval alone, not{corrected}"] if names["alone"] else []
-    parts += [f"{some(names['open'])} not separable from it"] if names["open"] else []
-    return [f"Of {count(len(tested), 'other')}: {'; '.join(parts)}."]
+    corrected = f", after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
+    return [f"Of {count(len(tested), 'other')}{corrected}: {'; '.join(sides(tested, summary))}."]
+
+
+def sides(tested: Sequence[Item], summary: Summary) -> list[str]:
+    """How many are ahead, behind, either by the interval alone, or not separable, and which if they are few."""
+    found: dict[str, list[str]] = {}
+    for place, words in (("told", ""), ("alone", " by the interval alone")):
+        for item in tested:
+            if outcome(item) == place:
+                side = "ahead" if is_ahead(item, summary) else "behind"
+                found.setdefault(side + words, []).append(item["name"])
+    still_open = sum(outcome(item) == "open" for item in tested)
+    parts = [f"{some(names)} {side}" for side, names in found.items()]
+    return parts + ([f"{still_open} not separable"] if still_open else [])
 
 
 def about_contrasts(summary: Summary) -> list[str]:
@@ -206,20 +234,16 @@ def about_contrasts(summary: Summary) -> list[str]:
     tested = [item for item in summary["contrasts"] if item["doubt"] is not None]
     if not tested:
         return []
-    told = [item for item in tested if outcome(item) == "told"]
-    ahead = [item["name"] for item in told if is_ahead(item, summary)]
-    behind = [item["name"] for item in told if not is_ahead(item, summary)]
-    parts = [f"{some(ahead)} ahead"] if ahead else []
-    parts += [f"{some(behind)} behind"] if behind else []
-    parts += [f"{len(tested) - len(told)} not separable"] if len(told) < len(tested) else []
-    against = tested[0]["against"].split(", ")[0]
-    return [f"Each objective against {against} at the same setting, {count(len(tested), 'pair')}: {'; '.join(parts)}."]
+    against, pairs = tested[0]["against"].split(", ")[0], count(len(tested), "pair")
+    return [
+        f"Each objective against {against} at the same setting, {pairs} with a correction of their own:"
+        f" {'; '.join(sides(tested, summary))}."
+    ]
 
 
 def some(names: Sequence[str]) -> str:
-    """How many, and which if they are few, with their verb."""
-    which = f" ({'; '.join(names)})" if len(names) <= MANY else ""
-    return f"{len(names)}{which} {verb(names)}"
+    """How many, and which if they are few."""
+    return f"{len(names)} ({'; '.join(names)})" if len(names) <= MANY else str(len(names))
 
 
 def about_cells(summary: Summary) -> list[str]:
@@ -246,6 +270,12 @@ def about_starts(summary: Summary) -> list[str]:
     if not summary["unequal"]:
         return []
     return [f"Within a seed the runs do not share the {listed(summary['unequal'])}: differences may come from there."]
+
+
+def about_allowed(summary: Summary) -> list[str]:
+    if not summary["allowed"]:
+        return []
+    return [f"The cells were allowed to differ in {listed(summary['allowed'])}: differences may come from there."]
 
 
 def bare(value: float, metric: str) -> str:

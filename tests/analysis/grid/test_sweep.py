@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from sspo_cli.analysis.grid import read_results, write_results
 from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.figures.drawing import inside, spread
 from sspo_cli.analysis.grid.figures.landscape import plot_landscape
-from sspo_cli.analysis.grid.figures.offpolicy import places, plot_offpolicy
+from sspo_cli.analysis.grid.figures.offpolicy import plot_offpolicy
+from sspo_cli.analysis.grid.study import places
 from sspo_cli.analysis.grid.tables import results_table
 from tests.analysis.grid.folders import make_grid
 
@@ -47,7 +49,7 @@ def test_two_keys_are_ranked_mapped_and_the_best_is_a_command(tmp_path: Path) ->
         ["10", "0.0001", "2", "37.5"],
         ["2", "1e-05", "2", "25.0"],
     ]
-    assert summary["reference"] == "tau_pos=10, lr=1e-05"
+    assert summary["best"] == "tau_pos=10, lr=1e-05"
     assert summary["best_command"] == f"sspo train {TAU}=10 {LR}=1e-05 preset=smoke"
     assert summary["best_command"] in (grid / "report.html").read_text()
     assert set(texts(grid / "plots/heat_map.svg")) >= {"75.0", "50.0", "37.5", "25.0", LR, TAU}
@@ -111,6 +113,21 @@ def test_the_off_policy_study_has_a_line_for_every_objective(tmp_path: Path) -> 
     assert "Difference from grpo" in texts(file)
 
 
+def test_what_each_objective_loses_off_policy_comes_first(tmp_path: Path) -> None:
+    _, summary = study(tmp_path)
+    lost = {(item["axis"], item["objective"]): round(48 * item["difference"]) for item in summary["off_policy"]}
+    assert lost == {
+        ("updates", "sspo"): -2,
+        ("updates", "grpo"): -8,
+        ("staleness", "sspo"): 0,
+        ("staleness", "grpo"): -2,
+    }
+    first, second = summary["words"][:2]
+    assert first.startswith("From 1 to 4 updates per rollout, eval/accuracy changes: sspo by -4.2 points (")
+    assert " and grpo by -16.7 points (" in first
+    assert second.startswith("From 0 to 2 rollouts between sampling and learning")
+
+
 def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> None:
     _, summary = study(tmp_path)
     found = {(item["point"][UPDATES], item["point"][STALENESS]): item for item in summary["contrasts"]}
@@ -119,9 +136,24 @@ def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> Non
         (1, 0): 0, (1, 2): 2, (4, 0): 6, (4, 2): 8,
     }  # fmt: skip
     assert any(
-        line.startswith("Each objective against grpo at the same setting, 4 pairs: ") for line in summary["words"]
+        line.startswith("Each objective against grpo at the same setting, 4 pairs ") for line in summary["words"]
     )
     assert all(item["p"] == 0.25 and item["p_holm"] == 1.0 for place, item in found.items() if place != (1, 0))
+
+
+def test_a_compare_that_may_differ_in_more_pairs_objectives_at_the_same_setting(tmp_path: Path) -> None:
+    axes = {"objective": ["grpo", "sspo"], LR: [1e-5, 1e-4], "seed": [0, 1, 2]}
+    score = {("grpo", 1e-5): 0.25, ("grpo", 1e-4): 0.5, ("sspo", 1e-5): 0.5, ("sspo", 1e-4): 0.625}
+    grid = make_grid(tmp_path / "g", axes, lambda point, seed: flat(score[point["objective"], point[LR]]))
+    content = json.loads((grid / "grid.json").read_text())
+    (grid / "grid.json").write_text(json.dumps(content | {"allowed": [LR]}))
+    summary = read_results(grid)[2]
+    assert [(item["name"], item["against"], item["difference"]) for item in summary["comparisons"]] == [
+        ("sspo, lr=1e-05", "grpo, lr=1e-05", 0.25),
+        ("sspo, lr=0.0001", "grpo, lr=0.0001", 0.125),
+    ]
+    assert summary["contrasts"] == []
+    assert summary["words"][-1].startswith("The cells were allowed to differ in optim.lr")
 
 
 def test_datasets_as_an_axis_give_the_iqm(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Paired differences from the reference: a dot and its interval for each, every seed as a tick, the zero line."""
+"""Paired differences from the baseline, or the best point: a dot in its interval for each, every seed as a tick."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plot_forest(grid: Grid, summary: Mapping[str, Any]) -> list[Path]:
         )
         axes = figure.add_subplot()
         draw(axes, shown, grid.metric)
-        title = f"Difference from {summary['reference']}"
+        title = f"Difference from {summary['baseline'] or summary['best']}"
         unit = "points" if is_share(grid.metric) else grid.metric
         better = "right" if grid.sign > 0 else "left"
         dress(axes, title, f"{unit}, paired by seed and problem; better to the {better}", "", grid="x")

@@ -1,9 +1,8 @@
-"""The off-policy study: objectives over how far the sampling policy lies behind the one that learns."""
+"""The off-policy study, drawn: a line and a band for every objective, and its difference from the first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,70 +11,35 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from sspo_cli.analysis.canvas import dress, new_figure, round_values, save
-from sspo_cli.analysis.grid.cells import Grid, Point
+from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.figures.drawing import COLOURS, MARKERS, Look, label_ends, width_for
 from sspo_cli.analysis.grid.metric import is_share
+from sspo_cli.analysis.grid.study import AXES, Place, places
 from sspo_cli.analysis.style import INK, STYLE
 
-UPDATE_KEYS = ("batch.minibatches", "batch.epochs")
-STALENESS = "rollout.staleness"
 DASHES = ("solid", "dashed", "dotted", "dashdot")
+TITLES = {"updates": "More updates per rollout", "staleness": "Older samples"}
 BELOW = {"updates": "updates per rollout", "staleness": "rollouts between sampling and learning"}
 HEIGHT_INCHES = 3.1
 DASH_WORDS = {"updates": "dashed: more updates", "staleness": "dashed: older samples"}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a point stands: its objective, its updates per rollout, how many rollouts old its samples are."""
-
-    objective: str
-    updates: int
-    staleness: int
-    point: Point
-
-
-def places(grid: Grid) -> list[Place]:
-    """Every point on the off-policy axes; none where the grid is no such study.
-
-    It is one if nothing varies but the objective and these keys, so that a point is known by its place.
-    """
-    axes = {*UPDATE_KEYS, STALENESS} & set(grid.varied)
-    if "objective" not in grid.varied or not axes or set(grid.varied) - axes - {"objective"}:
-        return []
-    found = []
-    for point in grid.points:
-        config = next((cell.config for cell in grid.at(point) if cell.config), None)
-        if config is not None:
-            batch, rollout = config["batch"], config["rollout"]
-            updates = batch["minibatches"] * batch["epochs"]
-            found.append(Place(str(point["objective"]), updates, rollout["staleness"], point))
-    return found
 
 
 def plot_offpolicy(grid: Grid, summary: Mapping[str, Any]) -> list[Path]:
     """plots/off_policy.svg: the metric over updates per rollout and over staleness, whichever vary; below, the paired
     difference from the first objective."""
     studied = places(grid)
-    panels = [
-        (key, other, title)
-        for key, other, title in (
-            ("updates", "staleness", "More updates per rollout"),
-            ("staleness", "updates", "Older samples"),
-        )
-        if len({getattr(place, key) for place in studied}) > 1
-    ]
+    panels = [axes for axes in AXES if len({getattr(place, axes[0]) for place in studied}) > 1]
     if not panels:
         return []
     unit = f"{grid.metric}, %" if is_share(grid.metric) else grid.metric
     with matplotlib.rc_context(STYLE):
         figure = new_figure(width_for([place.objective for place in studied]) * len(panels), 2 * HEIGHT_INCHES)
-        for number, (key, other, title) in enumerate(panels, start=1):
+        for number, (key, other) in enumerate(panels, start=1):
             lines = series(studied, key, other)
-            note = f"; {DASH_WORDS[other]}" if len({getattr(place, other) for place in studied}) > 1 else ""
+            note = f"; {DASH_WORDS[other]}" if any(dash != DASHES[0] for _, dash, _ in lines) else ""
             above = figure.add_subplot(2, len(panels), number)
             draw(above, lines, key, summary["points"], "mean", grid)
-            dress(above, title, f"{unit}; shaded: 95 % interval{note}", "")
+            dress(above, TITLES[key], f"{unit}; shaded: 95 % interval{note}", "")
             below = figure.add_subplot(2, len(panels), len(panels) + number)
             draw(below, lines, key, summary["contrasts"], "difference", grid)
             below.axhline(0, color=INK, linewidth=0.9, zorder=1)

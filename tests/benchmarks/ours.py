@@ -1,0 +1,135 @@
+"""This engine on a workload: its own loop, as `sspo train` runs it, with its own clocks."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sspo_cli.commands.train import load_parts
+from sspo_cli.config.compose import load_config
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine import loop as engine_loop
+from sspo_cli.engine.loop import Loop
+from sspo_cli.engine.profiler import Profiler
+from sspo_cli.engine.score import score
+from sspo_cli.engine.trajectory import Trajectory
+from sspo_cli.engine.update import make_updater
+from sspo_cli.tracking.display import Display
+from sspo_cli.tracking.mirror import Mirror
+from tests.benchmarks.arithmetic import need_of
+from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
+from tests.benchmarks.workload import SEED, Workload, work_of
+
+REWARD = Path(__file__).with_name("reward.py")
+
+
+def configure(workload: Workload, folder: Path, threads: int, seed: int) -> TrainConfig:
+    """The workload as overrides; whatever they leave open is the default that users get."""
+    problems = folder / "prompts.jsonl"
+    words = [
+        "objective=sapo",
+        "model=local",
+        f"model.path={folder}",
+        "dataset=jsonl",
+        f"dataset.path={problems}",
+        f"dataset.eval_path={problems}",
+        "reward=python",
+        f"reward.path={REWARD}",
+        f"seed={seed}",
+        f"batch.prompts={workload.prompts}",
+        f"batch.samples_per_prompt={workload.samples_per_prompt}",
+        f"batch.minibatches={workload.updates}",
+        f"rollout.max_response_length={workload.max_response_length}",
+        f"optim.lr={workload.learning_rate}",
+        "train.steps=1000000",
+        "train.eval_every=1000000",
+        "train.save_every=1000000",
+        "engine.device=cpu",
+        f"engine.threads={threads}",
+    ]
+    if workload.tokens_per_microbatch is not None:
+        words.append(f"engine.tokens_per_microbatch={workload.tokens_per_microbatch}")
+    return load_config(TrainConfig, words)
+
+
+def measure(workload: Workload, folder: Path, threads: int, steps: int, seed: int = SEED) -> list[dict[str, Any]]:
+    """One row per rollout step, after one that warms up: seconds of its phases, and how much work it was.
+
+    The step itself scores nothing: its ratios start from the sampler's own log-probabilities. `extra_scoring_s` is what
+    a pass over the rollout takes, as `objective.correction.level` adds one.
+    """
+    config = configure(workload, folder, threads, seed)
+    parts = load_parts(config)
+    with tempfile.TemporaryDirectory() as run:
+        return rollout_steps(Loop(config, parts, Path(run), Display(), Mirror(), Profiler()), workload, steps)
+
+
+def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for step in range(1, steps + 2):
+        with learned_from() as seen:
+            begun = time.perf_counter()
+            loop.step(step)
+            step_s = time.perf_counter() - begun
+        begun = time.perf_counter()
+        score(loop.parts.policy, seen, loop.config)
+        scoring_s = time.perf_counter() - begun
+        metrics = json.loads((loop.folder / "metrics.jsonl").read_text().splitlines()[-1])
+        rollout_s, update_s = metrics["time/rollout_s"] + metrics["time/reward_s"], metrics["time/update_s"]
+        rows.append(
+            {
+                "step_s": step_s,
+                "rollout_s": rollout_s,
+                "scoring_s": 0.0,
+                "update_s": update_s,
+                "other_s": step_s - rollout_s - update_s,
+                "extra_scoring_s": scoring_s,
+                "updates": loop.config.updates_per_rollout,
+                **work_of([item.prompt for item in seen], [len(item.response) for item in seen]),
+                **need_of(workload, [len(item.prompt) for item in seen], [len(item.response) for item in seen]),
+            }
+        )
+    return rows[1:]
+
+
+@contextmanager
+def learned_from() -> Iterator[list[Trajectory]]:
+    """Collects the trajectories that the loop learns from, where it hands them to the updates."""
+    seen: list[Trajectory] = []
+    original = engine_loop.with_logps
+
+    def watched(trajectories: Any, *rest: Any) -> Any:
+        seen.extend(trajectories)
+        return original(trajectories, *rest)
+
+    engine_loop.with_logps = watched  # type: ignore[assignment]
+    try:
+        yield seen
+    finally:
+        engine_loop.with_logps = original
+
+
+def measure_update(workload: Workload, folder: Path, threads: int, tokens: int) -> list[dict[str, Any]]:
+    """Two updates on sequences of `tokens` random tokens, prompts included, one for every response."""
+    config = configure(workload, folder, threads, SEED)
+    parts = load_parts(config)
+    updater = make_updater(parts.policy, config)
+    S = workload.prompt_length[0]
+    old_logp_T = torch.full((tokens - S,), OLD_LOGP)
+    trajectories = [
+        Trajectory(ids[:S], ids[S:], old_logp_T, advantage=(-1.0) ** place)
+        for place, ids in enumerate(random_ids(workload, tokens).tolist())
+    ]
+    rows = []
+    for _ in range(2):
+        begun = time.perf_counter()
+        updater.update(trajectories, workload.learning_rate)
+        rows.append({"update_s": time.perf_counter() - begun, "tokens": tokens * workload.responses})
+    return rows
