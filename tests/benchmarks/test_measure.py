@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_step_of_ours_is_told_whole(folder: Path) -> None:
     result = call("ours.measure", TINY, folder, 1, {"steps": 2})
-    assert len(result["rows"]) == 2 and result["peak_mib"] > 0
+    assert len(result["rows"]) == 2
     for row in result["rows"]:
         phases = row["rollout_s"] + row["scoring_s"] + row["update_s"] + row["other_s"]
         assert row["step_s"] == pytest.approx(phases) and row["other_s"] >= 0
