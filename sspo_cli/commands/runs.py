@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int |
     elif not shown:
         print(nothing(folders or [OUTPUTS], found, conditions))
     else:
-        print_runs(shown, len(chosen), [key for key in dict.fromkeys(keys) if key not in SHOWN])
+        print_runs(shown, len(chosen), list(dict.fromkeys(keys)))
     return 0
 
 
@@ -113,10 +113,11 @@ def nothing(folders: Sequence[Path], found: Sequence[Record], conditions: Sequen
     return f"none of the {len(found)} runs in {places} has {alone[0].text}; {alone[0].key} is {few}"
 
 
-def print_runs(runs: Sequence[Record], of: int, more: Sequence[str]) -> None:
-    """The table, as many columns as fit, and a line for every run that has something to tell."""
+def print_runs(runs: Sequence[Record], of: int, asked: Sequence[str]) -> None:
+    """The table, with a column for every key asked about and as many others as fit, and the notes of every run."""
     console = results()
-    columns = [*COLUMNS, *(Column(key, lambda run, key=key: cell(value_of(run, key))) for key in more)]  # type: ignore[misc]
+    columns = [replace(column, rank=0) if column.title in asked else column for column in COLUMNS]
+    columns += [extra(key) for key in asked if key not in SHOWN]
     hidden: list[str] = []
     unbounded = console.options.update_width(PIPE_WIDTH)
     while Measurement.get(console, unbounded, table(runs, columns, console)).maximum > console.width:
@@ -147,6 +148,10 @@ def table(runs: Sequence[Record], columns: Sequence[Column], console: Console) -
         cells = (Text(printable(column.cell(run), console.encoding), style=style(column, run)) for column in columns)
         grid.add_row(*cells)
     return grid
+
+
+def extra(key: str) -> Column:
+    return Column(key, lambda run: cell(value_of(run, key)))
 
 
 def style(column: Column, run: Record) -> str:

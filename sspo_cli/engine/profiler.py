@@ -70,9 +70,9 @@ def summarise(events: Sequence[Any]) -> dict[str, Any]:
 
     Returns:
         phases: for each of PHASES that was entered, and for the "step", its wall time "seconds" and the shares of it
-        spent in "arithmetic" ops, in "copies", and in "python", that is in no op; on a GPU also the share for which it
-        was "gpu" busy. ops: those with the longest self time first, each with "calls", "seconds" (of the GPU if one is
-        in use), and "by_phase" the seconds in each phase.
+        spent in ops that "compute", in ops that make "copies", and in "python", that is in no op; on a GPU also the
+        share for which it was "gpu" busy. ops: those with the longest self time first, each with "calls", "seconds" (of
+        the GPU if one is in use), and "by_phase" the seconds in each phase.
     """
     on_host = [event for event in events if event.device_type.name == "CPU"]
     on_gpu = [event for event in events if event.device_type.name != "CPU" and not event.is_user_annotation]
@@ -85,7 +85,7 @@ def summarise(events: Sequence[Any]) -> dict[str, Any]:
     for name in (name for name in (*PHASES, STEP) if any(mark.name == name for mark in marks)):
         seconds = within(marks, name, lambda moment: moment)
         copies, busy = within(marks, name, copied_until) / seconds, within(marks, name, busy_until) / seconds
-        phases[name] = {"seconds": seconds, "arithmetic": busy - copies, "copies": copies, "python": 1 - busy}
+        phases[name] = {"seconds": seconds, "compute": busy - copies, "copies": copies, "python": 1 - busy}
         if on_gpu:
             phases[name]["gpu"] = within(marks, name, gpu_until) / seconds
     return {"phases": phases, "ops": ranking(ops, marks, of_gpu=bool(on_gpu))}

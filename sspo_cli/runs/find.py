@@ -28,9 +28,8 @@ def walk(folder: Path, depth: int) -> Iterator[Path]:
     names = {path.name: path for path in list_folder(folder)}
     if any(name in names for name in NOT_RUNS):
         return
-    if "grid.json" in names:
-        if "cells" in names:
-            yield from walk(names["cells"], depth - 1)
+    if "grid.json" in names or "cells" in names:
+        yield from walk(folder / "cells", depth - 1)
         return
     if any(name in names for name in SIGNS) or (is_place_of_run(folder) and set(names) <= BEFORE):
         yield folder

@@ -12,7 +12,7 @@ from rich.text import Text
 
 OPS_SHOWN = 12
 FILE_WIDTH = 120
-COLUMNS = {"arithmetic": "arithmetic", "copies": "copies", "python": "Python", "gpu": "GPU busy"}
+COLUMNS = {"compute": "compute", "copies": "copies", "python": "Python", "gpu": "GPU busy"}
 
 
 def files_of(folder: Path, step: int) -> tuple[Path, Path]:

@@ -56,8 +56,8 @@ def test_the_times_of_the_profile_add_up(home: Path) -> None:
     phases = found["phases"]
     assert found["step"] == 3 and list(phases) == [*PHASES, "step"]
     for share in phases.values():
-        assert share["arithmetic"] + share["copies"] + share["python"] == pytest.approx(1)
-        assert min(share["arithmetic"], share["copies"], share["python"]) > -1e-9
+        assert share["compute"] + share["copies"] + share["python"] == pytest.approx(1)
+        assert min(share["compute"], share["copies"], share["python"]) > -1e-9
     step = phases.pop("step")["seconds"]
     assert sum(phase["seconds"] for phase in phases.values()) < step
     spent = sum(sum(op["by_phase"].values()) for op in found["ops"])

@@ -131,6 +131,8 @@ def test_a_broken_run_is_listed_as_what_it_is(sspo: Sspo, runs_home: Path, what:
 
 
 def test_what_is_not_a_run_is_not_listed(listed: Listed, runs_home: Path) -> None:
+    (runs_home / "outputs/compare/begun/cells").mkdir(parents=True)
+    shutil.copy(runs_home / FIRST / "config.yaml", runs_home / "outputs/compare/begun")
     (runs_home / "outputs/inspect/one").mkdir(parents=True)
     shutil.copy(runs_home / FIRST / "config.yaml", runs_home / "outputs/inspect/one")
     (runs_home / "outputs/inspect/one/inspect.json").write_text("{}")
@@ -192,6 +194,7 @@ def test_the_table_fits_the_terminal_and_never_cuts_a_path(with_cells: Path) -> 
         "run status objective model dataset seed step accuracy 95 % interval minutes age"
     )
     assert "no room" not in " ".join(wide)
+    assert lines(in_screen(with_cells, 80, "runs", "--sort", "seed"))[0].split()[2] == "seed"
     tiny = "".join(line[:24].strip() for line in lines(in_screen(with_cells, 40, "runs")))
     assert CELL in tiny, "a path that does not fit is folded"
 

@@ -44,17 +44,17 @@ OPS = [
 ]
 
 
-def test_time_goes_to_the_innermost_phase_and_to_arithmetic_copies_or_python() -> None:
+def test_time_goes_to_the_innermost_phase_and_to_compute_copies_or_python() -> None:
     phases = summarise([*MARKS, *OPS])["phases"]
     assert list(phases) == ["rollout", "reward", "update", "step"]
     assert {name: phase["seconds"] for name, phase in phases.items()} == pytest.approx(
         {"rollout": 6, "reward": 2, "update": 10, "step": 20}
     )
-    assert phases["rollout"] == pytest.approx({"seconds": 6, "arithmetic": 3 / 6, "copies": 1 / 6, "python": 2 / 6})
-    assert phases["reward"] == pytest.approx({"seconds": 2, "arithmetic": 0, "copies": 0.25, "python": 0.75})
+    assert phases["rollout"] == pytest.approx({"seconds": 6, "compute": 3 / 6, "copies": 1 / 6, "python": 2 / 6})
+    assert phases["reward"] == pytest.approx({"seconds": 2, "compute": 0, "copies": 0.25, "python": 0.75})
     # Ops that overlap on two threads cover their time once.
-    assert phases["update"] == pytest.approx({"seconds": 10, "arithmetic": 0.6, "copies": 0.15, "python": 0.25})
-    assert phases["step"] == pytest.approx({"seconds": 20, "arithmetic": 9 / 20, "copies": 3 / 20, "python": 8 / 20})
+    assert phases["update"] == pytest.approx({"seconds": 10, "compute": 0.6, "copies": 0.15, "python": 0.25})
+    assert phases["step"] == pytest.approx({"seconds": 20, "compute": 9 / 20, "copies": 3 / 20, "python": 8 / 20})
 
 
 def test_ops_are_ranked_by_self_time_and_split_by_phase() -> None:
@@ -75,9 +75,7 @@ def test_of_a_gpu_the_share_in_which_it_was_busy_is_told_and_ops_count_its_time(
 
 
 def test_a_step_without_ops_is_all_python() -> None:
-    assert summarise(MARKS)["phases"]["step"] == pytest.approx(
-        {"seconds": 20, "arithmetic": 0, "copies": 0, "python": 1}
-    )
+    assert summarise(MARKS)["phases"]["step"] == pytest.approx({"seconds": 20, "compute": 0, "copies": 0, "python": 1})
 
 
 def test_a_phase_inside_another_counts_for_itself_alone() -> None:
