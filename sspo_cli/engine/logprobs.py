@@ -17,23 +17,17 @@ def response_logprobs(
 
     The logits are divided by the sampler's temperature, so that both see one distribution.
     """
-    mask_BT, T = microbatch.mask_BT, microbatch.mask_BT.shape[1]
-    inputs = {
-        "input_ids": microbatch.token_BL,
-        "attention_mask": microbatch.attention_BL,
-        "position_ids": microbatch.position_BL,
-        "use_cache": False,
-    }
+    mask_BT, predictor_N = microbatch.mask_BT, microbatch.predictor_N
     parts = projection(policy.model)
     token_N = microbatch.response_BT[mask_BT]
-    # What stands before a token predicts it: of the last T + 1 positions, all but the very last.
     with policy.autocast():
         if parts is None:
-            logits_NV = policy.model(**inputs, logits_to_keep=T + 1).logits[:, :-1][mask_BT]
+            logits_NV = policy.model(microbatch.token_BL, use_cache=False).logits.flatten(0, 1)[predictor_N]
             logp_N, entropy_N = of_logits(logits_NV.to(at_least_float32(logits_NV.dtype)) / temperature, token_N)
         else:
             trunk, head = parts
-            hidden_ND = trunk(**inputs).last_hidden_state[:, -T - 1 : -1][mask_BT]
+            hidden_BLD = trunk(microbatch.token_BL, use_cache=False).last_hidden_state
+            hidden_ND = hidden_BLD.flatten(0, 1).index_select(0, predictor_N)
             logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, head.bias, token_N, temperature)  # type: ignore[no-untyped-call]
     if not entropy_gradient:
         entropy_N = entropy_N.detach()

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sspo_cli.rollout.sampler import pad_left, positions
-
 # What a forward and backward pass costs beside its tokens, measured in tokens on a CPU with the embedded model.
 TOKENS_PER_PASS = 256
 LOGPS = ("old_logp", "rollout_logp", "reference_logp")
@@ -38,14 +36,16 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Microbatch:
-    """B trajectories as rectangles: S prompt columns padded on the left, T response columns padded on the right.
+    """B trajectories as one rectangle of L columns: prompt, response and padding in this order.
 
-    logps: the log-probabilities that came with the trajectories, each [B, T], under their names in `PolicyBatch`.
+    A causal model computes the same for a sequence whatever stands behind it, so it needs no mask; only the T columns
+    of responses have one. predictor_N: for each of the N response tokens, row by row, the place among the B * L tokens
+    of the one before it, which predicts it. logps: the log-probabilities that came with the trajectories, each [B, T],
+    under their names in `PolicyBatch`.
     """
 
     token_BL: Tensor
-    attention_BL: Tensor
-    position_BL: Tensor
+    predictor_N: Tensor
     response_BT: Tensor
     mask_BT: Tensor
     advantage_B: Tensor
@@ -58,19 +58,16 @@ def cut(trajectories: Sequence[Trajectory], token_budget: int) -> list[list[Traj
     Of all ways to cut the trajectories, sorted by length, the one with the least tokens in all, when a rectangle more
     costs as much as TOKENS_PER_PASS. A trajectory longer than the budget comes alone.
     """
-    ordered = sorted(trajectories, key=lambda item: (len(item.response), len(item.prompt)))
-    prompt_N = np.array([len(item.prompt) for item in ordered])
-    response_N = np.array([len(item.response) for item in ordered])
+    ordered = sorted(trajectories, key=lambda item: item.tokens)
     best = np.zeros(len(ordered) + 1)
     first = np.zeros(len(ordered) + 1, dtype=int)
     for end in range(1, len(ordered) + 1):
-        # Of the rectangles that end with this trajectory, by where they begin: from this one alone to all before it.
-        width = np.maximum.accumulate(prompt_N[:end][::-1]) + np.maximum.accumulate(response_N[:end][::-1])
-        size = width * np.arange(1, end + 1)
+        # Of the rectangles that end with this trajectory, by where they begin: from all before it to this one alone.
+        size = ordered[end - 1].tokens * np.arange(end, 0, -1)
         fits = size <= token_budget
-        fits[0] = True
-        total = np.where(fits, best[:end][::-1] + size + TOKENS_PER_PASS, np.inf)
-        first[end] = end - 1 - int(total.argmin())
+        fits[-1] = True
+        total = np.where(fits, best[:end] + size + TOKENS_PER_PASS, np.inf)
+        first[end] = total.argmin()
         best[end] = total.min()
     groups, end = [], len(ordered)
     while end:
@@ -80,17 +77,16 @@ def cut(trajectories: Sequence[Trajectory], token_budget: int) -> list[list[Traj
 
 
 def to_microbatch(group: Sequence[Trajectory], pad_id: int, device: torch.device) -> Microbatch:
-    prompt_BS, prompt_mask_BS = pad_left([item.prompt for item in group], pad_id, device)
-    response_BT = pad_right([torch.tensor(item.response) for item in group], pad_id).to(device)
-    mask_BT = pad_right([torch.ones(len(item.response), dtype=torch.bool) for item in group], False).to(device)
+    token_BL = pad_right([torch.tensor(item.prompt + item.response) for item in group], pad_id)
+    mask_BT = pad_right([torch.ones(len(item.response), dtype=torch.bool) for item in group], False)
+    last_B = torch.tensor([len(item.prompt) - 1 for item in group]) + torch.arange(len(group)) * token_BL.shape[1]
+    predictor_BT = last_B[:, None] + torch.arange(mask_BT.shape[1])
     columns = {name: [getattr(item, f"{name}_T") for item in group] for name in LOGPS}
-    attention_BL = torch.cat([prompt_mask_BS, mask_BT.long()], dim=1)
     return Microbatch(
-        token_BL=torch.cat([prompt_BS, response_BT], dim=1),
-        attention_BL=attention_BL,
-        position_BL=positions(attention_BL),
-        response_BT=response_BT,
-        mask_BT=mask_BT,
+        token_BL=token_BL.to(device),
+        predictor_N=predictor_BT[mask_BT].to(device),
+        response_BT=pad_right([torch.tensor(item.response) for item in group], pad_id).to(device),
+        mask_BT=mask_BT.to(device),
         advantage_B=torch.tensor([item.advantage for item in group], device=device),
         logps={f"{name}_BT": pad_right(rows, 0.0).to(device) for name, rows in columns.items() if rows[0] is not None},
     )

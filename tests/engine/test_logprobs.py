@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, Gemma3TextConfig
 
 from sspo_cli.engine.logprobs import response_logprobs
-from sspo_cli.engine.trajectory import Microbatch, Trajectory, to_microbatch
+from sspo_cli.engine.trajectory import Microbatch, Trajectory, pad_right, to_microbatch
 from sspo_cli.models import head
 from sspo_cli.models.head import Projected, projection
 from sspo_cli.models.policy import Policy
@@ -22,26 +22,28 @@ from tests.tiny_models import ARCHITECTURES, SHAPE, random_policy
 TEMPERATURE = 0.7
 
 
-def microbatch() -> Microbatch:
+def group() -> list[Trajectory]:
     generator = torch.Generator().manual_seed(0)
 
     def draw(count: int) -> list[int]:
         return torch.randint(2, 258, (count,), generator=generator).tolist()
 
-    group = [Trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (1, 12), (5, 4))]
-    return to_microbatch(group, 0, torch.device("cpu"))
+    return [Trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (1, 12), (5, 4))]
 
 
-def whole(model: Any, batch: Microbatch) -> tuple[Tensor, Tensor]:
-    """The same from all logits at once."""
-    output = model(
-        input_ids=batch.token_BL, attention_mask=batch.attention_BL, position_ids=batch.position_BL, use_cache=False
-    )
-    T = batch.mask_BT.shape[1]
-    logp_BTV = (output.logits[:, -T - 1 : -1] / TEMPERATURE).log_softmax(-1)
-    logp_BT = logp_BTV.gather(-1, batch.response_BT[..., None])[..., 0]
-    entropy_BT = torch.distributions.Categorical(logits=logp_BTV).entropy()
-    return logp_BT.where(batch.mask_BT, 0), entropy_BT.where(batch.mask_BT, 0)
+def microbatch() -> Microbatch:
+    return to_microbatch(group(), 0, torch.device("cpu"))
+
+
+def whole(model: Any) -> tuple[Tensor, Tensor]:
+    """The same from all logits of one trajectory after the other, without padding."""
+    logps, entropies = [], []
+    for item in group():
+        logits_LV = model(input_ids=torch.tensor([item.prompt + item.response]), use_cache=False).logits[0]
+        logp_TV = (logits_LV[len(item.prompt) - 1 : -1] / TEMPERATURE).log_softmax(-1)
+        logps.append(logp_TV.gather(-1, torch.tensor(item.response)[:, None])[:, 0])
+        entropies.append(torch.distributions.Categorical(logits=logp_TV).entropy())
+    return pad_right(logps, 0.0), pad_right(entropies, 0.0)
 
 
 def gradients(model: Any, logp_BT: Tensor, entropy_BT: Tensor, entropy_coef: float) -> Tensor:
@@ -69,7 +71,7 @@ def test_pieces_are_the_whole(
     model = policy.model
     assert projection(model) is not None
     found = response_logprobs(policy, batch, TEMPERATURE, entropy_gradient=entropy_coef > 0)
-    expected = whole(model, batch)
+    expected = whole(model)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
         assert (part[~batch.mask_BT] == 0).all()
@@ -86,7 +88,7 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
     batch = microbatch()
     assert projection(model) is None
     found = response_logprobs(Policy(model, tokenizer=None), batch, TEMPERATURE, entropy_gradient=True)
-    expected = whole(model, batch)
+    expected = whole(model)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(gradients(model, *found, 0.3), gradients(model, *expected, 0.3), rtol=1e-3, atol=1e-5)
