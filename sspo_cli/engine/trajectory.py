@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 # What a forward and backward pass costs beside its tokens, measured in tokens on a CPU with the embedded model.
-TOKENS_PER_PASS = 256
+TOKENS_PER_PASS = 128
 LOGPS = ("old_logp", "rollout_logp", "reference_logp")
 
 
