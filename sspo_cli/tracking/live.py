@@ -23,7 +23,7 @@ from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.values import ASCII_BLOCKS, BLOCKS, SHOWN, TimeLeft, duration, formatted, number, sparkline
 
 MAX_WIDTH = 120
-REFRESH_PER_SECOND = 4
+REFRESH_PER_SECOND = 2
 
 
 @dataclass(frozen=True)
