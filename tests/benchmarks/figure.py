@@ -22,7 +22,7 @@ NAMES = {"sspo": "sspo", "trl": "TRL", "trl static": "TRL, static cache"}
 def draw(result: dict[str, Any], file: Path) -> None:
     """Median seconds of each phase of a rollout step, by side, as SVG at `file`."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.2, 1.9), layout="constrained")
+        figure, axes = plt.subplots(figsize=(7.2, 2.2), layout="constrained")
         for place, side in enumerate(NAMES):
             left = 0.0
             for phase, _, colour in PHASES:
@@ -38,6 +38,7 @@ def draw(result: dict[str, Any], file: Path) -> None:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.margins(x=0.08)
         handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for _, _, colour in PHASES]
-        axes.legend(handles, [name for _, name, _ in PHASES], loc="lower right", frameon=False, labelcolor=GREY)
+        names = [name for _, name, _ in PHASES]
+        figure.legend(handles, names, loc="outside upper center", ncols=len(PHASES), frameon=False, labelcolor=GREY)
         figure.savefig(file, metadata={"Date": None})
         plt.close(figure)
