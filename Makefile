@@ -23,7 +23,7 @@ check: install
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
 
-# Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores with ARGS="--steps 1". Writes docs/bench.md.
+# Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/bench.md.
 bench: $(PEERS)/.installed
 	$(PEERS)/bin/python -m tests.benchmarks $(ARGS)
 

@@ -11,8 +11,7 @@ import typer
 from typer._click.exceptions import UsageError
 
 from sspo_cli import __version__
-from sspo_cli.config.errors import ConfigError
-from sspo_cli.words import (
+from sspo_cli.completers import (
     choice_words,
     compare_words,
     eval_words,
@@ -23,6 +22,7 @@ from sspo_cli.words import (
     sweep_words,
     train_words,
 )
+from sspo_cli.config.errors import ConfigError
 
 TrainWords = Annotated[
     list[str] | None,

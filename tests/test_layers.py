@@ -86,7 +86,7 @@ def test_drawing_a_grid_needs_no_window(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_only_the_cli_imports_commands(name: str) -> None:
-    if name not in ("sspo_cli.cli", "sspo_cli.words") and room(name) != "commands":
+    if name not in ("sspo_cli.cli", "sspo_cli.completers") and room(name) != "commands":
         found = {imported for imported in imports(MODULES[name]) if is_under(imported, "sspo_cli.commands")}
         assert not found, f"{name} imports {sorted(found)}"
 

@@ -17,16 +17,20 @@ def response_logprobs(
 
     The logits are divided by the sampler's temperature, so that both see one distribution.
     """
-    mask_BT, predictor_N = microbatch.mask_BT, microbatch.predictor_N
+    token_BL, mask_BT, predictor_N = microbatch.token_BL, microbatch.mask_BT, microbatch.predictor_N
     parts = projection(policy.model)
     token_N = microbatch.response_BT[mask_BT]
     with policy.autocast():
         if parts is None:
-            logits_NV = policy.model(microbatch.token_BL, use_cache=False).logits.flatten(0, 1)[predictor_N]
+            L = token_BL.shape[1]
+            row_N, column_N = predictor_N // L, predictor_N % L
+            first = int(column_N.min())
+            logits_BLV = policy.model(token_BL, use_cache=False, logits_to_keep=L - first).logits
+            logits_NV = logits_BLV[row_N, column_N - first]
             logp_N, entropy_N = of_logits(logits_NV.to(at_least_float32(logits_NV.dtype)) / temperature, token_N)
         else:
             trunk, head = parts
-            hidden_BLD = trunk(microbatch.token_BL, use_cache=False).last_hidden_state
+            hidden_BLD = trunk(token_BL, use_cache=False).last_hidden_state
             hidden_ND = hidden_BLD.flatten(0, 1).index_select(0, predictor_N)
             logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, head.bias, token_N, temperature)  # type: ignore[no-untyped-call]
     if not entropy_gradient:

@@ -77,6 +77,7 @@ def cut(trajectories: Sequence[Trajectory], token_budget: int) -> list[list[Traj
 
 
 def to_microbatch(group: Sequence[Trajectory], pad_id: int, device: torch.device) -> Microbatch:
+    """`group` on `device`; pad_id fills what stands behind each sequence and is never read."""
     token_BL = pad_right([torch.tensor(item.prompt + item.response) for item in group], pad_id)
     mask_BT = pad_right([torch.ones(len(item.response), dtype=torch.bool) for item in group], False)
     last_B = torch.tensor([len(item.prompt) - 1 for item in group]) + torch.arange(len(group)) * token_BL.shape[1]

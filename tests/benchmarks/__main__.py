@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure this engine.")
     parser.add_argument("tables", nargs="*", default=[], help=f"of {', '.join(TABLES)}; all by default")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="of the comparison with TRL")
-    parser.add_argument("--steps", type=int, default=2, help="rollout steps a repetition, after one to warm up")
+    parser.add_argument("--steps", type=int, default=1, help="rollout steps a repetition, after one to warm up")
     parser.add_argument("--threads", type=int, default=0, help="of both sides; 0 takes the cores at hand")
     parser.add_argument(
         "--to", type=Path, help="folder of bench.json, bench.md, bench.svg: docs, or outputs/bench for short runs"
