@@ -28,7 +28,7 @@ def group() -> list[Trajectory]:
     def draw(count: int) -> list[int]:
         return torch.randint(2, 258, (count,), generator=generator).tolist()
 
-    return [Trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (1, 12), (5, 4))]
+    return [Trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (2, 12), (5, 4))]
 
 
 def microbatch() -> Microbatch:
