@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -105,26 +105,41 @@ class Updater:
         )
         loss = entropy = 0.0
         parts: list[PolicyBatch] = []
-        for group in cut(trajectories, self.tokens_per_microbatch):
-            microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
-            logp_BT, entropy_BT = response_logprobs(
-                self.policy, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
-            )
-            # A reference solution was not sampled: it counts as on-policy, with ratio 1.
-            recorded = {"old_logp_BT": logp_BT.detach()} | microbatch.logps
-            batch = PolicyBatch(
-                logp_BT=logp_BT,
-                advantage_B=microbatch.advantage_B,
-                mask_BT=microbatch.mask_BT,
-                entropy_BT=entropy_BT,
-                **recorded,
-            )
-            share = self.objective(batch, counts).loss
-            share.backward()  # type: ignore[no-untyped-call]
-            loss += float(share.detach())
-            entropy += float(torch.where(microbatch.mask_BT, entropy_BT.detach(), 0).sum()) / counts.tokens
+        for group, moving in self.passes(trajectories):
+            with torch.set_grad_enabled(moving):
+                batch = self.forward(group)
+                share = self.objective(batch, counts).loss
+            if moving:
+                share.backward()  # type: ignore[no-untyped-call]
             parts.append(batch.detach())
+            loss += float(share.detach())
+            entropy += float(torch.where(batch.mask_BT, parts[-1].needed("entropy_BT"), 0).sum()) / counts.tokens
         return loss, entropy, join(parts)
+
+    def passes(self, trajectories: Sequence[Trajectory]) -> Iterator[tuple[list[Trajectory], bool]]:
+        """Micro-batches, and whether each moves the weights: the others are only measured, without a backward pass."""
+        moving = [item for item in trajectories if self.objective.moves(item.advantage)]
+        still = [item for item in trajectories if not self.objective.moves(item.advantage)]
+        # If nothing moves the weights, momentum still does: it takes a gradient of zeros, not the lack of one.
+        for items, moves in ((moving, True), (still, False)) if moving else ((still, True),):
+            for group in cut(items, self.tokens_per_microbatch):
+                yield group, moves
+
+    def forward(self, group: Sequence[Trajectory]) -> PolicyBatch:
+        """What the objective reads of `group`, under the current weights."""
+        microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
+        logp_BT, entropy_BT = response_logprobs(
+            self.policy, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
+        )
+        # A reference solution was not sampled: it counts as on-policy, with ratio 1.
+        recorded = {"old_logp_BT": logp_BT.detach()} | microbatch.logps
+        return PolicyBatch(
+            logp_BT=logp_BT,
+            advantage_B=microbatch.advantage_B,
+            mask_BT=microbatch.mask_BT,
+            entropy_BT=entropy_BT,
+            **recorded,
+        )
 
 
 def join(parts: Sequence[PolicyBatch]) -> PolicyBatch:

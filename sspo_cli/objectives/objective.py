@@ -45,6 +45,10 @@ class Objective:
         loss = -(omega_B * (gain_B - self.penalty(batch))).sum()
         return ObjectiveOutput(loss, lambda: self.diagnose(batch))
 
+    def moves(self, advantage: float) -> bool:
+        """Whether a response of this advantage has a part in the gradient."""
+        return advantage != 0 or self.kl is not None or self.entropy_coef != 0
+
     def without_penalties(self) -> Objective:
         """The same objective with neither KL penalty nor entropy bonus: what the advantage alone drives."""
         return replace(self, kl=None, entropy_coef=0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from sspo_cli.engine.optimizer import learning_rate, make_optimizer
 from sspo_cli.engine.trajectory import Trajectory, cut
 from sspo_cli.engine.update import Updater
 from sspo_cli.models.policy import Policy
-from sspo_cli.objectives import load_objective
+from sspo_cli.objectives import Objective, load_objective
 from tests.tiny_models import random_policy
 
 OPTIM = load_config(TrainConfig, []).optim
@@ -66,6 +68,47 @@ def test_the_micro_batch_budget_changes_no_gradient_and_no_metric(objective: str
     pieces, metrics_of_pieces = gradient(40, objective)
     assert torch.allclose(whole, pieces, atol=1e-6, rtol=1e-5)
     assert metrics == pytest.approx(metrics_of_pieces, rel=1e-4, abs=1e-6)
+
+
+def tied(items: list[Trajectory]) -> list[Trajectory]:
+    """The same with every third advantage zero."""
+    return [replace(item, advantage=item.advantage if i % 3 else 0.0) for i, item in enumerate(items)]
+
+
+@pytest.mark.parametrize("objective", ["sspo", "sapo", "gmpo", "gspo", "grpo"])
+@pytest.mark.parametrize("select", [tied, lambda items: [replace(item, advantage=0.0) for item in items]])
+def test_responses_without_advantage_are_measured_without_a_backward_pass_and_change_nothing(
+    objective: str, select: Callable[[list[Trajectory]], list[Trajectory]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after_two_updates() -> tuple[list[torch.Tensor], dict[str, float]]:
+        policy = random_policy()
+        worker = updater(policy, objective)
+        worker.update(trajectories(), lr=1e-3)
+        metrics = worker.update(select(trajectories()), lr=1e-3)
+        return weights(policy), metrics
+
+    found, metrics = after_two_updates()
+    monkeypatch.setattr(Objective, "moves", lambda *_: True)
+    expected, metrics_of_full_passes = after_two_updates()
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+    assert metrics == pytest.approx(metrics_of_full_passes, rel=1e-4, abs=1e-6)
+
+
+def test_only_responses_that_move_the_weights_take_a_backward_pass() -> None:
+    items = tied(trajectories())
+    passes = list(updater(random_policy(), tokens_per_microbatch=40).passes(items))
+    assert {moves for _, moves in passes} == {True, False}
+    assert all((item.advantage != 0) == moves for group, moves in passes for item in group)
+    assert sorted(id(item) for group, _ in passes for item in group) == sorted(map(id, items))
+
+
+@pytest.mark.parametrize("extra", ["entropy_coef=0.1", "kl.coef=0.1"])
+def test_a_penalty_moves_the_weights_by_responses_without_advantage(extra: str) -> None:
+    worker = updater(random_policy())
+    worker.objective = load_objective("sspo", [f"objective.{extra}"])
+    items = [replace(item, reference_logp_T=item.old_logp_T) for item in tied(trajectories())]
+    assert all(moves for _, moves in worker.passes(items))
 
 
 def test_cuts_hold_every_trajectory_once_within_the_budget() -> None:
