@@ -19,7 +19,7 @@ from sspo_cli.seeds import stream
 Uniforms = Callable[[int, int], Tensor]
 Progress = Callable[[int, int], None]
 
-# Rows enter together once this share of the slots is free: encoding prompts one by one wastes passes.
+# Rows enter together, as many as this share of the slots or all that wait: encoding prompts one by one wastes passes.
 FREE_SHARE_TO_ENTER = 0.125
 # Decoding steps between two looks at which rows are finished: a look makes the host wait for a GPU.
 STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 16}
@@ -104,9 +104,9 @@ class Sampler:
     def run(self) -> list[Response]:
         while True:
             self.leave()
-            free = self.slots - self.cache.rows
-            if self.entered < self.N and (free >= FREE_SHARE_TO_ENTER * self.slots or not self.cache.rows):
-                self.enter(min(free, self.N - self.entered))
+            free, waiting = self.slots - self.cache.rows, self.N - self.entered
+            if waiting and free >= min(waiting, FREE_SHARE_TO_ENTER * self.slots):
+                self.enter(min(free, waiting))
             elif self.cache.rows:
                 for _ in range(self.looks):
                     self.step()

@@ -72,7 +72,9 @@ def growth_tables(result: Results) -> list[Table]:
         axis, value = job["name"].split("/")
         figures = per_token(job)
         base = first.setdefault(axis, figures)
-        rollout, update, needed_rollout, needed_update = (now / then for now, then in zip(figures, base, strict=True))
+        rollout, outside, update, needed_rollout, needed_update = (
+            now / then for now, then in zip(figures, base, strict=True)
+        )
         rows.append(
             [
                 axis,
@@ -81,7 +83,8 @@ def growth_tables(result: Results) -> list[Table]:
                 f"{figures[0] * 1e6:.1f}",
                 f"{rollout:.2f}",
                 f"{needed_rollout:.2f}",
-                f"{figures[1] * 1e6:.1f}",
+                f"{outside:.2f}",
+                f"{figures[2] * 1e6:.1f}",
                 f"{update:.2f}",
                 f"{needed_update:.2f}",
                 f"{job['peak_mib']:.0f}",
@@ -89,7 +92,8 @@ def growth_tables(result: Results) -> list[Table]:
         )
     words = (
         "Microseconds per response token of the rollout, and per token of prompt and response of the update; beside "
-        "each, its growth over the first row of the axis, and that of the operations needed. 64 responses and one "
+        "each, its growth over the first row of the axis, and that of the operations needed. Outside: the growth of "
+        "what a rollout token takes outside of attention, which reads ever more keys and values. 64 responses and one "
         "update, but for the micro-batches: 256 responses. Peak memory in MiB above imports."
     )
     header = [
@@ -99,6 +103,7 @@ def growth_tables(result: Results) -> list[Table]:
         "rollout, us",
         "times",
         "needed",
+        "outside",
         "update, us",
         "times",
         "needed",
@@ -108,7 +113,8 @@ def growth_tables(result: Results) -> list[Table]:
 
 
 def per_token(job: Row) -> list[float]:
-    """Seconds of the rollout per response token and of the update per token, and the operations needed likewise."""
+    """Seconds of the rollout per response token, of what of them is not attention, and of the update per token; and the
+    operations needed of both."""
     rows = job["rows"]
 
     def median(value: Callable[[Row], float]) -> float:
@@ -122,6 +128,7 @@ def per_token(job: Row) -> list[float]:
 
     return [
         median(lambda row: row["rollout_s"] / row["response_tokens"]),
+        median(lambda row: (row["rollout_s"] - row["rollout_attention_s"]) / row["response_tokens"]),
         median(lambda row: row["update_s"] / tokens(row)),
         median(lambda row: needed(row, "decode") / row["response_tokens"]),
         median(lambda row: needed(row, "update") / tokens(row)),

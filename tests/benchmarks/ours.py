@@ -74,7 +74,7 @@ def measure(workload: Workload, folder: Path, threads: int, steps: int, seed: in
 def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for step in range(1, steps + 2):
-        with learned_from() as seen:
+        with learned_from() as seen, sampling_attention() as attention_s:
             begun = time.perf_counter()
             loop.step(step)
             step_s = time.perf_counter() - begun
@@ -87,6 +87,7 @@ def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, 
             {
                 "step_s": step_s,
                 "rollout_s": rollout_s,
+                "rollout_attention_s": sum(attention_s),
                 "scoring_s": 0.0,
                 "update_s": update_s,
                 "other_s": step_s - rollout_s - update_s,
@@ -114,6 +115,27 @@ def learned_from() -> Iterator[list[Trajectory]]:
         yield seen
     finally:
         engine_loop.with_logps = original
+
+
+@contextmanager
+def sampling_attention() -> Iterator[list[float]]:
+    """Collects the seconds of each layer's attention outside of updates."""
+    seconds: list[float] = []
+    original = torch.nn.functional.scaled_dot_product_attention
+
+    def timed(*args: Any, **kwargs: Any) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            return original(*args, **kwargs)
+        begun = time.perf_counter()
+        output = original(*args, **kwargs)
+        seconds.append(time.perf_counter() - begun)
+        return output
+
+    torch.nn.functional.scaled_dot_product_attention = timed
+    try:
+        yield seconds
+    finally:
+        torch.nn.functional.scaled_dot_product_attention = original
 
 
 def measure_update(workload: Workload, folder: Path, threads: int, tokens: int) -> list[dict[str, Any]]:

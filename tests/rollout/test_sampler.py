@@ -16,7 +16,7 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.rollout import sampler
 from sspo_cli.rollout.cache import SlotCache
 from sspo_cli.rollout.draw import draw
-from sspo_cli.rollout.sampler import Decoding, Response, sample, seeded
+from sspo_cli.rollout.sampler import FREE_SHARE_TO_ENTER, Decoding, Response, Sampler, sample, seeded
 from sspo_cli.seeds import stream
 from tests.tiny_models import ARCHITECTURES, random_policy
 
@@ -112,6 +112,23 @@ def test_what_hidden_columns_hold_is_never_read(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(SlotCache, "keep", spoiled)
     found = run(policy, samples=10, tokens_in_flight=5 * 32)
     assert [item.token_ids for item in found] == [item.token_ids for item in expected]
+
+
+@pytest.mark.parametrize("slots", [18, 39])
+def test_rows_enter_in_turns_and_the_last_as_soon_as_they_fit(slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[tuple[int, int]] = []
+    plain = Sampler.enter
+
+    def watched(sampler: Sampler, count: int) -> None:
+        entered.append((sampler.slots - sampler.cache.rows, count))
+        plain(sampler, count)
+
+    monkeypatch.setattr(Sampler, "enter", watched)
+    run(random_policy(spread=0.05), samples=10, tokens_in_flight=slots * 32)
+    *turns, (free, last) = entered
+    assert all(free == count >= FREE_SHARE_TO_ENTER * slots for free, count in turns)
+    if slots == 39:
+        assert last == 1 and free < FREE_SHARE_TO_ENTER * slots
 
 
 def test_every_response_is_counted_once() -> None:
