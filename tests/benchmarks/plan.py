@@ -90,10 +90,11 @@ def limit(repetitions: int, steps: int) -> Iterator[Job]:
 
 
 def growth(repetitions: int, steps: int) -> Iterator[Job]:
+    """Three times the steps: 64 responses of chance lengths say little of one another."""
     for axis, points in GROWTH.items():
         for value, workload in points.items():
-            seconds = 5 + workload.parameters / 4e5 + workload.responses * workload.max_response_length / 8e3
-            yield Job("growth", f"{axis}/{value}", "ours.measure", workload, seconds, {"steps": steps})
+            seconds = 5 + workload.parameters / 2e5 + workload.responses * workload.max_response_length / 4e3
+            yield Job("growth", f"{axis}/{value}", "ours.measure", workload, seconds, {"steps": 3 * steps})
 
 
 def overhead(repetitions: int, steps: int) -> Iterator[Job]:

@@ -1,7 +1,9 @@
-"""A reward that costs next to nothing and differs within a group."""
+"""A reward that costs next to nothing and ties no two different responses: every response is learned from."""
 
 from __future__ import annotations
 
+import zlib
+
 
 def score(prompt: str, response: str, answer: str) -> float:
-    return float(len(response) % 2)
+    return zlib.crc32(response.encode()) / 2**32
