@@ -57,9 +57,12 @@ def sample(
     uniforms(p, k) gives the [max_response_length] numbers in [0, 1) that draw sample k of prompt p, so that no sample
     depends on which others share its batch. progress(done, total) is called with the responses finished so far.
     """
-    # One context for all steps: inside it, weights are cast to a lower precision once.
-    with torch.no_grad(), policy.autocast():
-        return Sampler(policy, prompts, decoding, uniforms, progress).run()
+    sampler = Sampler(policy, prompts, decoding, uniforms, progress)
+    # One context for all steps: inside it, weights are cast to a lower precision once. Its tensors are of no use to
+    # autograd, those made before it are.
+    with torch.inference_mode(), policy.autocast():
+        sampler.run()
+    return sampler.responses()
 
 
 class Sampler:
@@ -101,7 +104,7 @@ class Sampler:
         self.finished = torch.zeros(self.slots, dtype=torch.bool, device=device)
         self.uniform = torch.zeros(self.slots, T, dtype=torch.float64, device=device)
 
-    def run(self) -> list[Response]:
+    def run(self) -> None:
         while True:
             self.leave()
             free, waiting = self.slots - self.cache.rows, self.N - self.entered
@@ -111,7 +114,7 @@ class Sampler:
                 for _ in range(self.looks):
                     self.step()
             else:
-                return self.responses()
+                return
 
     def enter(self, count: int) -> None:
         """Encode the prompts of the next `count` samples, each once, and draw their first tokens."""
