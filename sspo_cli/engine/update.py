@@ -121,7 +121,7 @@ class Updater:
         moving = [item for item in trajectories if self.objective.moves(item.advantage)]
         still = [item for item in trajectories if not self.objective.moves(item.advantage)]
         # If nothing moves the weights, momentum still does: it takes a gradient of zeros, not the lack of one.
-        for items, moves in ((moving, True), (still, False)) if moving else ((still, True),):
+        for items, moves in ((moving, True), (still, not moving)):
             for group in cut(items, self.tokens_per_microbatch):
                 yield group, moves
 

@@ -29,6 +29,7 @@ def test_a_step_of_ours_is_told_whole(folder: Path) -> None:
     for row in result["rows"]:
         phases = row["rollout_s"] + row["scoring_s"] + row["update_s"] + row["other_s"]
         assert row["step_s"] == pytest.approx(phases) and row["other_s"] >= 0
+        assert 0 < row["rollout_attention_s"] < row["rollout_s"]
         assert (row["responses"], row["updates"]) == (256, 4)
         assert row["longest_response"] <= 24
         # The weights are made so that responses have this length on average; their spread is about a third of the cap.

@@ -131,6 +131,13 @@ def test_rows_enter_in_turns_and_the_last_as_soon_as_they_fit(slots: int, monkey
         assert last == 1 and free < FREE_SHARE_TO_ENTER * slots
 
 
+def test_log_probabilities_as_drawn_can_be_saved_for_a_backward_pass() -> None:
+    scale = torch.ones((), requires_grad=True)
+    for response in run(random_policy()):
+        (scale * response.logp_T).sum().backward()
+    assert scale.grad is not None and scale.grad < 0
+
+
 def test_every_response_is_counted_once() -> None:
     told: list[tuple[int, int]] = []
     decoding = Decoding(10, 1.0, 24, 5 * 32)
