@@ -20,6 +20,7 @@ def write_report(folder: Path) -> Path:
     sections = [
         f"<h1>{escape(folder.name)}</h1>",
         f'<p class="dim">{escape(headline(summary))}</p>',
+        *(f'<p class="warning">warning: {escape(line)}</p>' for line in summary.get("warnings", ())),
         metrics_table(summary),
         *(page.figure(plot) for plot in sorted((folder / "plots").glob("*.svg"))),
         "<h2>Responses of the last step</h2>",

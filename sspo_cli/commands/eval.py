@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.runs import folder as runs
 from sspo_cli.startup import imports
+
+GUARDED = 3
 
 
 def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
@@ -33,18 +37,22 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         from sspo_cli.evaluation.evaluate import evaluate
         from sspo_cli.models.fit import check_positions
         from sspo_cli.models.load import load_policy
+        from sspo_cli.rewards.base import InfiniteReward
         from sspo_cli.rewards.load import load_reward
         from sspo_cli.runs import jsonl
+        from sspo_cli.runs.alarms import evaluation_alarms
         from sspo_cli.tracking.display import phases, waiting
 
     device = choose_device(settings.engine)
     with waiting("loading model and problems", quiet=quiet):
-        dataset, reward, policy = all_or_problems(
+        dataset, rewarder, policy = all_or_problems(
             lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
             lambda: load_reward(settings.reward),
             lambda: load_policy(settings.model, settings.seed, device, choose_precision(settings.engine, device)),
         )
     check_positions(policy, dataset, settings.eval.max_response_length)
+    for note in [] if quiet else dataset.notes:
+        print(note, file=sys.stderr)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
     runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
     runs.set_status(folder, "running")
@@ -54,7 +62,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
             result = evaluate(
                 policy,
                 dataset.evaluation,
-                reward,
+                rewarder,
                 settings,
                 lambda done, total: progress("evaluation", done, total),
             )
@@ -64,12 +72,21 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
             "problems": len(dataset.evaluation),
             "samples": settings.eval.samples,
             "temperature": settings.eval.temperature,
+            "warnings": list({**rewarder.notes, **evaluation_alarms(result.metrics, settings)}.values()),
             **result.metrics,
         }
         (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
         status = "done"
+    except InfiniteReward as stopped:
+        status = f"failed: {stopped}"
+        print(f"sspo: {stopped}", file=sys.stderr)
+        return GUARDED
+    except ConfigError:
+        shutil.rmtree(folder)  # refused before it measured anything
+        raise
     finally:
-        runs.set_status(folder, status)
+        if folder.exists():
+            runs.set_status(folder, status)
     if as_json:
         print(json.dumps(jsonl.without_nan({"folder": str(folder), **summary})))
     else:
@@ -110,6 +127,7 @@ def print_table(folder: Path, summary: dict[str, Any]) -> None:
     """Accuracy, pass@k and length with their intervals."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for title in ("", "mean", "95 % interval"):
@@ -125,4 +143,9 @@ def print_table(folder: Path, summary: dict[str, Any]) -> None:
         " intervals by bootstrap over problems"
     )
     console.print(table)
+    shares = {name: summary[f"eval/{name}"] for name in ("truncated", "unscored")}
+    told = [f"{share:.1%} of the responses {name}" for name, share in shares.items() if share or name == "truncated"]
+    console.print(", ".join(told))
+    for warning in summary["warnings"]:
+        console.print(Text(f"warning: {warning}", style="yellow"))
     console.print(f"every response: {folder / 'eval.jsonl'}", markup=False)

@@ -74,10 +74,23 @@ def report_run(folder: Path) -> Any:
     if not file.is_file():
         seconds = sum(row.get("time/total_s") or 0.0 for row in rows)
         objective = str(found.choices["objective"])
-        summarise_run(folder, status=runs.get_status(folder), seconds=seconds, seed=found.seed, objective=objective)
+        status, warnings = runs.get_status(folder), warnings_of(folder, rows)
+        summarise_run(folder, status=status, seconds=seconds, seed=found.seed, objective=objective, warnings=warnings)
     plot_run(folder)
     write_report(folder)
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def warnings_of(folder: Path, rows: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with a run, by its metrics; nothing where another version wrote its configuration."""
+    from sspo_cli.config.compose import load_config
+    from sspo_cli.config.schema import TrainConfig
+    from sspo_cli.runs.alarms import run_alarms
+
+    try:
+        return list(run_alarms(rows, load_config(TrainConfig, [], base=folder / "config.yaml")).values())
+    except ConfigError:
+        return []
 
 
 def combine(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +69,21 @@ def run(
         print(note, file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         parts = load_parts(settings)
+    for note in [] if quiet else parts.dataset.notes:
+        print(note, file=sys.stderr)
+    ours = folder is None
     if folder is None:
         stem = f"{settings.choices['objective']}-{settings.choices['dataset']}-s{settings.seed}"
         folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
     folder.mkdir(parents=True, exist_ok=True)
-    with hold(folder):
-        describe(folder, settings, overrides, config, parts)
-        return execute(settings, parts, folder, None, parent, quiet=quiet, as_json=as_json, profiled=profiled)
+    try:
+        with hold(folder):
+            describe(folder, settings, overrides, config, parts)
+            return execute(settings, parts, folder, None, parent, quiet=quiet, as_json=as_json, profiled=profiled)
+    except ConfigError:
+        if ours and not (folder / "metrics.jsonl").exists():
+            shutil.rmtree(folder)  # refused before it measured anything
+        raise
 
 
 def step_to_profile(settings: TrainConfig, done: int) -> int:
@@ -139,7 +149,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
         model = LocalModel(kind="local", path=str(checkpoint))
     device = choose_device(settings.engine)
     precision = choose_precision(settings.engine, device)
-    dataset, reward, policy, _ = all_or_problems(
+    dataset, rewarder, policy, _ = all_or_problems(
         lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
         lambda: load_reward(settings.reward),
         lambda: load_policy(model, settings.seed, device, precision),
@@ -156,7 +166,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     reference = None
     if settings.objective.reads_reference:
         reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device, precision))
-    return Parts(policy, dataset, reward, reference)
+    return Parts(policy, dataset, rewarder, reference)
 
 
 def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: Path | None, parts: Any) -> None:
@@ -188,6 +198,7 @@ def execute(
     from sspo_cli.engine.loop import Loop
     from sspo_cli.engine.profiler import Profiler, StepProfiler
     from sspo_cli.engine.signals import stop_request
+    from sspo_cli.rewards.base import InfiniteReward
     from sspo_cli.tracking.display import open_display
     from sspo_cli.tracking.mirror import open_mirror
 
@@ -200,7 +211,7 @@ def execute(
     profiler = StepProfiler(folder, profiled) if profiled else Profiler()
     code, status = FAILED, "failed: stopped at once"
     steps = settings.train.steps
-    loop = None
+    loop, refused = None, False
     try:
         with (
             stop_request(parent) as stop,
@@ -211,32 +222,49 @@ def execute(
             if checkpoint is not None:
                 loop.resume(checkpoint)
             code, status = (OK, "done") if loop.run(stop) else (INTERRUPTED, "interrupted")
-    except GuardStop as stopped:
+    except (GuardStop, InfiniteReward) as stopped:
         code, status = GUARDED, f"failed: {stopped}"
     except KeyboardInterrupt:
         code, status = INTERRUPTED, "interrupted"
+    except ConfigError as error:
+        status, refused = f"failed: {error.problems[0]}", True
+        raise
     except Exception as error:
         status = f"failed: {type(error).__name__}: {error}".split("\n")[0]
         raise
     finally:
         runs.set_status(folder, status)
         mirror.close(code)
-        report(folder, settings, status, loop.progress.seconds if loop else 0.0, profiler.found, as_json=as_json)
+        if not refused:
+            seconds = loop.progress.seconds if loop else 0.0
+            report(folder, settings, status, seconds, parts.rewarder.notes, profiler.found, as_json=as_json)
     return code
 
 
 def report(
-    folder: Path, settings: TrainConfig, status: str, seconds: float, profile: dict[str, Any] | None, *, as_json: bool
+    folder: Path,
+    settings: TrainConfig,
+    status: str,
+    seconds: float,
+    notes_of_rewards: Mapping[str, str],
+    profile: dict[str, Any] | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Summary, plots, and what a person wants to know at the end."""
     from sspo_cli.analysis.plots import plot_run
     from sspo_cli.analysis.report import write_report
     from sspo_cli.runs import jsonl
+    from sspo_cli.runs.alarms import run_alarms
     from sspo_cli.runs.summary import summarise_run
     from sspo_cli.tracking.summary import print_summary
 
     objective = settings.choices["objective"]
-    summary = summarise_run(folder, status=status, seconds=seconds, seed=settings.seed, objective=objective)
+    rows = jsonl.read(folder / "metrics.jsonl")
+    warnings = {**notes_of_rewards, **run_alarms(rows, settings)}.values()
+    summary = summarise_run(
+        folder, status=status, seconds=seconds, seed=settings.seed, objective=objective, warnings=warnings
+    )
     plot_run(folder)
     write_report(folder)
     if as_json:

@@ -108,6 +108,7 @@ class PythonReward:
     kind: Literal["python"]
     path: Text
     function: Text
+    correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None
 
 
 RewardConfig = Annotated[ExactReward | MathReward | PythonReward, Field(discriminator="kind")]

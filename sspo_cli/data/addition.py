@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,6 +18,8 @@ DRAWS_PER_PROBLEM = 1000
 class Addition:
     """Generated sums. A sum is held out or not by its text alone, so training never sees an evaluation problem."""
 
+    notes: Sequence[str] = ()
+
     def __init__(self, config: AdditionData, seed: int, eval_problems: int) -> None:
         self.config = config
         self.seed = seed
@@ -31,8 +33,8 @@ class Addition:
                 return self.problem(operands, bare=rng.random() < self.config.bare_fraction)
         raise ConfigError(["dataset: the operand range leaves no sum to learn from; widen dataset.operand_max"])
 
-    def prompts(self) -> Iterable[str]:
-        return [question([self.config.operand_max] * self.config.terms_max)]
+    def problems(self) -> Iterable[Problem]:
+        return [self.problem((self.config.operand_max,) * self.config.terms_max, bare=False)]
 
     def held_out(self, count: int) -> list[Problem]:
         rng = stream(0, "evaluation")

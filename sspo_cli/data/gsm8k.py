@@ -12,13 +12,15 @@ from sspo_cli.data.problem import Problem
 from sspo_cli.hub import why_not
 
 FIELDS = ("question", "answer")
+MARK = "####"
 
 
 def load_gsm8k(config: Gsm8kData, seed: int, eval_problems: int) -> Listed:
     """The train split to learn from, the test split to evaluate on.
 
     Raises:
-        ConfigError: the hub cannot be reached and nothing is cached, a missing split, a wrong schema.
+        ConfigError: the hub cannot be reached and nothing is cached, a missing split, a wrong schema, an answer
+            without its mark.
     """
     train, test = (as_problems(read_split(config, split), split, config) for split in ("train", "test"))
     return Listed(train, test[:eval_problems], seed)
@@ -53,11 +55,19 @@ def as_problems(rows: Any, split: str, config: Gsm8kData) -> list[Problem]:
     if missing or not len(rows):
         fault = f"no field '{missing[0]}' (it has: {', '.join(rows.column_names)})" if missing else "no problems"
         raise ConfigError([f"dataset.path={config.path}: the {split} split has {fault}"])
+    unmarked = [number for number, row in enumerate(rows) if MARK not in str(row["answer"])]
+    if unmarked:
+        raise ConfigError(
+            [
+                f"dataset.path={config.path}: {len(unmarked)} answers of the {split} split have no final answer after"
+                f" '{MARK}', the first is row {unmarked[0]}; read files of another form with dataset=jsonl"
+            ]
+        )
     return [
         Problem(
             id=f"{split}/{number}",
             prompt=config.prompt_template.replace("{prompt}", row["question"].strip()),
-            answer=row["answer"].rpartition("####")[2].strip().replace(",", ""),
+            answer=row["answer"].rpartition(MARK)[2].strip().replace(",", ""),
             solution=row["answer"],
         )
         for number, row in enumerate(rows)

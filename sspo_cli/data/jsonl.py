@@ -8,59 +8,62 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import JsonlData
+from sspo_cli.data.fields import BadField, as_text, floats, read_answer, read_prompt
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Problem
 from sspo_cli.seeds import stable_fraction
 
 MOST_PROBLEMS_SHOWN = 5
+ALONE = "{prompt}"
 
 
 def load_jsonl(config: JsonlData, seed: int, eval_problems: int) -> Listed:
     """Problems of `dataset.path`; the held-out ones from `dataset.eval_path`, or chosen by the prompt's content.
 
     Raises:
-        ConfigError: a missing or empty file, a line that is not JSON (file and line number), a missing field.
+        ConfigError: a missing or empty file; a line that is not JSON, lacks a field, or has a field of another type
+            than it must have, each with file and line number.
     """
-    problems = read_problems("dataset.path", config.path, config)
+    problems, notes = read_problems("dataset.path", config.path, config)
     if config.eval_path is not None:
-        return Listed(problems, read_problems("dataset.eval_path", config.eval_path, config)[:eval_problems], seed)
-    ranked = sorted(problems, key=lambda problem: stable_fraction(problem.prompt))
-    held_out = [problem for problem in ranked if stable_fraction(problem.prompt) < config.eval_fraction] or [ranked[0]]
+        held_out, more = read_problems("dataset.eval_path", config.eval_path, config)
+        return Listed(problems, held_out[:eval_problems], seed, notes + more)
+    ranked = sorted(problems, key=lambda problem: stable_fraction(problem.text))
+    held_out = [problem for problem in ranked if stable_fraction(problem.text) < config.eval_fraction] or [ranked[0]]
     prompts = {problem.prompt for problem in held_out}
     train = [problem for problem in problems if problem.prompt not in prompts]
     if not train:
         raise ConfigError(
             [f"dataset.path={config.path}: {len(problems)} problems leave none to learn from; set dataset.eval_path"]
         )
-    return Listed(train, held_out[:eval_problems], seed)
+    return Listed(train, held_out[:eval_problems], seed, notes)
 
 
-def read_problems(key: str, path: str, config: JsonlData) -> list[Problem]:
+def read_problems(key: str, path: str, config: JsonlData) -> tuple[list[Problem], list[str]]:
+    """The problems of a file, and lines for the user about how they were read."""
     file = Path(path)
     if not file.is_file():
         raise ConfigError([f"{key}={path}: no such file (looked in {file.absolute().parent})"])
-    wanted = [name for name in (config.prompt_field, config.answer_field, config.solution_field) if name]
-    problems, faults = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    problems: list[Problem] = []
+    faults: list[str] = []
+    numbers: list[float] = []
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{key}={path}: not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
         try:
             row = json.loads(line)
+            problems.append(as_problem(row, where, config))
         except json.JSONDecodeError as error:
             faults.append(f"{where}: not JSON: {error.msg} at column {error.colno}")
-            continue
-        missing = [name for name in wanted if not isinstance(row, dict) or row.get(name) is None]
-        if missing:
-            has = ", ".join(row) if isinstance(row, dict) else type(row).__name__
-            faults.append(
-                f"{where}: no field '{missing[0]}' (it has: {has}); name yours with {field_key(missing[0], config)}="
-            )
-            continue
-        if not str(row[config.prompt_field]).strip():
-            faults.append(f"{where}: the field '{config.prompt_field}' is empty")
-            continue
-        problems.append(as_problem(row, where, config))
+        except BadField as error:
+            faults.append(f"{where}: {error}")
+        else:
+            numbers += floats(row[config.answer_field])[:1]
     if faults:
         more = (
             [f"{path}: {len(faults) - MOST_PROBLEMS_SHOWN} more such lines"]
@@ -70,13 +73,49 @@ def read_problems(key: str, path: str, config: JsonlData) -> list[Problem]:
         raise ConfigError(faults[:MOST_PROBLEMS_SHOWN] + more)
     if not problems:
         raise ConfigError([f"{key}={path}: the file holds no problems"])
-    return problems
+    return problems, told_numbers(path, numbers)
 
 
-def as_problem(row: dict[str, Any], where: str, config: JsonlData) -> Problem:
-    solution = str(row[config.solution_field]) if config.solution_field else None
-    prompt = config.prompt_template.replace("{prompt}", str(row[config.prompt_field]))
-    return Problem(id=where, prompt=prompt, answer=str(row[config.answer_field]), solution=solution)
+def told_numbers(path: str, numbers: list[float]) -> list[str]:
+    """A line about the answers that are numbers with a decimal point: one of each answer is in `numbers`."""
+    if not numbers:
+        return []
+    first = f"{numbers[0]} as {as_text(numbers[0])}"
+    return [f"{path}: {len(numbers)} answers hold numbers with a decimal point; they are read as text, {first}"]
+
+
+def as_problem(row: Any, where: str, config: JsonlData) -> Problem:
+    """The problem of one line.
+
+    Raises:
+        BadField: for a missing field, or a field of another type than it must have.
+    """
+    wanted = [name for name in (config.prompt_field, config.answer_field, config.solution_field) if name]
+    missing = [name for name in wanted if not isinstance(row, dict) or name not in row]
+    if missing:
+        has = ", ".join(row) if isinstance(row, dict) else type(row).__name__
+        raise BadField(f"no field '{missing[0]}' (it has: {has}); name yours with {field_key(missing[0], config)}=")
+    prompt = named(config.prompt_field, read_prompt, row)
+    if isinstance(prompt, str):
+        prompt = config.prompt_template.replace("{prompt}", prompt)
+    elif config.prompt_template != ALONE:
+        raise BadField(
+            f"the field '{config.prompt_field}' is a list of messages, and dataset.prompt_template frames texts alone;"
+            " put its words into the messages and leave it out"
+        )
+    return Problem(
+        id=where,
+        prompt=prompt,
+        answer=named(config.answer_field, read_answer, row),
+        solution=named(config.solution_field, as_text, row) if config.solution_field else None,
+    )
+
+
+def named(field: str, read: Any, row: dict[str, Any]) -> Any:
+    try:
+        return read(row[field])
+    except BadField as error:
+        raise BadField(f"the field '{field}' {error}") from None
 
 
 def field_key(name: str, config: JsonlData) -> str:

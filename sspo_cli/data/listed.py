@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from sspo_cli.seeds import stream
 class Listed:
     """Problems of a file, in an order that depends on the seed and the epoch alone."""
 
-    def __init__(self, train: list[Problem], evaluation: list[Problem], seed: int) -> None:
+    def __init__(self, train: list[Problem], evaluation: list[Problem], seed: int, notes: Sequence[str] = ()) -> None:
         self.train = train
         self.evaluation = evaluation
         self.seed = seed
+        self.notes = notes
         self.order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     def train_problem(self, index: int) -> Problem:
@@ -25,5 +26,5 @@ class Listed:
             self.order = (epoch, stream(self.seed, "data", epoch).permutation(len(self.train)))
         return self.train[int(self.order[1][place])]
 
-    def prompts(self) -> Iterable[str]:
-        return [problem.prompt for problem in (*self.train, *self.evaluation)]
+    def problems(self) -> Iterable[Problem]:
+        return [*self.train, *self.evaluation]

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Message:
+    """One turn of a conversation. role: system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
 class Problem:
-    """prompt: what the model reads. answer: what a reward compares with. solution: a worked response, if any."""
+    """prompt: what the model reads, a text or messages. answer: what a reward compares with; of several, any is right.
+
+    solution: a worked response, if there is one.
+    """
 
     id: str
-    prompt: str
-    answer: str
+    prompt: str | tuple[Message, ...]
+    answer: str | tuple[str, ...]
     solution: str | None
+
+    @property
+    def text(self) -> str:
+        """The prompt for people: messages stand one after the other, each behind its role."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return "\n".join(f"{message.role}: {message.content}" for message in self.prompt)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every accepted answer."""
+        return (self.answer,) if isinstance(self.answer, str) else self.answer
 
 
 class Dataset(Protocol):
-    """Problems to learn from, as an endless stream, and held-out problems, the same for every seed."""
+    """Problems to learn from, as an endless stream, and held-out problems, the same for every seed.
+
+    notes: lines for the user about how the data was read.
+    """
 
     @property
     def evaluation(self) -> list[Problem]: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def train_problem(self, index: int) -> Problem:
         """The index-th problem of the training stream; depends on the seed and `index` alone."""
         ...
 
-    def prompts(self) -> Iterable[str]:
-        """Prompts among which is the longest that will ever be asked."""
+    def problems(self) -> Iterable[Problem]:
+        """Problems among which is the one with the longest prompt that will ever be asked."""
         ...

@@ -22,13 +22,14 @@ from sspo_cli.runs.folder import checkpoints
 @dataclass
 class Progress:
     """step: rollouts learned from. prompts and tokens: problems and response tokens drawn. seconds: spent so far.
-    finished: whether a limit of train was reached."""
+    finished: whether a limit of train was reached. unscored: the latest rollouts in a row without any reward."""
 
     step: int = 0
     prompts: int = 0
     tokens: int = 0
     seconds: float = 0.0
     finished: bool = False
+    unscored: int = 0
 
 
 def save_checkpoint(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,9 @@ from sspo_cli.engine.score import score
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
-from sspo_cli.objectives.advantage import ADVANTAGES
+from sspo_cli.objectives.advantage import ADVANTAGES, tied
 from sspo_cli.objectives.kl import KlPenalty
+from sspo_cli.rewards.base import Score
 from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded
 
 
@@ -34,22 +36,31 @@ class Experience:
 
 @dataclass(frozen=True)
 class Group:
-    """The G responses to one prompt, with their texts and the parts of their rewards."""
+    """The G responses to one prompt, with their texts and scores."""
 
     problem: Problem
     prompt: list[int]
     responses: list[Response]
     texts: list[str]
-    parts: list[Mapping[str, float]]
+    scores: list[Score]
 
     @property
     def rewards(self) -> list[float]:
-        return [sum(part.values()) for part in self.parts]
+        return [score.reward for score in self.scores]
+
+    @property
+    def largest_part(self) -> float:
+        """The largest size of a reward part: rounding errors of the rewards grow with it."""
+        return largest(value for score in self.scores for value in score.parts.values())
 
     @property
     def tied(self) -> bool:
-        """Whether the rewards, those that could be given, are all equal: the group cannot tell good from bad."""
-        return len({reward for reward in self.rewards if reward == reward}) < 2
+        """Whether the rewards that could be given are equal up to rounding: the group has no advantages."""
+        return bool(tied(self.rewards_1G, torch.tensor([self.largest_part])))
+
+    @property
+    def rewards_1G(self) -> Tensor:
+        return torch.tensor([self.rewards], dtype=torch.float64)
 
 
 def collect(parts: Parts, config: TrainConfig, step: int, first_problem: int, progress: Progress) -> Experience:
@@ -81,7 +92,7 @@ def problems_from(parts: Parts, first: int, count: int) -> list[Problem]:
 
 def reference_solutions(policy: Policy, problems: list[Problem]) -> Experience:
     trajectories = [
-        Trajectory(encode_prompt(policy.tokenizer, item.prompt), encode_solution(policy.tokenizer, item), None, 1.0)
+        Trajectory(encode_prompt(policy.tokenizer, item), encode_solution(policy.tokenizer, item), None, 1.0)
         for item in problems
     ]
     tokens = sum(len(item.response) for item in trajectories)
@@ -98,7 +109,7 @@ def draw(
 ) -> list[Group]:
     """Sample and judge the responses to `problems`, of which the first is number `place` of its step."""
     policy, G = parts.policy, config.batch.samples_per_prompt
-    prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
+    prompts = [encode_prompt(policy.tokenizer, problem) for problem in problems]
     decoding = Decoding(
         samples_per_prompt=G,
         temperature=config.rollout.temperature,
@@ -109,9 +120,9 @@ def draw(
     responses = sample(policy, prompts, decoding, lambda p, k: uniforms(place + p, k), progress)
     with phase("reward"):
         texts = [policy.decode(response.token_ids) for response in responses]
-        rewards = [parts.reward(problems[i // G], text) for i, text in enumerate(texts)]
+        scores = parts.rewarder.score((problems[i // G], text) for i, text in enumerate(texts))
     return [
-        Group(problem, prompt, responses[i : i + G], texts[i : i + G], rewards[i : i + G])
+        Group(problem, prompt, responses[i : i + G], texts[i : i + G], scores[i : i + G])
         for problem, prompt, i in zip(problems, prompts, range(0, len(responses), G), strict=True)
     ]
 
@@ -122,22 +133,25 @@ def learn_from(groups: Sequence[Group], parts: Parts, config: TrainConfig) -> Ex
     trajectories = [
         Trajectory(group.prompt, item.token_ids, item.logp_T, 0.0) for group in groups for item in group.responses
     ]
-    reward_PG = torch.tensor([group.rewards for group in groups])
+    reward_PG = torch.cat([group.rewards_1G for group in groups])
     shaping: dict[str, Tensor] = {}
     if objective.overlong.penalty:
         shaping["overlong"] = -overlong(trajectories, objective.overlong, config.rollout.max_response_length)
     if parts.reference is not None and objective.kl.place == "reward":
         shaping["kl"] = -kl_of_responses(trajectories, parts.reference, config)
-    shaped_PG = reward_PG + sum(shaping.values(), torch.zeros(reward_PG.numel())).reshape(reward_PG.shape)
-    advantage_B = ADVANTAGES[objective.advantage](shaped_PG).flatten().tolist()
+    taken_BS = torch.stack([torch.zeros(reward_PG.numel()), *shaping.values()], dim=1).double()
+    shaped_PG = reward_PG + taken_BS.sum(1).reshape(reward_PG.shape)
+    size_P = torch.tensor([group.largest_part for group in groups], dtype=torch.float64)
+    size_P = torch.maximum(size_P, taken_BS.abs().amax(1).reshape(reward_PG.shape).amax(1))
+    advantage_B = ADVANTAGES[objective.advantage](shaped_PG, size_P).flatten().tolist()
     G = config.batch.samples_per_prompt
     samples = [
         {
             "problem": groups[i // G].problem.id,
-            "prompt": groups[i // G].problem.prompt,
+            "prompt": groups[i // G].problem.text,
             "response": groups[i // G].texts[i % G],
             "reward": groups[i // G].rewards[i % G],
-            "reward_parts": dict(groups[i // G].parts[i % G]),
+            "reward_parts": dict(groups[i // G].scores[i % G].parts),
             **({"shaping": {name: float(value_B[i]) for name, value_B in shaping.items()}} if shaping else {}),
             "advantage": advantage_B[i],
             "length": len(item.response),
@@ -176,18 +190,28 @@ def kl_of_responses(trajectories: Sequence[Trajectory], reference: Reference, co
 
 def metrics_of(groups: Sequence[Group]) -> dict[str, float]:
     """Of everything that was sampled, whether it is learned from or not."""
-    reward_PG = torch.tensor([group.rewards for group in groups])
-    parts = [part for group in groups for part in group.parts]
+    reward_PG = torch.cat([group.rewards_1G for group in groups])
+    scores = [score for group in groups for score in group.scores]
     responses = [response for group in groups for response in group.responses]
-    names = sorted({name for part in parts for name in part})
+    names = sorted({name for score in scores for name in score.parts})
     tokens = sum(len(response.token_ids) for response in responses)
     return {
         "reward/mean": float(reward_PG.nanmean()),
-        **{f"reward/{name}": float(torch.tensor([part.get(name, 0.0) for part in parts]).nanmean()) for name in names},
-        "reward/unscored": float(reward_PG.isnan().float().mean()),
+        **{f"reward/{name}": mean_of_part(name, scores) for name in names},
+        "reward/unscored": float(reward_PG.isnan().double().mean()),
         "group/dead": sum(group.tied for group in groups) / len(groups),
         "prompts/generated": len(groups),
         "tokens/generated": tokens,
         "response/length": tokens / len(responses),
         "response/truncated": sum(response.truncated for response in responses) / len(responses),
     }
+
+
+def mean_of_part(name: str, scores: Sequence[Score]) -> float:
+    """Over the responses whose part could be scored; a part that a scored response lacks counts as 0."""
+    known = [value for score in scores if score.parts and not math.isnan(value := score.parts.get(name, 0.0))]
+    return sum(known) / len(known) if known else math.nan
+
+
+def largest(values: Iterable[float]) -> float:
+    return max((abs(value) for value in values if not math.isnan(value)), default=0.0)

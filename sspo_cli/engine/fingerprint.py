@@ -27,7 +27,7 @@ def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
         name.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
         for name, value in sorted(policy.model.state_dict().items())
     )
-    order = (dataset.train_problem(i).prompt.encode() for i in range(config.batch.prompts * config.train.steps))
+    order = (dataset.train_problem(i).text.encode() for i in range(config.batch.prompts * config.train.steps))
     rollout = seeded(config.seed, DRAWS, "rollout", 1)(0, 0)
     evaluation = seeded(config.seed, DRAWS, "evaluation")(0, 0)
     reward = [Path(config.reward.path).read_bytes()] if isinstance(config.reward, PythonReward) else []
@@ -36,7 +36,7 @@ def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
         "tokenizer": digest([policy.tokenizer.backend_tokenizer.to_str().encode()]),
         "data_order": digest(order),
         "evaluation_problems": digest(
-            text.encode() for problem in dataset.evaluation for text in (problem.prompt, problem.answer)
+            text.encode() for problem in dataset.evaluation for text in (problem.text, *problem.answers)
         ),
         "rollout_draws": digest([rollout.numpy().tobytes()]),
         "evaluation_draws": digest([evaluation.numpy().tobytes()]),

@@ -9,6 +9,7 @@ from typing import Any
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience, collect
+from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.measure import Stopwatch, peak_memory_gib, phase
 from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import Parts
@@ -18,8 +19,12 @@ from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.update import make_updater, minibatches
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.alarms import evaluation_alarms, training_alarms
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
+
+UNSCORED_AT_MOST = 3  # rollouts in a row without any reward
+STEPS_TO_JUDGE = 4  # rows of metrics after which a run that does not learn is told
 
 
 class Loop:
@@ -38,6 +43,8 @@ class Loop:
         self.optimizer = self.updater.optimizer
         self.progress = Progress()
         self.pending: deque[Experience] = deque()
+        self.rows: list[dict[str, Any]] = []
+        self.told: set[str] = set()
 
     def resume(self, checkpoint: Path) -> None:
         """Stand where `checkpoint` stood; the policy must hold its weights already."""
@@ -51,7 +58,9 @@ class Loop:
         in both cases.
 
         Raises:
-            GuardStop: if a number stopped being finite; the last checkpoint stands.
+            GuardStop: if a number stopped being finite, or no reward could be scored for UNSCORED_AT_MOST rollouts in a
+                row; the last checkpoint stands.
+            InfiniteReward: naming the part and the response; the last checkpoint stands.
         """
         if not (self.folder / "metrics.jsonl").exists():
             self.record({"step": 0, **self.evaluate(0)})
@@ -123,10 +132,28 @@ class Loop:
                 self.progress.prompts,
                 lambda done, total: self.display.phase("rollout", done, total),
             )
+            self.check_scored(number, experience.metrics.get("reward/unscored"))
             self.progress.prompts += int(experience.metrics["prompts/generated"])
             tokens += int(experience.metrics["tokens/generated"])
             self.pending.append(experience)
         return tokens
+
+    def check_scored(self, step: int, unscored: float | None) -> None:
+        """Warn of a rollout in which no reward could be scored; several in a row stop the run.
+
+        Raises:
+            GuardStop: at UNSCORED_AT_MOST of them.
+        """
+        if unscored != 1:
+            self.progress.unscored = 0
+            return
+        self.progress.unscored += 1
+        if self.progress.unscored == UNSCORED_AT_MOST:
+            raise GuardStop(
+                f"no reward could be scored in {UNSCORED_AT_MOST} rollouts in a row, up to that of step {step}: every"
+                " one is NaN or None; mend the reward"
+            )
+        self.display.warn(f"step {step}: no reward could be scored, so nothing is learned from its rollout")
 
     def learn(self, experience: Experience, step: int) -> dict[str, float]:
         """Every update of this rollout. Returns the mean of each metric over them."""
@@ -149,7 +176,7 @@ class Loop:
             result = evaluate(
                 self.parts.policy,
                 self.parts.dataset.evaluation,
-                self.parts.reward,
+                self.parts.rewarder,
                 self.config,
                 lambda done, total: self.display.phase("evaluation", done, total),
             )
@@ -160,3 +187,14 @@ class Loop:
         jsonl.append(self.folder / "metrics.jsonl", [row])
         self.mirror.log(row)
         self.display.step(row)
+        self.warn(row)
+
+    def warn(self, row: dict[str, Any]) -> None:
+        """Tell what is wrong as soon as it shows, each thing once: at the first evaluation and after a few steps."""
+        lines = {**self.parts.rewarder.notes, **evaluation_alarms(row, self.config)}
+        self.rows += [row] if len(self.rows) < STEPS_TO_JUDGE else []
+        if len(self.rows) == STEPS_TO_JUDGE:
+            lines |= training_alarms(self.rows, self.config)
+        for topic in lines.keys() - self.told:
+            self.display.warn(lines[topic])
+        self.told |= lines.keys()

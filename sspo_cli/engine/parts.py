@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sspo_cli.data.problem import Dataset
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
-from sspo_cli.rewards.load import Reward
+from sspo_cli.rewards.base import Rewarder
 
 
 @dataclass(frozen=True)
@@ -16,5 +16,5 @@ class Parts:
 
     policy: Policy
     dataset: Dataset
-    reward: Reward
+    rewarder: Rewarder
     reference: Reference | None = None

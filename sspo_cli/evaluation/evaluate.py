@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.encode import encode_prompt
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k
 from sspo_cli.models.policy import Policy
-from sspo_cli.rewards.load import Reward
+from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded
 
 
@@ -28,11 +29,16 @@ class Evaluation:
 def evaluate(
     policy: Policy,
     problems: list[Problem],
-    reward: Reward,
+    rewarder: Rewarder,
     config: EvalConfig,
     progress: Progress,
 ) -> Evaluation:
-    """`eval.samples` responses to each problem; a response is correct from reward 1 upwards."""
+    """Sample `eval.samples` responses to each problem and score them.
+
+    Raises:
+        ConfigError: if no problem has an answer to compare with, or the rewards do not say what is correct.
+        InfiniteReward: naming the part and the response.
+    """
     G = config.eval.samples
     decoding = Decoding(
         samples_per_prompt=G,
@@ -41,30 +47,35 @@ def evaluate(
         tokens_in_flight=config.engine.tokens_per_generation,
     )
     uniforms = seeded(config.seed, decoding.max_response_length, "evaluation")
-    prompts = [encode_prompt(policy.tokenizer, problem.prompt) for problem in problems]
-    rows = []
-    for i, response in enumerate(sample(policy, prompts, decoding, uniforms, progress)):
-        problem, text = problems[i // G], policy.decode(response.token_ids)
-        score = sum(reward(problem, text).values())
-        rows.append(
-            {
-                "problem": problem.id,
-                "sample": i % G,
-                "prompt": problem.prompt,
-                "response": text,
-                "answer": problem.answer,
-                "reward": score,
-                "correct": score >= 1,
-                "length": len(response.token_ids),
-                "truncated": response.truncated,
-            }
-        )
+    prompts = [encode_prompt(policy.tokenizer, problem) for problem in problems]
+    responses = sample(policy, prompts, decoding, uniforms, progress)
+    items = [(problems[i // G], policy.decode(response.token_ids)) for i, response in enumerate(responses)]
+    scores = rewarder.score(items)
+    if all(score.correct is None for score in scores):
+        raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
+    rows = [
+        {
+            "problem": problem.id,
+            "sample": i % G,
+            "prompt": problem.text,
+            "response": text,
+            "answer": problem.answer if isinstance(problem.answer, str) else list(problem.answer),
+            "reward": score.reward,
+            "reward_parts": dict(score.parts),
+            "correct": score.correct,
+            "correct_if": rewarder.rule,
+            "length": len(response.token_ids),
+            "truncated": response.truncated,
+        }
+        for i, ((problem, text), score, response) in enumerate(zip(items, scores, responses, strict=True))
+    ]
     return Evaluation(rows, summarise(rows, G))
 
 
 def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
-    """Means over problems with 95 % bootstrap intervals over problems."""
-    correct_PG = np.array([row["correct"] for row in rows], dtype=float).reshape(-1, samples)
+    """Means over problems with 95 % bootstrap intervals over problems. Problems without an answer have no accuracy."""
+    judged = [row["correct"] for row in rows if row["correct"] is not None]
+    correct_PG = np.array(judged, dtype=float).reshape(-1, samples)
     length_PG = np.array([row["length"] for row in rows], dtype=float).reshape(-1, samples)
     reward_n = np.array([row["reward"] for row in rows], dtype=float)
     per_problem = {"eval/accuracy": correct_PG.mean(1), "eval/length": length_PG.mean(1)}

@@ -1,20 +1,119 @@
-"""Mathematical equality of the final answer, by math-verify."""
+"""Equality of the final answer, as text and, by math-verify, as mathematics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from math_verify import parse, verify
 
 from sspo_cli.data.problem import Problem
+from sspo_cli.rewards.base import Parts
+from sspo_cli.rewards.text import Final, final_answers, is_formula, is_negated, normalised, says_no
+
+SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+")
+MIXED = re.compile(r"([+-]?)(\d+)\s+(\d+)\s*/\s*(\d+)")
+CLOCK_OR_DATE = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?|\d{4}-\d{1,2}-\d{1,2}")
+IDS_SHOWN = 3
 
 
-def math_reward() -> Callable[[Problem, str], dict[str, float]]:
-    """1 if math-verify finds the response's final answer equal to the reference, else 0.
+class MathReward:
+    """1 if the final answer of the response equals an accepted answer, else 0.
+
+    An answer is right if it equals the gold as text after normalisation, or has its value by math-verify. A negated
+    answer is wrong. A gold that cannot be read as mathematics is compared as text alone. A gold that is empty after
+    normalisation gives no score.
 
     math-verify bounds its own time with an alarm signal, so this must run in the main thread.
     """
-    from math_verify import parse, verify
 
-    def score(problem: Problem, response: str) -> dict[str, float]:
-        return {"math": float(verify(parse(f"${problem.answer}$"), parse(response)))}
+    def __init__(self) -> None:
+        self.as_text: dict[str, None] = {}
+        self.empty: dict[str, None] = {}
 
-    return score
+    def __call__(self, problem: Problem, response: str) -> Parts | None:
+        golds = [answer for answer in problem.answers if normalised(answer)]
+        if not golds:
+            self.empty[problem.id] = None
+            return None
+        if any(not expression(gold) for gold in golds):
+            self.as_text[problem.id] = None
+        return {"math": float(any(is_right(gold, response) for gold in golds))}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        found = {}
+        if self.as_text:
+            found["compared as text"] = (
+                f"reward=math: the answers of {counted(self.as_text)} cannot be read as mathematics; they are compared"
+                " as text"
+            )
+        if self.empty:
+            found["empty answers"] = (
+                f"reward=math: the answers of {counted(self.empty)} are empty; no response to them is scored"
+            )
+        return found
+
+
+def counted(ids: dict[str, None]) -> str:
+    first = ", ".join(list(ids)[:IDS_SHOWN]) + (", ..." if len(ids) > IDS_SHOWN else "")
+    return f"{len(ids)} problem{'s' if len(ids) > 1 else ''} ({first})"
+
+
+def is_right(gold: str, response: str) -> bool:
+    """Whether the final answer of `response` equals `gold`."""
+    wanted = normalised(gold)
+    if normalised(response) == wanted:
+        return True
+    finals = final_answers(response)
+    if any(normalised(final.text) == wanted and not negated(final, response) for final in finals):
+        return True
+    value = expression(gold)
+    if not value:
+        return False
+    formulas = [final for final in finals if is_formula(final.text) and says_no(final.text) == says_no(gold)]
+    if any(verify(value, read(final.text)) and not negated(final, response) for final in formulas):
+        return True
+    if any(rewritten(final.text) != final.text.strip() for final in formulas):
+        return False  # math-verify would take `1 1/2` for 1
+    found = parse(response)
+    if not found or not verify(value, found):
+        return False
+    # math-verify looks for the answer by itself, and leaves out a negation of it.
+    text = str(found[-1])
+    begin = response.rfind(text)
+    seen = Final(text, begin, begin + len(text)) if begin >= 0 else finals[-1]
+    return says_no(seen.text) == says_no(gold) and not negated(seen, response)
+
+
+def negated(final: Final, response: str) -> bool:
+    return is_negated(response, final.begin, final.end)
+
+
+@cache
+def expression(gold: str) -> list[Any]:
+    """The gold as mathematics; empty where it is none, but words, a time of day or a date."""
+    if CLOCK_OR_DATE.fullmatch(normalised(gold)):
+        return []
+    found = read(gold)
+    # Letters of a word would be variables, and `yes` the product of three.
+    is_word = found and not is_formula(gold) and normalised(str(found[-1])) == normalised(gold)
+    return [] if is_word else found
+
+
+def read(text: str) -> list[Any]:
+    """`text`, all of it, as mathematics."""
+    return list(parse(f"${rewritten(text)}$"))
+
+
+def rewritten(text: str) -> str:
+    """`text` with numbers that math-verify misreads in another form: 1e-3 as 0.001, 1 1/2 as 1+1/2."""
+    text = text.strip()
+    if SCIENTIFIC.fullmatch(text):
+        return format(Decimal(text), "f")
+    if mixed := MIXED.fullmatch(text):
+        sign, whole, part, of = mixed.groups()
+        return f"{sign}({whole}+\\frac{{{part}}}{{{of}}})"
+    return text

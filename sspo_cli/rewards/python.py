@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
+from sspo_cli.rewards.base import RewardFunction
 
 
-def python_reward(path: str, function: str) -> Callable[[Problem, str], Mapping[str, float]]:
+def python_reward(path: str, function: str) -> RewardFunction:
     """`function(prompt, response, answer)` of the file at `path`, returning a number or a dict of named parts.
+
+    prompt: the text of the dataset, or its list of messages. answer: the text of the dataset, or its list of accepted
+    answers. None instead of a number means "could not be scored".
 
     Raises:
         ConfigError: if the file is missing, fails to import, or has no such function.
@@ -31,8 +37,10 @@ def python_reward(path: str, function: str) -> Callable[[Problem, str], Mapping[
     if not callable(rate):
         raise ConfigError([f"reward.function={function}: {path} defines no such function"])
 
-    def score(problem: Problem, response: str) -> Mapping[str, float]:
-        value = rate(problem.prompt, response, problem.answer)
-        return value if isinstance(value, Mapping) else {function: float(value)}
+    def call(problem: Problem, response: str) -> Mapping[str, Any]:
+        prompt = problem.prompt if isinstance(problem.prompt, str) else [asdict(turn) for turn in problem.prompt]
+        answer = problem.answer if isinstance(problem.answer, str) else list(problem.answer)
+        value = rate(prompt, response, answer)
+        return value if isinstance(value, Mapping) else {function: value}
 
-    return score
+    return call

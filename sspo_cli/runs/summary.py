@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,13 @@ LOWER_IS_BETTER = (
 )
 
 
-def summarise_run(folder: Path, *, status: str, seconds: float, seed: int, objective: str) -> dict[str, Any]:
-    """Write and return summary.json: {"status", "minutes", "steps", ..., metric: {"first", "best", "last"}}."""
+def summarise_run(
+    folder: Path, *, status: str, seconds: float, seed: int, objective: str, warnings: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Write and return summary.json: {"status", "minutes", "steps", ..., metric: {"first", "best", "last"}}.
+
+    warnings: lines for the user about what is wrong with the run.
+    """
     rows = jsonl.read(folder / "metrics.jsonl")
     summary: dict[str, Any] = {
         "status": status,
@@ -30,6 +35,7 @@ def summarise_run(folder: Path, *, status: str, seconds: float, seed: int, objec
         "steps": rows[-1]["step"] if rows else 0,
         "seed": seed,
         "objective": objective,
+        "warnings": list(warnings),
     }
     summary |= figures(rows)
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")

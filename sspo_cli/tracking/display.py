@@ -31,9 +31,12 @@ class Display:
     def step(self, row: Mapping[str, Any]) -> None:
         """One finished step: a row of metrics.jsonl, its key "step" included."""
 
+    def warn(self, text: str) -> None:
+        """Something that the user should know now."""
+
 
 class PlainDisplay(Display):
-    """Exactly one line of ASCII per step."""
+    """Exactly one line of ASCII per step, and one per warning."""
 
     def __init__(self, first_step: int, total_steps: int) -> None:
         self.time_left = TimeLeft(total_steps, first_step)
@@ -47,8 +50,14 @@ class PlainDisplay(Display):
             cell = f"{shown.label} {value:>{shown.width}}"
             cells.append(cell if value else " " * len(cell))
         cells.append(f"ETA {duration(self.time_left.seconds)}")
+        self.print("  ".join(cells))
+
+    def warn(self, text: str) -> None:
+        self.print(f"warning: {text}")
+
+    def print(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a closed stderr must not end the run
-            print("  ".join(cells), file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -71,6 +71,10 @@ class LiveDisplay(Display):
                 self.latest[key] = value
             values.append(self.latest.get(key, math.nan))  # one value a step keeps the sparklines on one time axis
 
+    def warn(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self.live.console.print(Text(f"warning: {text}", style="yellow"), soft_wrap=True)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Panel(
             Group(self.progress(), Text(), self.metrics()),

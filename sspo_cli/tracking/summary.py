@@ -37,6 +37,8 @@ def print_summary(
     """
     console = Console(highlight=False)
     console.print(Text(headline(summary), style="bold"))
+    for warning in summary.get("warnings", ()):
+        console.print(Text(printable(f"warning: {warning}", console.encoding), style="yellow"), soft_wrap=True)
     console.print(Padding(figures(summary), (1, 0)))
     for row in choose(samples):
         console.print(Padding(sample(row, console.encoding), (0, 0, 1, 0)))

@@ -54,7 +54,7 @@ def test_the_bare_fraction_is_the_share_of_bare_answers() -> None:
 
 def test_the_longest_prompt_is_among_those_offered() -> None:
     data = addition()
-    longest = max(map(len, data.prompts()))
+    longest = max(len(problem.text) for problem in data.problems())
     assert all(len(data.train_problem(index).prompt) <= longest for index in range(500))
 
 

@@ -63,6 +63,75 @@ def test_fields_template_and_solutions_are_taken_as_configured(tmp_path: Path) -
     assert (problem.prompt, problem.solution) == (f"Q: {number}? {{x}}", f"it is {number}")
 
 
+def answers(folder: Path, *values: object) -> list[object]:
+    file = jsonl(folder, [{"prompt": f"{i}", "answer": value} for i, value in enumerate(values)])
+    data = load("dataset=jsonl", f"dataset.path={file}", f"dataset.eval_path={file}")
+    return [problem.answer for problem in data.evaluation]
+
+
+def test_numbers_are_answers_as_people_write_them(tmp_path: Path) -> None:
+    assert answers(tmp_path, 11.0, -3, 0.1, 1e-7, 2.5e20, 10**25, "11.0", 1e3) == [
+        "11", "-3", "0.1", "0.0000001", "250000000000000000000", "1" + 25 * "0", "11.0", "1000",
+    ]  # fmt: skip
+
+
+def test_a_list_of_answers_stays_a_list(tmp_path: Path) -> None:
+    assert answers(tmp_path, ["4", "4.0"], [4], "4") == [("4", "4.0"), ("4",), "4"]
+
+
+MESSAGE = {"role": "user", "content": "1"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("answer", True, "is true: must be a text or a number"),
+        ("answer", None, "is null"),
+        ("answer", {"value": 4}, "is an object"),
+        ("answer", [], "is an empty list"),
+        ("answer", ["4", None], "is a list with an item that is null"),
+        ("answer", [["4"]], "is a list with an item that is a list"),
+        ("answer", float("nan"), "is the number nan"),
+        ("prompt", 5, "is the number 5"),
+        ("prompt", None, "is null"),
+        ("prompt", {"role": "user", "content": "1"}, "is an object"),
+        ("prompt", [], "is an empty list"),
+        ("prompt", ["1"], "message 1 is a text"),
+        ("prompt", [{"content": "1"}], "message 1 has the role null: must be one of system, user, assistant"),
+        ("prompt", [{"role": "human", "content": "1"}], 'message 1 has the role "human"'),
+        ("prompt", [{"role": "user", "content": [{"type": "text"}]}], "message 1 has a list as content"),
+        ("prompt", [{**MESSAGE, "tool_calls": [1]}], "message 1 has the key 'tool_calls', which is not read"),
+        ("prompt", [MESSAGE, {"role": "assistant", "content": "2"}], "ends with a message of the assistant"),
+        ("prompt", [{"role": "user", "content": " "}], "ends with an empty message"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_with_its_line(
+    tmp_path: Path, field: str, value: object, expected: str
+) -> None:
+    good = {"prompt": [MESSAGE], "answer": ["4", 4]}
+    file = jsonl(tmp_path, [good, {**good, field: value}])
+    with pytest.raises(ConfigError) as raised:
+        load("dataset=jsonl", f"dataset.path={file}")
+    assert len(raised.value.problems) == 1
+    assert raised.value.problems[0].startswith(f"{file}:2: the field '{field}' {expected}")
+
+
+def test_a_prompt_template_around_messages_is_refused(tmp_path: Path) -> None:
+    file = jsonl(tmp_path, [{"prompt": [MESSAGE], "answer": "4"}])
+    with pytest.raises(ConfigError, match=r"dataset\.prompt_template frames texts alone"):
+        load("dataset=jsonl", f"dataset.path={file}", "dataset.prompt_template='Q: {prompt}'")
+
+
+def test_lines_end_at_newlines_alone(tmp_path: Path) -> None:
+    """JSON allows U+2028 and others inside a text, at which str.splitlines would break the line."""
+    texts = ["a\u2028b", "a\u2029b", "a\x85b", "a\x1cb"]
+    file = tmp_path / "mine.jsonl"
+    rows = (json.dumps({"prompt": text, "answer": text}, ensure_ascii=False) for text in texts)
+    file.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    data = load("dataset=jsonl", f"dataset.path={file}", f"dataset.eval_path={file}")
+    assert [problem.prompt for problem in data.evaluation] == texts
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
@@ -94,6 +163,13 @@ def test_gsm8k_in_its_true_schema(tmp_path: Path) -> None:
     assert set(by_answer) == {"72", "2000"}
     assert by_answer["72"].prompt.startswith("Natalia sold") and "\\boxed{}" in by_answer["72"].prompt
     assert by_answer["72"].solution == GSM8K[0]["answer"]
+
+
+def test_gsm8k_without_a_marked_answer_is_refused(tmp_path: Path) -> None:
+    jsonl(tmp_path, [*GSM8K, {"question": "1?", "answer": "it is 1"}], "train.jsonl")
+    jsonl(tmp_path, GSM8K, "test.jsonl")
+    with pytest.raises(ConfigError, match=r"1 answers of the train split have no final answer .* first is row 2"):
+        load("dataset=gsm8k", f"dataset.path={tmp_path}")
 
 
 def test_gsm8k_with_another_schema_is_refused(tmp_path: Path) -> None:

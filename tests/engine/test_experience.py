@@ -16,6 +16,7 @@ from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.models.reference import Reference
+from sspo_cli.rewards.base import Score
 
 
 def settings(*words: str) -> TrainConfig:
@@ -27,14 +28,15 @@ def collected(config: TrainConfig, step: int = 1, first: int = 0):  # type: igno
 
 
 def group(rewards: list[float]) -> Group:
-    return Group(None, [], [], [], [{"exact": reward} for reward in rewards])  # type: ignore[arg-type]
+    scores = [Score({"exact": reward}, reward >= 1) for reward in rewards]
+    return Group(None, [], [], [], scores)  # type: ignore[arg-type]
 
 
 def drawn(config: TrainConfig, parts: Parts) -> list[Group]:
     """A rollout whose rewards alternate, whatever the model wrote."""
     groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
     for item in groups:
-        item.parts[:] = [{"exact": float(i % 2)} for i in range(len(item.parts))]
+        item.scores[:] = [Score({"exact": float(i % 2)}, i % 2 == 1) for i in range(len(item.scores))]
     return groups
 
 

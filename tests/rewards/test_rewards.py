@@ -1,15 +1,19 @@
+"""Rewards: what they score, what counts as correct, and what they refuse."""
+
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.data.problem import Problem
+from sspo_cli.data.problem import Message, Problem
+from sspo_cli.rewards.base import InfiniteReward, Rewarder
 from sspo_cli.rewards.exact import exact_reward
-from sspo_cli.rewards.math import math_reward
 from sspo_cli.rewards.python import python_reward
 
+NAN = math.nan
 SUM = Problem(id="p", prompt="37+85=", answer="122", solution=None)
 
 
@@ -26,20 +30,6 @@ def test_exact_without_a_marker_compares_the_whole_response() -> None:
     assert exact_reward(None)(SUM, "it is 122") == {"exact": 0.0}
 
 
-@pytest.mark.parametrize(
-    ("response", "reward"),
-    [
-        ("so the answer is \\boxed{122}", 1),
-        ("\\boxed{122.0}", 1),
-        ("$\\frac{244}{2}$", 1),
-        ("\\boxed{121}", 0),
-        ("", 0),
-    ],
-)
-def test_math_accepts_equal_values_in_other_forms(response: str, reward: float) -> None:
-    assert math_reward()(SUM, response) == {"math": reward}
-
-
 def test_a_function_of_the_users_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
@@ -48,6 +38,77 @@ def test_a_function_of_the_users_own(tmp_path: Path) -> None:
     )
     assert python_reward(str(file), "score")(SUM, "122!") == {"score": 0.5}
     assert python_reward(str(file), "parts")(SUM, "") == {"right": 1.0, "short": 0.25}
+
+
+def test_a_function_of_the_users_own_gets_messages_and_accepted_answers_as_lists(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("seen = []\ndef score(*given):\n    seen.append(given)\n    return {'seen': len(seen)}\n")
+    rate = python_reward(str(file), "score")
+    problem = Problem("p", (Message("system", "Add."), Message("user", "1+1=")), ("2", "two"), None)
+    assert rate(problem, "2") == {"seen": 1}
+    given = rate.__closure__[1].cell_contents.__globals__["seen"][0]  # type: ignore[attr-defined]
+    messages = [{"role": "system", "content": "Add."}, {"role": "user", "content": "1+1="}]
+    assert given == (messages, "2", ["2", "two"])
+
+
+def test_exact_accepts_any_of_several_answers() -> None:
+    several = Problem(id="p", prompt="1/2=", answer=("0.5", " 1/2"), solution=None)
+    found = [exact_reward(">")(several, response) for response in (">0.5", ">1/2 ", ">2", "0.5")]
+    assert found == [{"exact": 1}, {"exact": 1}, {"exact": 0}, {"exact": 0}]
+
+
+def rewarder(parts: object, correct: str | float | None = None) -> Rewarder:
+    return Rewarder(lambda problem, response: parts, correct)  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize(
+    ("parts", "correct", "reward", "is_correct"),
+    [
+        ({"score": 1}, None, 1, True),
+        ({"score": True}, None, 1, True),
+        ({"score": 0.99}, None, 0.99, False),
+        ({"score": 0.4}, 0.4, 0.4, True),
+        ({"format": 1.0, "right": 0.0}, "right", 1, False),
+        ({"format": 0.0, "right": 1.0}, "right", 1, True),
+        ({"format": 1.0, "right": 0.5}, 1.5, 1.5, True),
+        ({"format": 1.0, "right": 0.4}, 1.5, 1.4, False),
+        ({"right": 1.0, "cost": NAN}, "right", NAN, True),
+        ({"right": None}, None, NAN, False),
+        (None, None, NAN, None),
+    ],
+)
+def test_what_counts_as_correct(parts: object, correct: str | float | None, reward: float, is_correct: object) -> None:
+    score = rewarder(parts, correct).score([(SUM, "r")])[0]
+    assert score.reward == pytest.approx(reward, nan_ok=True) and score.correct is is_correct
+
+
+@pytest.mark.parametrize(
+    ("parts", "correct", "expected"),
+    [
+        ({"format": 1.0, "right": 0.0}, None, r"reward\.correct: .*\(format, right\); set reward\.correct=PART"),
+        ({"right": 1.0}, "rihgt", r"reward\.correct=rihgt: no response has such a part; the parts are right"),
+        ({}, None, "p: the reward has no parts"),
+        ({"score": "high"}, None, "p: the reward part 'score' is 'high': must be a number"),
+        ({"mean": 1.0}, None, "reward/mean is another metric"),
+    ],
+)
+def test_rewards_that_cannot_be_used_are_refused(parts: object, correct: str | None, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        rewarder(parts, correct).score([(SUM, "r")])
+
+
+def test_parts_that_come_one_at_a_time_are_several_parts() -> None:
+    parts = iter([{"format": 0.0}, {"right": 1.0}])
+    several = Rewarder(lambda problem, response: next(parts))
+    with pytest.raises(ConfigError, match=r"several parts \(format, right\)"):
+        several.score([(SUM, "a"), (SUM, "b")])
+
+
+@pytest.mark.parametrize("parts", [{"a": math.inf}, {"a": -math.inf, "b": 1.0}, {"a": 1e308, "b": 1e308}])
+def test_an_infinite_reward_names_its_part_and_its_response(parts: dict[str, float]) -> None:
+    name = "a" if math.isinf(parts["a"]) else "sum"
+    with pytest.raises(InfiniteReward, match=rf"part '{name}' of p is -?inf, for the response 'so 122'"):
+        rewarder(parts, "a").score([(SUM, "so 122")])
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,14 @@ def outcome_of(metric: str) -> Callable[[list[Row]], float] | None:
     """From the answers to one problem to the metric."""
     if metric.startswith("eval/pass@") and metric.removeprefix("eval/pass@").isdigit():
         k = int(metric.removeprefix("eval/pass@"))
-        return lambda rows: pass_at_k(len(rows), sum(row["correct"] for row in rows), k) if len(rows) >= k else math.nan
+        return lambda rows: pass_at_k_of([row["correct"] for row in rows], k)
     field = ANSWERS.get(metric)
     return None if field is None else lambda rows: finite_mean(row[field] for row in rows)
+
+
+def pass_at_k_of(correct: Sequence[bool | None], k: int) -> float:
+    """NaN where there are fewer samples than k, and where the problem has no answer to compare with."""
+    return math.nan if len(correct) < k or None in correct else pass_at_k(len(correct), sum(map(bool, correct)), k)
 
 
 def finite_mean(values: Iterable[float | None]) -> float:

@@ -1,0 +1,81 @@
+"""What a run's own figures say is wrong with it, in words: a likely cause, and the key to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sspo_cli.config.rules import GROUP_ADVANTAGES
+from sspo_cli.config.schema import EvalConfig, TrainConfig
+
+NEARLY_ALL = 0.95
+OFTEN = 0.5
+
+Row = Mapping[str, Any]
+
+
+def run_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:
+    """The alarms of all steps and of the last evaluation."""
+    evaluations = [row for row in rows if "eval/truncated" in row]
+    return {**training_alarms(rows, config), **evaluation_alarms(evaluations[-1] if evaluations else {}, config)}
+
+
+def training_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:
+    """By topic, a line for each thing that kept the run from learning. rows: of metrics.jsonl."""
+    steps = [row for row in rows if row.get("group/dead") is not None]
+    if not steps:
+        return {}
+    truncated = mean(steps, "response/truncated")
+    found = {"equal rewards": equal_rewards(steps, truncated, config)}
+    if truncated >= NEARLY_ALL:
+        found["truncated"] = (
+            f"{truncated:.0%} of the responses were cut at rollout.max_response_length="
+            f"{config.rollout.max_response_length}; raise it if they have not reached their answers by then"
+        )
+    return {topic: line for topic, line in found.items() if line}
+
+
+def equal_rewards(steps: Sequence[Row], truncated: float, config: TrainConfig) -> str:
+    """Whether next to no reward differed from those beside it, so that there was nothing to learn from."""
+    dead, reward = mean(steps, "group/dead"), mean(steps, "reward/mean")
+    compared = config.objective.advantage in GROUP_ADVANTAGES
+    still = all(row.get("grad/norm") == 0 for row in steps)
+    if not still and not (compared and dead >= NEARLY_ALL):
+        return ""
+    return (
+        f"{dead:.0%} of the groups had equal rewards (mean {reward:.3g}), which gives no advantage to learn from;"
+        f" likely cause: {likely_cause(reward, truncated, config)}"
+    )
+
+
+def likely_cause(reward: float, truncated: float, config: TrainConfig) -> str:
+    if truncated >= OFTEN:
+        length = config.rollout.max_response_length
+        return f"responses are cut before their answer; raise rollout.max_response_length={length}"
+    if reward > OFTEN:
+        return f"the problems are too easy for the model; set a harder dataset than dataset={config.choices['dataset']}"
+    return (
+        "the reward finds no answer, or the problems are too hard for the model; read responses with `sspo samples RUN`"
+        f" and change reward={config.choices['reward']}, the prompts or the model"
+    )
+
+
+def evaluation_alarms(metrics: Row, config: EvalConfig) -> dict[str, str]:
+    """By topic, a line for each thing that makes the figures of an evaluation say little."""
+    found = {}
+    truncated, unscored = metrics.get("eval/truncated") or 0.0, metrics.get("eval/unscored") or 0.0
+    if truncated >= NEARLY_ALL:
+        found["truncated in evaluation"] = (
+            f"{truncated:.0%} of the held-out responses were cut at eval.max_response_length="
+            f"{config.eval.max_response_length}; raise it if they have not reached their answers by then"
+        )
+    if unscored >= OFTEN:
+        found["unscored in evaluation"] = (
+            f"{unscored:.0%} of the held-out responses could not be scored, and count as wrong; mend the reward"
+        )
+    return found
+
+
+def mean(steps: Sequence[Row], name: str) -> float:
+    known = [row[name] for row in steps if row.get(name) is not None]
+    return sum(known) / len(known) if known else 0.0
