@@ -252,7 +252,7 @@ def test_a_budget_of_minutes_ends_with_the_step_that_reaches_it(sspo: Sspo, tmp_
 
 
 def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_path: Path, write: Any) -> None:
-    write("reward.py", "def score(prompt, response, answer):\n    return float('inf')\n")
+    write("reward.py", "def score(prompt, response, answer):\n    return 1e308\n")
     done = sspo("train", "preset=smoke", "reward=python", "reward.path=reward.py", "objective.advantage=none")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
