@@ -33,6 +33,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         raise ConfigError(problems)
     with imports():
         from sspo_cli.data.load import load_dataset
+        from sspo_cli.engine.agreement import check_agreement
         from sspo_cli.engine.device import choose_device, choose_precision
         from sspo_cli.evaluation.evaluate import evaluate
         from sspo_cli.models.fit import check_positions
@@ -50,7 +51,8 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
             lambda: load_reward(settings.reward),
             lambda: load_policy(settings.model, settings.seed, device, choose_precision(settings.engine, device)),
         )
-    check_positions(policy, dataset, settings.eval.max_response_length)
+    longest = check_positions(policy, dataset, settings.eval.max_response_length)
+    check_agreement(policy, longest, trained=False)
     for note in [] if quiet else dataset.notes:
         print(note, file=sys.stderr)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))

@@ -136,6 +136,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
         from sspo_cli.config.schema import LocalModel
         from sspo_cli.data.encode import encode_solution
         from sspo_cli.data.load import load_dataset
+        from sspo_cli.engine.agreement import check_agreement
         from sspo_cli.engine.device import choose_device, choose_precision
         from sspo_cli.engine.parts import Parts
         from sspo_cli.models.fit import check_positions
@@ -155,14 +156,15 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
         lambda: load_policy(model, settings.seed, device, precision),
         lambda: build_objective(settings.objective),
     )
-    longest = max(settings.rollout.max_response_length, settings.eval.max_response_length)
-    check_positions(policy, dataset, longest)
+    response = max(settings.rollout.max_response_length, settings.eval.max_response_length)
+    longest = check_positions(policy, dataset, response)
     if settings.objective.experience == "reference":
         encode_solution(policy.tokenizer, dataset.train_problem(0))
     if rank:
         from sspo_cli.models.lora import with_adapters
 
         policy = with_adapters(policy, settings.lora, settings.seed, checkpoint)
+    check_agreement(policy, longest, trained=True)
     reference = None
     if settings.objective.reads_reference:
         reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device, precision))

@@ -27,12 +27,17 @@ def response_logprobs(
             first = int(column_N.min())
             logits_BLV = policy.model(token_BL, use_cache=False, logits_to_keep=L - first).logits
             logits_NV = logits_BLV[row_N, column_N - first]
+            if policy.no_text_V is not None:
+                logits_NV = logits_NV + policy.no_text_V
             logp_N, entropy_N = of_logits(logits_NV.to(at_least_float32(logits_NV.dtype)) / temperature, token_N)
         else:
             trunk, head = parts
             hidden_BLD = trunk(token_BL, use_cache=False).last_hidden_state
             hidden_ND = hidden_BLD.flatten(0, 1).index_select(0, predictor_N)
-            logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, head.bias, token_N, temperature)  # type: ignore[no-untyped-call]
+            bias_V = (
+                head.bias if policy.no_text_V is None else policy.no_text_V + (0 if head.bias is None else head.bias)
+            )
+            logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, bias_V, token_N, temperature)  # type: ignore[no-untyped-call]
     if not entropy_gradient:
         entropy_N = entropy_N.detach()
     blank_BT = logp_N.new_zeros(mask_BT.shape)

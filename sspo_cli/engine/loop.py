@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.agreement import LIKELY_CAUSE, TOLERANCE, sampled_gap
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience, collect
 from sspo_cli.engine.guards import GuardStop
@@ -133,6 +134,7 @@ class Loop:
                 lambda done, total: self.display.phase("rollout", done, total),
             )
             self.check_scored(number, experience.metrics.get("reward/unscored"))
+            experience.metrics.update(self.check_agreement(number, experience))
             self.progress.prompts += int(experience.metrics["prompts/generated"])
             tokens += int(experience.metrics["tokens/generated"])
             self.pending.append(experience)
@@ -155,6 +157,24 @@ class Loop:
             )
         self.display.warn(f"step {step}: no reward could be scored, so nothing is learned from its rollout")
 
+    def check_agreement(self, step: int, experience: Experience) -> dict[str, float]:
+        """The gap between sampler and trainer, which hold the same weights now: it should be rounding alone.
+
+        Raises:
+            GuardStop: if it exceeds the tolerance on average.
+        """
+        gap = sampled_gap(self.parts.policy, experience.trajectories, self.config)
+        if gap is None:
+            return {}
+        tolerance = TOLERANCE[self.parts.policy.precision]
+        how = f"sampler and trainer differ by {gap.mean:.2g} nats of log-probability on average, {gap.max:.2g} at most"
+        if not gap.mean <= tolerance:
+            raise GuardStop(f"step {step}: {how}, more than {tolerance:g}; likely cause: {LIKELY_CAUSE}")
+        if gap.max > tolerance and "gap" not in self.told:
+            self.told.add("gap")
+            self.display.warn(f"step {step}: {how}, more than {tolerance:g}; likely cause: {LIKELY_CAUSE}")
+        return {"rollout/logp_gap_mean": gap.mean, "rollout/logp_gap_max": gap.max}
+
     def learn(self, experience: Experience, step: int) -> dict[str, float]:
         """Every update of this rollout. Returns the mean of each metric over them."""
         updates_per_step = self.config.updates_per_rollout
@@ -165,11 +185,7 @@ class Loop:
             lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
             history.append(self.updater.update([trajectories[i] for i in places], lr))
             self.display.phase("update", len(history), updates_per_step)
-        metrics = {name: sum(row[name] for row in history) / len(history) for name in history[0]}
-        # Before the first update of a fresh rollout, sampler and trainer hold the same weights: what is left is error.
-        metrics["rollout/logp_gap_mean"] = history[0]["ratio/mean_abs_log"]
-        metrics["rollout/logp_gap_max"] = history[0]["ratio/max_abs_log"]
-        return metrics
+        return {name: sum(row[name] for row in history) / len(history) for name in history[0]}
 
     def evaluate(self, step: int) -> dict[str, float]:
         with phase("evaluation"):

@@ -8,8 +8,11 @@ from sspo_cli.data.problem import Dataset
 from sspo_cli.models.policy import Policy
 
 
-def check_positions(policy: Policy, dataset: Dataset, max_response_length: int) -> None:
+def check_positions(policy: Policy, dataset: Dataset, max_response_length: int) -> int:
     """Refuse prompts that leave no room for a response of `max_response_length` tokens.
+
+    Returns:
+        Tokens of the longest prompt with such a response.
 
     Raises:
         ConfigError: naming the longest prompt's length and the model's positions.
@@ -22,3 +25,4 @@ def check_positions(policy: Policy, dataset: Dataset, max_response_length: int) 
                 f" exceeds the model's {positions} positions; shorten the prompts or the response length"
             ]
         )
+    return longest + max_response_length

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +15,7 @@ from torch.nn import Linear, Module
 LOGITS_AT_ONCE = 2**22
 POSITIONS_AT_LEAST = 64
 SAME_LOGITS = 1e-4
+LARGE_LOGIT = 100.0
 
 Projection = tuple[Module, Linear]
 KNOWN: WeakKeyDictionary[Module, Projection | None] = WeakKeyDictionary()
@@ -113,7 +116,8 @@ def positions_at_once(vocabulary: int) -> int:
 def projection(model: Any) -> Projection | None:
     """The model without its output layer, and that layer; None where the logits are more than its projection.
 
-    Found once for every model, by comparing with its own logits of a few tokens.
+    Found once for every model, by comparing with its own logits of a few tokens: as they are, and enlarged, since a
+    soft cap changes large logits alone.
     """
     if model not in KNOWN:
         KNOWN[model] = find_projection(model)
@@ -127,9 +131,29 @@ def find_projection(model: Any) -> Projection | None:
     if trunk is whole or not isinstance(head, Linear):
         return None
     token_1L = torch.arange(1, 5, device=head.weight.device)[None] % len(head.weight)
-    expected = model(input_ids=token_1L, use_cache=False).logits
-    found = head(trunk(input_ids=token_1L, use_cache=False).last_hidden_state)
-    return (trunk, head) if torch.allclose(found, expected, rtol=SAME_LOGITS, atol=SAME_LOGITS) else None
+    hidden_1LD = trunk(input_ids=token_1L, use_cache=False).last_hidden_state
+    largest = float(head(hidden_1LD).abs().max())
+    for factor in (1.0, LARGE_LOGIT / max(largest, 1e-6)):
+        with scaled_output(trunk, factor):
+            expected = model(input_ids=token_1L, use_cache=False).logits
+        if not torch.allclose(head(factor * hidden_1LD), expected, rtol=SAME_LOGITS, atol=SAME_LOGITS):
+            return None
+    return trunk, head
+
+
+@contextmanager
+def scaled_output(trunk: Module, factor: float) -> Iterator[None]:
+    """Multiply the hidden states that `trunk` returns by `factor` inside the block."""
+
+    def scale(module: Module, arguments: Any, output: Any) -> Any:
+        output.last_hidden_state = factor * output.last_hidden_state
+        return output
+
+    hook = trunk.register_forward_hook(scale)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def at_least_float32(dtype: torch.dtype) -> torch.dtype:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
+
+MASKED = -1e9  # finite, so that 0 * MASKED is 0 in an entropy
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,20 @@ class Policy:
         """Fills masked positions; its value is never read."""
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.stop_ids[0])
+
+    @cached_property
+    def no_text_V(self) -> Tensor | None:
+        """What is added to the logits, by the sampler and the trainer alike: MASKED at ids that the tokenizer has no
+        token for. No reward could see such a token. None if every id has a token.
+        """
+        vocabulary = self.model.get_output_embeddings().weight.shape[0]
+        known = {*self.tokenizer.get_vocab().values(), *self.stop_ids}
+        unknown = [token for token in range(vocabulary) if token not in known]
+        if not unknown:
+            return None
+        mask_V = torch.zeros(vocabulary, device=self.device)
+        mask_V[unknown] = MASKED
+        return mask_V
 
     @property
     def positions(self) -> int | None:

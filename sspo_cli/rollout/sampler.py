@@ -190,7 +190,7 @@ class Sampler:
             logits_to_keep=1,
         )
         logits_RV: Tensor = output.logits[:, -1]
-        return logits_RV
+        return logits_RV if self.policy.no_text_V is None else logits_RV + self.policy.no_text_V
 
     def responses(self) -> list[Response]:
         token_NT, logp_NT, length_N = self.token_NT.cpu(), self.logp_NT.cpu(), self.length_N.tolist()

@@ -87,7 +87,7 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
     model = AutoModelForCausalLM.from_config(config).eval()
     batch = microbatch()
     assert projection(model) is None
-    found = response_logprobs(Policy(model, tokenizer=None), batch, TEMPERATURE, entropy_gradient=True)
+    found = response_logprobs(Policy(model, random_policy().tokenizer), batch, TEMPERATURE, entropy_gradient=True)
     expected = whole(model)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)

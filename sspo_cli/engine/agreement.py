@@ -1,0 +1,179 @@
+"""Whether the sampler, the trainer and the model's plain forward pass give the same log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.device import microbatch_tokens
+from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.trajectory import Trajectory, to_microbatch
+from sspo_cli.models.head import at_least_float32
+from sspo_cli.models.policy import Policy
+from sspo_cli.rollout.sampler import Decoding, sample, seeded
+
+# Nats of log pi of one token, by the precision of matrix products.
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
+
+# The probe: few short samples that pass through fewer slots, so that rows enter beside others and leave before them.
+PROMPT_LENGTHS = (1, 2, 5, 9)
+SAMPLES, RESPONSE_LENGTH, SLOTS = 2, 6, 3
+STOP_EVERY = 5  # one token id in so many ends a response of the probe
+BEFORE_A_SWITCH = RESPONSE_LENGTH // 2
+
+# Frequencies of these do not depend on how long a sequence is.
+STEADY_ROPE = ("default", "linear", "yarn", "llama3", "proportional")
+TOKENS_SCORED = 1024  # of a rollout, in one micro-batch
+LIKELY_CAUSE = (
+    "the model computes something else with its cache than without, or in a batch than alone (positions scaled by the"
+    " longest row, a state outside the cache)"
+)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Distance between two log-probabilities of the same tokens, in nats: mean and maximum."""
+
+    mean: float
+    max: float
+
+
+class Probe(Policy):
+    """A policy whose responses end after few tokens, at different places."""
+
+    @property
+    def stop_ids(self) -> list[int]:
+        return list(range(0, self.model.get_output_embeddings().weight.shape[0], STOP_EVERY))
+
+
+def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
+    """Compare sampling, and micro-batches if the policy is trained, with plain forward passes of single sequences.
+
+    longest: tokens of the longest prompt with its response. Where the model computes something else beyond some
+    length (a sliding window, rotary frequencies that change), and `longest` exceeds it, both sides of it are tried.
+
+    Raises:
+        ConfigError: naming the model's type, which of the two halves fails, and by how much.
+    """
+    check_lengths(policy, PROMPT_LENGTHS, "", trained=trained)
+    for switch in switches(policy.model.config.get_text_config()):
+        if BEFORE_A_SWITCH < switch < longest:
+            limit = f"; it holds up to {switch} tokens, so keep each prompt with its response below that"
+            check_lengths(policy, (1, switch - BEFORE_A_SWITCH), limit, trained=trained)
+
+
+def check_lengths(policy: Policy, lengths: Sequence[int], way_out: str, *, trained: bool) -> None:
+    """`check_agreement` on prompts of these lengths."""
+    try:
+        drawn = drawn_by_the_sampler(policy, lengths)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise refused(policy, "sampling", f"fails ({type(error).__name__}: {error})", way_out) from error
+    alone = [plain_logprobs(policy, item) for item in drawn]
+    check_gap(policy, "sampling", gap_of([item.old_logp_T for item in drawn], alone), way_out)
+    if not trained:
+        return
+    try:
+        with torch.no_grad():
+            together_BT, _ = response_logprobs(policy, to_microbatch(drawn, policy.pad_id, policy.device), 1.0)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise refused(policy, "micro-batches", f"fail ({type(error).__name__}: {error})", way_out) from error
+    rows = [row[: len(item.response)] for row, item in zip(together_BT, drawn, strict=True)]
+    check_gap(policy, "micro-batches", gap_of(rows, alone), way_out)
+
+
+def check_gap(policy: Policy, half: str, gap: Gap, way_out: str) -> None:
+    tolerance = TOLERANCE[policy.precision]
+    if not gap.max <= tolerance:
+        precision = str(policy.precision).removeprefix("torch.")
+        differs = "differs" if half == "sampling" else "differ"
+        how = (
+            f"{differs} from a plain forward pass by {gap.max:.2g} nats of log-probability, more than {tolerance:g} in"
+            f" {precision}"
+        )
+        raise refused(policy, half, how, way_out)
+
+
+def refused(policy: Policy, half: str, how: str, way_out: str) -> ConfigError:
+    kind = policy.model.config.get_text_config().model_type
+    return ConfigError(
+        [f"model: of type {kind}: {half} {' '.join(how.split())}{way_out or '; use a model of another type'}"]
+    )
+
+
+def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int]) -> list[Trajectory]:
+    """Responses to random prompts of `lengths` tokens, drawn with the cache of a run."""
+    generator = torch.Generator().manual_seed(0)
+    special = set(policy.tokenizer.all_special_ids)
+    plain = [token for token in range(len(policy.tokenizer)) if token not in special]
+    prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
+    probe = Probe(policy.model, policy.tokenizer, policy.adapted, policy.precision)
+    decoding = Decoding(SAMPLES, 1.0, RESPONSE_LENGTH, SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
+    responses = sample(probe, prompts, decoding, seeded(0, RESPONSE_LENGTH, "agreement"), lambda done, total: None)
+    return [Trajectory(prompts[i // SAMPLES], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
+
+
+@torch.no_grad()
+def plain_logprobs(policy: Policy, item: Trajectory) -> Tensor:
+    """log pi of the response, [T], from all logits of the sequence alone."""
+    token_1L = torch.tensor([item.prompt + item.response], device=policy.device)
+    with policy.autocast():
+        logits_LV = policy.model(input_ids=token_1L, use_cache=False).logits[0]
+    logits_TV = logits_LV[len(item.prompt) - 1 : -1].to(at_least_float32(logits_LV.dtype))
+    if policy.no_text_V is not None:
+        logits_TV = logits_TV + policy.no_text_V
+    logp_T: Tensor = logits_TV.log_softmax(-1).gather(1, token_1L[0, len(item.prompt) :, None]).squeeze(1)
+    return logp_T
+
+
+def gap_of(found: Sequence[Tensor | None], expected: Sequence[Tensor]) -> Gap:
+    distance_N = torch.cat(
+        [(one.cpu() - other.cpu()).abs() for one, other in zip(found, expected, strict=True) if one is not None]
+    )
+    return Gap(float(distance_N.mean()), float(distance_N.max()))
+
+
+def switches(config: Any) -> list[int]:
+    """Lengths in tokens beyond which the model may compute something else."""
+    found = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    for rope in ropes(getattr(config, "rope_parameters", None) or {}):
+        if rope.get("rope_type", "default") not in STEADY_ROPE:
+            found.append(rope.get("original_max_position_embeddings"))
+            found.append(getattr(config, "original_max_position_embeddings", None))
+            found.append(config.max_position_embeddings)
+    return sorted({length for length in found if isinstance(length, int)})
+
+
+def ropes(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The rotary settings of a model, or of each type of its layers."""
+    if "rope_type" in parameters:
+        yield parameters
+    else:
+        yield from (inner for inner in parameters.values() if isinstance(inner, Mapping))
+
+
+@torch.no_grad()
+def sampled_gap(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig) -> Gap | None:
+    """Between the log-probabilities that the sampler recorded and those of the trainer now, in one micro-batch of
+    responses of all lengths; None of reference solutions, which were not sampled."""
+    if any(item.old_logp_T is None for item in trajectories):
+        return None
+    ordered = sorted(trajectories, key=lambda item: item.tokens)
+    budget = min(TOKENS_SCORED, microbatch_tokens(config.engine, policy.device))
+    count = min(len(ordered), max(1, budget // ordered[-1].tokens))
+    chosen = [ordered[-1 - place * len(ordered) // count] for place in range(count)]
+    microbatch = to_microbatch(chosen, policy.pad_id, policy.device)
+    logp_BT, _ = response_logprobs(policy, microbatch, config.rollout.temperature)
+    return gap_of(
+        [item.old_logp_T for item in chosen],
+        [row[: len(item.response)] for row, item in zip(logp_BT, chosen, strict=True)],
+    )
