@@ -17,6 +17,7 @@ from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.models.load import architecture, load_policy
+from sspo_cli.rewards.base import Score
 
 WORDS = ["preset=smoke", "batch.prompts=4", "lora.rank=4", "optim.lr=1e-2", "objective.kl.coef=0.5"]
 CONFIG = load_config(TrainConfig, WORDS)
@@ -27,7 +28,7 @@ def learned(config: TrainConfig = CONFIG) -> tuple[Parts, list[Trajectory]]:
     parts = load_parts(config)
     groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
     for group in groups:
-        group.parts[:] = [{"exact": float(i % 2)} for i in range(len(group.parts))]
+        group.scores[:] = [Score({"exact": float(i % 2)}, None) for i in range(len(group.scores))]
     trajectories = with_logps(learn_from(groups, parts, config).trajectories, parts, config)
     updater = make_updater(parts.policy, config)
     for _ in range(2):
