@@ -121,6 +121,11 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
             f"objective.correction.level=token: objective.ratio={objective.ratio} with objective.pool={objective.pool}"
             " has one weight per response; use objective.correction.level=sequence"
         )
+    if level == "sequence" and objective.gate.name == "gamma":
+        problems.append(
+            "objective.correction.level=sequence: objective.gate.name=gamma takes the weight of each token into its"
+            " ratio; use objective.correction.level=token"
+        )
     if objective.dynamic_sampling > 1 and objective.advantage not in GROUP_ADVANTAGES:
         problems.append(
             f"objective.dynamic_sampling={objective.dynamic_sampling}: drops prompts whose responses tie, which still"
