@@ -49,7 +49,7 @@ class Probe(Policy):
 
     @property
     def stop_ids(self) -> list[int]:
-        return list(range(0, self.model.get_output_embeddings().weight.shape[0], STOP_EVERY))
+        return sorted(token for token in self.tokenizer.get_vocab().values() if token % STOP_EVERY == 0)
 
 
 def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
