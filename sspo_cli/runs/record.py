@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from sspo_cli.config.literal import unescaped
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.summary import figures
@@ -97,7 +98,7 @@ def read_config(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
         ValueError: if it is not there, or not a whole configuration.
     """
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
+        content = unescaped(yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER))
     except FileNotFoundError:
         raise ValueError(f"there is no {file.name}") from None
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.literal import unescaped
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status
 
@@ -239,7 +240,7 @@ def mapping(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     text = file.read_text(encoding="utf-8")
-    found = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=LOADER)
+    found = json.loads(text) if file.suffix == ".json" else unescaped(yaml.load(text, Loader=LOADER))
     if not isinstance(found, dict):
         raise ValueError(f"{file}: not a mapping")
     return found
