@@ -14,7 +14,7 @@ def python_reward(path: str, function: str) -> Callable[[Problem, str], Mapping[
     """`function(prompt, response, answer)` of the file at `path`, returning a number or a dict of named parts.
 
     Raises:
-        ConfigError: if the file is missing, fails to import, or has no such function.
+        ConfigError: if the file is missing, fails to import (by sys.exit() too), or has no such function.
     """
     file = Path(path)
     if not file.is_file():
@@ -25,14 +25,28 @@ def python_reward(path: str, function: str) -> Callable[[Problem, str], Mapping[
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError([f"reward.path={path}: {type(error).__name__}: {error}"]) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a file that calls sys.exit() is as bad as one that raises
+        raise ConfigError([f"reward.path={path}: {type(error).__name__}: {error}".removesuffix(": ")]) from error
     rate = getattr(module, function, None)
     if not callable(rate):
         raise ConfigError([f"reward.function={function}: {path} defines no such function"])
 
     def score(problem: Problem, response: str) -> Mapping[str, float]:
-        value = rate(problem.prompt, response, problem.answer)
-        return value if isinstance(value, Mapping) else {function: float(value)}
+        try:
+            value = rate(problem.prompt, response, problem.answer)
+            return value if isinstance(value, Mapping) else {function: float(value)}
+        except BaseException as error:
+            raise named(error, f"reward.path={path}: {function}") from error
 
     return score
+
+
+def named(error: BaseException, who: str) -> BaseException:
+    """An error that names `who`, and ends no process without a word as SystemExit does.
+
+    A KeyboardInterrupt stays one: it may come from the keyboard.
+    """
+    kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else RuntimeError
+    return kind(f"{who} raised {error!r}")

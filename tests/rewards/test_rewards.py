@@ -50,12 +50,36 @@ def test_a_function_of_the_users_own(tmp_path: Path) -> None:
     assert python_reward(str(file), "parts")(SUM, "") == {"right": 1.0, "short": 0.25}
 
 
+ENDS = {
+    "sys.exit()": "SystemExit()", "sys.exit(0)": "SystemExit(0)", "sys.exit(3)": "SystemExit(3)",
+    "sys.exit('a word')": "SystemExit('a word')", "raise SystemExit": "SystemExit()", "exit()": "SystemExit(None)",
+    "quit()": "SystemExit(None)", "raise GeneratorExit": "GeneratorExit()", "raise StopIteration": "StopIteration()",
+    "raise asyncio.CancelledError": "CancelledError()", "raise typer.Exit": "Exit()", "raise Mine": "Mine()",
+    "1 / 0": "ZeroDivisionError('division by zero')",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", ENDS)
+def test_a_reward_ends_nothing_but_itself(tmp_path: Path, statement: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import asyncio, sys, typer\nclass Mine(BaseException): pass\n"
+        f"def score(prompt, response, answer):\n    {statement}\n"
+    )
+    with pytest.raises(RuntimeError) as raised:
+        python_reward(str(file), "score")(SUM, "122")
+    assert str(raised.value) == f"reward.path={file}: score raised {ENDS[statement]}"
+
+
 @pytest.mark.parametrize(
     ("text", "function", "expected"),
     [
         (None, "score", "no such file"),
         ("def other(): pass", "score", "defines no such function"),
         ("import nonsense_module", "score", "ModuleNotFoundError"),
+        ("import sys; sys.exit()", "score", "mine.py: SystemExit$"),
+        ("import sys; sys.exit(0)", "score", "mine.py: SystemExit: 0"),
+        ("raise GeneratorExit", "score", "mine.py: GeneratorExit"),
     ],
 )
 def test_a_bad_reward_file_is_a_clear_problem(tmp_path: Path, text: str | None, function: str, expected: str) -> None:
