@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.lock import hold
+from sspo_cli.runs.status import read_state, status_after
 from sspo_cli.startup import imports
 
 
@@ -30,6 +34,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     with imports():
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.device import choose_device, choose_precision
+        from sspo_cli.engine.signals import stop_request
         from sspo_cli.evaluation.evaluate import evaluate
         from sspo_cli.models.fit import check_positions
         from sspo_cli.models.load import load_policy
@@ -46,11 +51,10 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         )
     check_positions(policy, dataset, settings.eval.max_response_length)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
-    runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
-    runs.set_status(folder, "running")
-    status = "failed: stopped early"
-    try:
-        with phases(quiet=quiet) as progress:
+    with hold(folder), told_in_status(folder):
+        runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
+        runs.set_status(folder, "running")
+        with stop_request(at_once=True), phases(quiet=quiet) as progress:
             result = evaluate(
                 policy,
                 dataset.evaluation,
@@ -67,14 +71,24 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
             **result.metrics,
         }
         (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
-        status = "done"
-    finally:
-        runs.set_status(folder, status)
     if as_json:
         print(json.dumps(jsonl.without_nan({"folder": str(folder), **summary})))
     else:
         print_table(folder, summary)
     return 0
+
+
+@contextmanager
+def told_in_status(folder: Path) -> Iterator[None]:
+    """Say in STATUS how the block ends."""
+    status = "done"
+    try:
+        yield
+    except BaseException as error:
+        status = status_after(error)
+        raise
+    finally:
+        runs.set_status(folder, status)
 
 
 def settings_for(target: str, overrides: list[str]) -> EvalConfig:
@@ -93,7 +107,7 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     if run_folder == path:
         saved = runs.checkpoints(path)
         if not saved:
-            raise ConfigError([f"{target}: the run has no checkpoint yet (status: {runs.get_status(path)})"])
+            raise ConfigError([f"{target}: the run has no checkpoint yet (status: {read_state(path)})"])
         checkpoint = saved[-1]
     local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")

@@ -13,6 +13,7 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.lock import hold
+from sspo_cli.runs.status import read_state, status_after
 from sspo_cli.startup import imports
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
@@ -101,7 +102,7 @@ def resume_run(
     if not saved:
         raise ConfigError([f"--resume {folder}: no checkpoint there; runs are folders such as outputs/train/NAME"])
     settings = load_config(TrainConfig, [], base=folder / "config.yaml")
-    if runs.get_status(folder) == "done":
+    if read_state(folder).word == "done":
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
     profiled = step_to_profile(settings, step_of(saved[-1])) if profile else None
     from sspo_cli.tracking.display import waiting
@@ -193,12 +194,12 @@ def execute(
 
     try:
         mirror = open_mirror(settings.tracker, folder, to_dict(settings))
-    except ConfigError as error:
-        runs.set_status(folder, f"failed: {error.problems[0]}")
+    except BaseException as error:
+        runs.set_status(folder, status_after(error))
         raise
     first_step = step_of(checkpoint) if checkpoint else 0
     profiler = StepProfiler(folder, profiled) if profiled else Profiler()
-    code, status = FAILED, "failed: stopped at once"
+    code, status = FAILED, "failed"
     steps = settings.train.steps
     loop = None
     try:
@@ -215,8 +216,8 @@ def execute(
         code, status = GUARDED, f"failed: {stopped}"
     except KeyboardInterrupt:
         code, status = INTERRUPTED, "interrupted"
-    except Exception as error:
-        status = f"failed: {type(error).__name__}: {error}".split("\n")[0]
+    except BaseException as error:
+        status = status_after(error)
         raise
     finally:
         runs.set_status(folder, status)
@@ -252,10 +253,10 @@ def report(
 
 def next_commands(folder: Path, objective: str, status: str) -> list[str]:
     """What to type next: evaluate and compare a run that is done, go on with one that is not."""
-    saved = runs.checkpoints(folder)
     if status != "done":
-        return [f"sspo train --resume {folder}" if saved else f"sspo train --config {folder}/config.yaml"]
+        return [runs.way_on(folder)]
     if objective == "sft":
-        return [f"sspo eval {folder}", f"sspo train objective=sspo model=local model.path={saved[-1]}"]
+        last = runs.checkpoints(folder)[-1]
+        return [f"sspo eval {folder}", f"sspo train objective=sspo model=local model.path={last}"]
     other = "grpo" if objective != "grpo" else "sspo"
     return [f"sspo eval {folder}", f"sspo train --config {folder}/config.yaml objective={other}", "sspo show objective"]

@@ -17,9 +17,9 @@ import yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.literal import unescaped
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.folder import get_status
+from sspo_cli.runs.status import read_state
 
-STATES = ("done", "failed", "damaged", "interrupted", "running", "not started")
+STATES = ("done", "failed", "damaged", "died", "interrupted", "running", "not started")
 NEAR_NAMES = 5
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 Progress = Callable[[str, int, int], None]
@@ -28,7 +28,7 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a grid. `state` is one of STATES; `reason` tells what is wrong with a failed or damaged one.
+    """One run of a grid. `state` is one of STATES; `reason` tells what is wrong with one that is not done.
 
     metrics: the rows of metrics.jsonl. answers: rows of eval.jsonl, of the first and the last evaluation alone.
     """
@@ -105,7 +105,7 @@ class Grid:
         states = set(self.counts())
         if states <= {"done"}:
             return "done"
-        return "failed" if states & {"failed", "damaged"} else "unfinished"
+        return "failed" if states & {"failed", "damaged", "died"} else "unfinished"
 
 
 def point_name(point: Point, keys: Sequence[str] | None = None) -> str:
@@ -204,10 +204,8 @@ def read_cell(grid: Path, entry: Mapping[str, Any]) -> Cell:
         "seed": int(entry["seed"]),
         "overrides": list(entry["overrides"]),
     }
-    status = get_status(folder)
-    state, _, reason = status.partition(": ")
-    if state not in STATES:
-        state, reason = "damaged", f"STATUS says '{status}'"
+    said = read_state(folder)
+    state, reason = (said.word, said.why) if said.word in STATES else ("damaged", f"STATUS says '{said}'")
     try:
         found = contents(folder)
     except (ValueError, yaml.YAMLError) as error:
