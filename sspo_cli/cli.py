@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer._click.exceptions import UsageError
+from typer.core import TyperGroup
 
 from sspo_cli import __version__
 from sspo_cli.completers import (
@@ -67,8 +68,19 @@ class Direction(StrEnum):
     min = "min"
 
 
+class Commands(TyperGroup):
+    """Commands whose exit code is what they return: nothing below them, such as a user's reward, ends sspo with one."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            raise RuntimeError(f"something below this command raised {error!r}") from error
+
+
 app = typer.Typer(
     name="sspo",
+    cls=Commands,
     help="Compare policy-optimization objectives for language models: one engine, one word to change.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

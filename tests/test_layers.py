@@ -97,6 +97,20 @@ def test_nothing_below_the_commands_leads_back_up(name: str) -> None:
     assert not above, f"{name} leads to {sorted(above)}"
 
 
+def test_whether_a_run_is_alive_is_decided_in_one_place() -> None:
+    """STATUS alone cannot tell: others ask runs.status. A grid's own STATUS holds orders to its cells."""
+    readers = {name for name in MODULES if "sspo_cli.runs.folder.get_status" in imports(MODULES[name])}
+    assert readers == {"sspo_cli.runs.status", "sspo_cli.grid.job", "sspo_cli.grid.run"}
+
+
+def test_configurations_are_resolved_where_the_environment_is_guarded() -> None:
+    """Resolvers are looked up when a value is read: whoever reads one elsewhere could read every variable."""
+    readers = {name for name in MODULES if any(is_under(found, "omegaconf") for found in imports(MODULES[name]))}
+    assert readers == {
+        "sspo_cli.config.compose", "sspo_cli.config.interpolation", "sspo_cli.grid.launcher", "sspo_cli.grid.job",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_nothing_is_pickled(name: str) -> None:
     picklers = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve"}

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from sspo_cli.config.compose import load_config, quoted, to_yaml, with_prompt_ti
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
+from sspo_cli.guards import GuardStop
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.lock import hold
+from sspo_cli.runs.status import read_state, status_after
 from sspo_cli.startup import imports
 
 GUARDED = 3
@@ -36,10 +41,10 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.agreement import check_agreement
         from sspo_cli.engine.device import choose_device, choose_precision
+        from sspo_cli.engine.signals import stop_request
         from sspo_cli.evaluation.evaluate import evaluate
         from sspo_cli.models.fit import check_positions
         from sspo_cli.models.load import load_policy
-        from sspo_cli.rewards.base import InfiniteReward
         from sspo_cli.rewards.load import load_reward
         from sspo_cli.runs import jsonl
         from sspo_cli.runs.alarms import evaluation_alarms
@@ -58,44 +63,52 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     for note in [] if quiet else [*dataset.notes, *prompts.notes]:
         print(note, file=sys.stderr)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
-    runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
-    runs.set_status(folder, "running")
-    status = "failed: stopped early"
     try:
-        with phases(quiet=quiet) as progress:
-            result = evaluate(
-                policy,
-                dataset.evaluation,
-                rewarder,
-                settings,
-                lambda done, total: progress("evaluation", done, total),
-            )
-        jsonl.append(folder / "eval.jsonl", result.rows)
-        summary = {
-            "target": target,
-            "problems": len(dataset.evaluation),
-            "samples": settings.eval.samples,
-            "temperature": settings.eval.temperature,
-            "warnings": list({**rewarder.notes, **evaluation_alarms(result.metrics, settings)}.values()),
-            **result.metrics,
-        }
-        (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
-        status = "done"
-    except InfiniteReward as stopped:
-        status = f"failed: {stopped}"
+        with hold(folder), told_in_status(folder):
+            runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
+            runs.set_status(folder, "running")
+            with stop_request(at_once=True), phases(quiet=quiet) as progress:
+                result = evaluate(
+                    policy,
+                    dataset.evaluation,
+                    rewarder,
+                    settings,
+                    lambda done, total: progress("evaluation", done, total),
+                )
+            jsonl.append(folder / "eval.jsonl", result.rows)
+            summary = {
+                "target": target,
+                "problems": len(dataset.evaluation),
+                "samples": settings.eval.samples,
+                "temperature": settings.eval.temperature,
+                "warnings": list({**rewarder.notes, **evaluation_alarms(result.metrics, settings)}.values()),
+                **result.metrics,
+            }
+            (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
+    except GuardStop as stopped:
         print(f"sspo: {stopped}", file=sys.stderr)
         return GUARDED
     except ConfigError:
         shutil.rmtree(folder)  # refused before it measured anything
         raise
-    finally:
-        if folder.exists():
-            runs.set_status(folder, status)
     if as_json:
         print(json.dumps(jsonl.without_nan({"folder": str(folder), **summary})))
     else:
         print_table(folder, summary)
     return 0
+
+
+@contextmanager
+def told_in_status(folder: Path) -> Iterator[None]:
+    """Say in STATUS how the block ends."""
+    status = "done"
+    try:
+        yield
+    except BaseException as error:
+        status = status_after(error)
+        raise
+    finally:
+        runs.set_status(folder, status)
 
 
 def settings_for(target: str, overrides: list[str]) -> EvalConfig:
@@ -114,7 +127,7 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     if run_folder == path:
         saved = runs.checkpoints(path)
         if not saved:
-            raise ConfigError([f"{target}: the run has no checkpoint yet (status: {runs.get_status(path)})"])
+            raise ConfigError([f"{target}: the run has no checkpoint yet (status: {read_state(path)})"])
         checkpoint = saved[-1]
     local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")

@@ -10,7 +10,7 @@ from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.axes import Kind
 from sspo_cli.grid.folder import cell_folders, find_folder, write_grid
-from sspo_cli.grid.follow import DONE, FAILED, Followed
+from sspo_cli.grid.follow import DIED, DONE, FAILED, Followed
 from sspo_cli.grid.launcher import Launch, share
 from sspo_cli.grid.request import Request, read_request
 from sspo_cli.grid.run import Grid, Outcome, find_left, run_left, unfair, wait_for_others
@@ -130,5 +130,5 @@ def failures(grid: Grid) -> list[str]:
     return [
         f"{cell.cell.label}: {cell.status} (log: {cell.folder / 'log.txt'})"
         for cell in grid.cells
-        if cell.state == FAILED
+        if cell.state in (FAILED, DIED)
     ]

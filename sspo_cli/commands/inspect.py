@@ -18,6 +18,7 @@ from sspo_cli.config.rules import objective_problems, problems_between_keys
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.status import read_state
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def find(target: str) -> tuple[Path, Path]:
         raise ConfigError([f"{target}: no such run or checkpoint; runs are folders such as outputs/train/NAME"])
     saved = runs.checkpoints(path) if run_folder == path else [path]
     if not saved:
-        raise ConfigError([f"{target}: the run has no checkpoint yet (status: {runs.get_status(path)})"])
+        raise ConfigError([f"{target}: the run has no checkpoint yet (status: {read_state(path)})"])
     return run_folder / "config.yaml", saved[-1]
 
 

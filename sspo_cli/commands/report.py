@@ -56,25 +56,26 @@ def run(
 
 
 def report_run(folder: Path) -> Any:
-    """The pictures and the page of one run, and its summary, which is made where a killed run has left none."""
+    """The pictures and the page of one run, and its summary, which is made where a run did not get to it."""
     from sspo_cli.analysis.grid.combine import train_run
     from sspo_cli.analysis.plots import plot_run
     from sspo_cli.analysis.report import write_report
     from sspo_cli.runs import jsonl
+    from sspo_cli.runs.status import DIED, RUNNING, read_state
     from sspo_cli.runs.summary import summarise_run
 
-    found = train_run(folder)
+    found, state = train_run(folder), read_state(folder)
     try:
         rows = jsonl.read(folder / "metrics.jsonl")
     except ValueError as error:
         raise ConfigError([str(error)]) from error
     if not rows:
-        raise ConfigError([f"{folder}: has no metrics yet (status: {runs.get_status(folder)})"])
+        raise ConfigError([f"{folder}: has no metrics yet (status: {state})"])
     file = folder / "summary.json"
-    if not file.is_file():
+    if not file.is_file() or state.word in (RUNNING, DIED):  # what is there is of an earlier stop
         seconds = sum(row.get("time/total_s") or 0.0 for row in rows)
         objective = str(found.choices["objective"])
-        status, warnings = runs.get_status(folder), warnings_of(folder, rows)
+        status, warnings = str(state), warnings_of(folder, rows)
         summarise_run(folder, status=status, seconds=seconds, seed=found.seed, objective=objective, warnings=warnings)
     plot_run(folder)
     write_report(folder)

@@ -27,7 +27,14 @@ METRIC = "eval/accuracy"
 NEWEST_FIRST = "age"
 RUN_WIDTH = 24  # the least, where the screen is narrow
 QUICK = 50  # so many are read before a bar could be seen
-STYLES = {"done": "green", "running": "cyan", "interrupted": "yellow", "failed": "bold red", "half-written": "red"}
+STYLES = {
+    "done": "green",
+    "running": "cyan",
+    "interrupted": "yellow",
+    "failed": "bold red",
+    "died": "bold red",
+    "half-written": "red",
+}
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.commands.screen import print_json, results
-from sspo_cli.config.compose import Request, compose_tree, load_config, sort_overrides, to_dict
+from sspo_cli.config.compose import as_written, load_config, sort_overrides, to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import choice_file, groups, shipped
 from sspo_cli.config.rules import objective_problems
@@ -185,13 +184,13 @@ def settings_of(group: str, name: str, overrides: Sequence[str] = ()) -> list[Se
     """
     if group == "objective":
         return objective_settings(composed(name, overrides), overrides)
-    tree = compose_tree(Request(choices=[f"{group}={name}"]), None, TrainConfig)
-    sources = comments(group, name, dict(tree.choices))
+    content = as_written(f"{group}={name}")
+    sources = comments(group, name, content["choices"])
     if is_global(file_of(group, name)):
-        return [Setting(key, OmegaConf.select(tree, key), source) for key, source in sources.items()]
+        return [Setting(key, value_at(content, key), source) for key, source in sources.items()]
     prefix = group.replace("/", ".")
-    content = OmegaConf.to_container(cast(DictConfig, OmegaConf.select(tree, prefix)))
-    return [Setting(key, value, source_of(key, sources)) for key, value in leaves(content, f"{prefix}.")]
+    section = value_at(content, prefix)
+    return [Setting(key, value, source_of(key, sources)) for key, value in leaves(section, f"{prefix}.")]
 
 
 def objective_settings(config: TrainConfig, overrides: Sequence[str]) -> list[Setting]:
@@ -282,6 +281,13 @@ def comment_at(lines: list[str], row: int, start: int) -> str:
     column = len(lines[row]) - len(rest)
     below = itertools.takewhile(lambda line: line.find("#") == column and not line[:column].strip(), lines[row + 1 :])
     return " ".join([rest[1:].strip(), *(line[column + 1 :].strip() for line in below)])
+
+
+def value_at(content: Any, key: str) -> Any:
+    """What stands at a dotted key."""
+    for part in key.split("."):
+        content = content[part]
+    return content
 
 
 def leaves(content: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.lock import hold
+from sspo_cli.runs.status import read_state, status_after
 from sspo_cli.startup import imports
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
@@ -112,7 +113,7 @@ def resume_run(
     if not saved:
         raise ConfigError([f"--resume {folder}: no checkpoint there; runs are folders such as outputs/train/NAME"])
     settings = load_config(TrainConfig, [], base=folder / "config.yaml")
-    if runs.get_status(folder) == "done":
+    if read_state(folder).word == "done":
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
     profiled = step_to_profile(settings, step_of(saved[-1])) if profile else None
     from sspo_cli.tracking.display import waiting
@@ -205,22 +206,21 @@ def execute(
     profiled: int | None,
 ) -> int:
     """Run the loop and leave the folder complete, however it ends."""
-    from sspo_cli.engine.guards import GuardStop
     from sspo_cli.engine.loop import Loop
     from sspo_cli.engine.profiler import Profiler, StepProfiler
     from sspo_cli.engine.signals import stop_request
-    from sspo_cli.rewards.base import InfiniteReward
+    from sspo_cli.guards import GuardStop
     from sspo_cli.tracking.display import open_display
     from sspo_cli.tracking.mirror import open_mirror
 
     try:
         mirror = open_mirror(settings.tracker, folder, to_dict(settings))
-    except ConfigError as error:
-        runs.set_status(folder, f"failed: {error.problems[0]}")
+    except BaseException as error:
+        runs.set_status(folder, status_after(error))
         raise
     first_step = step_of(checkpoint) if checkpoint else 0
     profiler = StepProfiler(folder, profiled) if profiled else Profiler()
-    code, status = FAILED, "failed: stopped at once"
+    code, status = FAILED, "failed"
     steps = settings.train.steps
     loop, refused = None, False
     try:
@@ -233,15 +233,12 @@ def execute(
             if checkpoint is not None:
                 loop.resume(checkpoint)
             code, status = (OK, "done") if loop.run(stop) else (INTERRUPTED, "interrupted")
-    except (GuardStop, InfiniteReward) as stopped:
+    except GuardStop as stopped:
         code, status = GUARDED, f"failed: {stopped}"
     except KeyboardInterrupt:
         code, status = INTERRUPTED, "interrupted"
-    except ConfigError as error:
-        status, refused = f"failed: {error.problems[0]}", True
-        raise
-    except Exception as error:
-        status = f"failed: {type(error).__name__}: {error}".split("\n")[0]
+    except BaseException as error:
+        status, refused = status_after(error), isinstance(error, ConfigError)
         raise
     finally:
         runs.set_status(folder, status)
@@ -291,10 +288,10 @@ def report(
 
 def next_commands(folder: Path, objective: str, status: str) -> list[str]:
     """What to type next: evaluate and compare a run that is done, go on with one that is not."""
-    saved = runs.checkpoints(folder)
     if status != "done":
-        return [f"sspo train --resume {folder}" if saved else f"sspo train --config {folder}/config.yaml"]
+        return [runs.way_on(folder)]
     if objective == "sft":
-        return [f"sspo eval {folder}", f"sspo train objective=sspo model=local model.path={saved[-1]}"]
+        last = runs.checkpoints(folder)[-1]
+        return [f"sspo eval {folder}", f"sspo train objective=sspo model=local model.path={last}"]
     other = "grpo" if objective != "grpo" else "sspo"
     return [f"sspo eval {folder}", f"sspo train --config {folder}/config.yaml objective={other}", "sspo show objective"]

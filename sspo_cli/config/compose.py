@@ -21,11 +21,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.config.complete import known_keys
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.interpolation import broken, listed_variables_only, reason
+from sspo_cli.config.literal import escaped
 from sspo_cli.config.locate import groups, shipped, user_conf
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SweepConfig, TrainConfig
@@ -60,6 +62,7 @@ class Request:
         return any((key + ".").startswith(group.replace("/", ".") + ".") for group in self.unknown_groups)
 
 
+@listed_variables_only()
 def load_config(
     schema: type[C],
     overrides: Sequence[str],
@@ -83,6 +86,12 @@ def load_config(
     if config is None or request.problems:
         raise ConfigError(request.problems)
     return config
+
+
+@listed_variables_only()
+def as_written(choice: str) -> dict[str, Any]:
+    """conf/train.yaml with one choice, such as objective=grpo; interpolations stand there as the files have them."""
+    return cast(dict[str, Any], OmegaConf.to_container(compose_tree(Request(choices=[choice]), None, TrainConfig)))
 
 
 def shadowed_choices() -> list[str]:
@@ -127,11 +136,16 @@ def sort_overrides(overrides: Sequence[str], root: str) -> Request:
 def with_home(word: str) -> str:
     """`key=~/folder` with the home directory filled in: shells leave it, and the grammar cannot read it."""
     key, equals, value = word.partition("=")
-    return f"{key}={quoted(str(Path(value).expanduser()))}" if equals and value.startswith("~/") else word
+    return f"{key}={in_quotes(str(Path(value).expanduser()))}" if equals and value.startswith("~/") else word
 
 
 def quoted(text: str) -> str:
     """`text` as a value of the override grammar, whatever characters it holds."""
+    return in_quotes(escaped(text))
+
+
+def in_quotes(text: str) -> str:
+    """`text` as a value of the override grammar, but for the interpolations in it."""
     # The grammar reads a backslash as an escape only where a quote follows the backslashes.
     return "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'"
 
@@ -167,15 +181,29 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     tree.choices = {group: choice for group, choice in chosen.items() if not group.startswith("hydra/")}
     if base is None:
         return tree
-    saved = cast(DictConfig, OmegaConf.load(base))
-    kept = OmegaConf.create({f.name: saved[f.name] for f in fields(schema) if f.name in saved})
+    kept = read_base(base, schema, request)
     for group in sorted(choice.split("=")[0] for choice in request.choices):
         graft(kept, tree, group, request)
     return kept
 
 
+def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictConfig:
+    """The keys of `schema` in `file`, not resolved yet."""
+    try:
+        saved = cast(DictConfig, OmegaConf.load(file))
+    except GrammarParseError as error:
+        raise ConfigError([*request.problems, f"{file}: {error.full_key}: {reason(error)}"]) from error
+    if "choices" not in saved:
+        raise ConfigError([*request.problems, f"{file}: has no choices; give the config.yaml of a run"])
+    return OmegaConf.masked_copy(saved, [item.name for item in fields(schema)])
+
+
 def cannot_compose(error: Exception, request: Request) -> str:
-    """Hydra's reason in one line; of a file whose defaults ask for a choice that is not there, ours."""
+    """Hydra's reason in one line; ours for a bad interpolation, and for defaults that ask for what is not there."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, GrammarParseError | InterpolationResolutionError):
+        key = "defaults" if isinstance(cause, InterpolationResolutionError) else cause.full_key
+        return f"{' '.join(request.choices)}: {key}: {reason(cause)}"
     found = re.search(r"Could not find '(?P<group>[^']+)/(?P<choice>[^'/]+)'", str(error))
     if found is None or found["group"] not in groups():
         return " ".join(str(error).split())
@@ -214,25 +242,41 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
         try:
             OmegaConf.update(tree, key, value, merge=True)
         except (OmegaConfBaseException, TypeError, ValueError) as error:
-            request.refuse(key, f"{key}={show_value(value)}: {' '.join(str(error).split())}")
+            why = reason(error) if isinstance(error, GrammarParseError) else " ".join(str(error).split())
+            request.refuse(key, f"{key}={show_value(value)}: {why}")
     return tree
 
 
 def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
     """Types and ranges of every key; None, with the problems noted in `request`, if any is wrong."""
-    try:
-        content = OmegaConf.to_container(tree, resolve=True)
-    except OmegaConfBaseException as error:
-        request.problems.append(" ".join(str(error).split()))
+    content, unresolved = resolved(tree)
+    for key, problem in unresolved.items():
+        request.refuse(key, problem)
+    if content is None:
         return None
     try:
         return cast(C, adapter(ROOTS[schema]).validate_python(mark_missing(content)))
     except ValidationError as error:
         for item in error.errors():
             key = ".".join(str(part) for part in path_of(item["loc"], content))
-            if not request.is_under_unknown_group(key):
+            told = any(f"{other}.".startswith(f"{key}.") for other in unresolved)
+            if not told and not request.is_under_unknown_group(key):
                 request.refuse(key, describe(key, item, tree.choices))
         return None
+
+
+def resolved(tree: DictConfig) -> tuple[Any, dict[str, str]]:
+    """The content of `tree` without the keys whose interpolation fails, and a problem for each of those."""
+    problems: dict[str, str] = {}
+    for _ in range(2):
+        try:
+            return OmegaConf.to_container(tree, resolve=True), problems
+        except OmegaConfBaseException as error:
+            problems = problems or dict(broken(tree))
+            last = error
+        for key in problems:
+            OmegaConf.update(tree, key, "???")
+    return None, {**problems, str(last.full_key): f"{last.full_key}: {reason(last)}"}
 
 
 def overruled(config: EvalConfig, request: Request) -> list[str]:
@@ -266,7 +310,7 @@ def with_prompt_time(config: C) -> C:
 
 def to_yaml(config: EvalConfig) -> str:
     """The resolved configuration as YAML that `load_config(base=...)` reads back."""
-    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(escaped(to_dict(config)), sort_keys=False, allow_unicode=True)
 
 
 def to_dict(config: EvalConfig) -> dict[str, Any]:

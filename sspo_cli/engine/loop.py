@@ -10,7 +10,6 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.agreement import LIKELY_CAUSE, TOLERANCE, sampled_gap
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience, collect
-from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.measure import Stopwatch, peak_memory_gib, phase
 from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import Parts
@@ -19,6 +18,7 @@ from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.update import make_updater, minibatches
 from sspo_cli.evaluation.evaluate import evaluate
+from sspo_cli.guards import GuardStop
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import evaluation_alarms, training_alarms
 from sspo_cli.tracking.display import Display
@@ -64,9 +64,8 @@ class Loop:
         in both cases. An evaluation that `stop` interrupts is made again by the run that goes on.
 
         Raises:
-            GuardStop: if a number stopped being finite, or no reward could be scored for UNSCORED_AT_MOST rollouts in a
-                row; the last checkpoint stands.
-            InfiniteReward: naming the part and the response; the last checkpoint stands.
+            GuardStop: if a number stopped being finite, a reward is infinite, no reward could be scored for
+                UNSCORED_AT_MOST rollouts in a row, or sampler and trainer differ; the last checkpoint stands.
         """
         self.stop = stop
         try:

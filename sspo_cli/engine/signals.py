@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first finishes the step and saves, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first finishes the step and saves, the second stops at once; or already the first does."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from types import FrameType
 class StopRequest:
     """Whether somebody asked the run to stop, or the process that it runs for is gone."""
 
-    def __init__(self, parent: int | None) -> None:
+    def __init__(self, parent: int | None, *, at_once: bool) -> None:
         self.parent = parent
+        self.at_once = at_once
         self.signalled = False
 
     @property
@@ -21,21 +22,28 @@ class StopRequest:
         return self.signalled or self.parent not in (None, os.getppid())
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.signalled:
+        before, self.signalled = self.signalled, True
+        if before or self.at_once:
             raise KeyboardInterrupt
-        self.signalled = True
 
 
 @contextmanager
-def stop_request(parent: int | None = None) -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM inside the block; only a flag is set in the handler.
+def stop_request(parent: int | None = None, *, at_once: bool = False) -> Iterator[StopRequest]:
+    """Handle SIGINT and SIGTERM inside the block: a flag is set, and the second one raises KeyboardInterrupt.
 
-    parent: the process that started this one, without which there is no point in going on.
+    parent: the process that started this one, without which there is no point in going on. at_once: the first raises.
+
+    Raises:
+        RuntimeError: in the place of a KeyboardInterrupt that no signal caused: code of the user's can raise one too.
     """
-    request = StopRequest(parent)
+    request = StopRequest(parent, at_once=at_once)
     before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request
+    except KeyboardInterrupt as error:
+        if request.signalled:
+            raise
+        raise RuntimeError(f"KeyboardInterrupt without Ctrl-C: {error}") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,10 +9,10 @@ import torch
 
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
-from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.optimizer import make_optimizer
 from sspo_cli.engine.trajectory import Trajectory, cut, pad_right, to_microbatch
+from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives import Counts, Objective, PolicyBatch, build_objective
 from sspo_cli.objectives.batch import masked_difference

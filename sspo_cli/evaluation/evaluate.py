@@ -40,7 +40,7 @@ def evaluate(
 
     Raises:
         ConfigError: if no problem has an answer to compare with, or the rewards do not say what is correct.
-        InfiniteReward: naming the part and the response.
+        GuardStop: naming the part and the response.
     """
     G = config.eval.samples
     decoding = Decoding(

@@ -21,7 +21,7 @@ from sspo_cli.grid.differ import differences, is_under, leaves, settings, writte
 from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.request import Cell, Request
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.folder import get_status
+from sspo_cli.runs.status import read_state
 
 # Settings that leave the work of a step about as it is.
 SAME_WORK = ("objective", "seed", "optim", "name", "output_dir", "tracker", "preset")
@@ -46,7 +46,7 @@ def done_cells(output_dir: str) -> Iterator[Path]:
     """The folder of every cell under `output_dir` that is done, whatever its grid."""
     for kind in ("compare", "sweep"):
         for folder in sorted(Path(output_dir).glob(f"{kind}/*/cells/*/*")):
-            if get_status(folder) == "done":
+            if read_state(folder).word == "done":
                 yield folder
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from sspo_cli.config.compose import to_dict
+from sspo_cli.config.literal import unescaped
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.config.wording import show_value
 
@@ -42,7 +43,7 @@ def identity(config: EvalConfig) -> str:
 def written_settings(folder: Path) -> dict[str, Any] | None:
     """The settings in the config.yaml of `folder`; None if there is none that can be read."""
     try:
-        content = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=LOADER)
+        content = unescaped(yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=LOADER))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     return settings(content) if isinstance(content, dict) else None

@@ -17,12 +17,12 @@ from sspo_cli.grid.request import Request
 from sspo_cli.grid.state import changed_settings
 from sspo_cli.runs.folder import (
     LEFT_BY_A_START,
-    get_status,
     numbered,
     spelling_problems,
     write_request,
     writing_problems,
 )
+from sspo_cli.runs.status import read_state
 
 LONGEST_NAME = 60
 
@@ -75,7 +75,7 @@ def clash(folder: Path, request: Request) -> list[str]:
     for old in stored["cells"]:
         place = folder / old["folder"]
         written = written_settings(place)
-        if old["id"] in asked or written is None or get_status(place).startswith("failed"):
+        if old["id"] in asked or written is None or read_state(place).word == "failed":
             continue
         new = places.get((json.dumps(old["point"]), old["seed"]))
         if new is None:

@@ -11,15 +11,16 @@ from pathlib import Path
 
 from sspo_cli.config.schema import TrainSection
 from sspo_cli.grid.request import Cell
-from sspo_cli.runs.folder import get_status
+from sspo_cli.runs.status import read_state
 
-WAITING, RUNNING, DONE, FAILED, INTERRUPTED = "waiting", "running", "done", "failed", "interrupted"
-STATES = {RUNNING: RUNNING, DONE: DONE, FAILED: FAILED, INTERRUPTED: INTERRUPTED}  # by the first word of STATUS
+WAITING, RUNNING, DONE = "waiting", "running", "done"
+FAILED, DIED, INTERRUPTED = "failed", "died", "interrupted"
+STATES = (RUNNING, DONE, FAILED, DIED, INTERRUPTED)
 
 
 @dataclass
 class Followed:
-    """One cell as it was last seen. state: one of the five words; waiting too while a run is still loading.
+    """One cell as it was last seen. state: waiting, or one of STATES; waiting too while a run is still loading.
 
     value: the latest of the grid's metric. seconds: of training so far. fraction: of its steps, tokens or minutes,
     whichever is nearest to its limit.
@@ -40,18 +41,19 @@ class Followed:
     left_over: str | None = None
 
     def forget(self) -> None:
-        """Take the cell for waiting until somebody begins with it: its STATUS is of an earlier attempt."""
+        """Take the cell for waiting until somebody begins with it: its state is of an earlier attempt."""
         self.left_over = self.status
         self.state = WAITING
 
     def look(self) -> None:
         """Take in what is new."""
         self.read_rows()
-        self.status = get_status(self.folder)
+        state = read_state(self.folder)
+        self.status = str(state)
         if self.status == self.left_over:
             return
         self.left_over = None
-        self.state = STATES.get(self.status.split(":")[0], WAITING)
+        self.state = state.word if state.word in STATES else WAITING
 
     def read_rows(self) -> None:
         file = self.folder / "metrics.jsonl"

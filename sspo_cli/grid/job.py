@@ -16,11 +16,13 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.folder import read_grid
 from sspo_cli.runs.folder import checkpoints, get_status, set_status
 from sspo_cli.runs.lock import hold, is_abandoned, signature
+from sspo_cli.runs.status import DIED, State, read_state
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  # how long a child that was told to stop at once may take
 RUNNING, STOP, STOP_AT_ONCE = "running", "stopping", "stopping at once"  # of STATUS
 DONE, INTERRUPTED = 0, 130
+ENDED = {DONE: "done", INTERRUPTED: "interrupted"}  # what a run says of itself that ends with this code
 
 
 def run_cell(task: DictConfig) -> None:
@@ -55,8 +57,9 @@ def run_cell(task: DictConfig) -> None:
             start_new_session=True,  # a Ctrl-C in the terminal reaches it through us alone, so that it counts once
         )
         code = attend(child, grid, task.owner)
-    if code not in (DONE, INTERRUPTED) and not get_status(folder).startswith("failed"):
-        close(folder, code)
+    state = read_state(folder)
+    if state.word not in ("failed", ENDED.get(code)):
+        close(folder, code, state)
     if os.getppid() != launcher:
         os._exit(INTERRUPTED)  # a worker whose launcher was killed would wait for its next job
 
@@ -104,11 +107,13 @@ def end(child: subprocess.Popen[bytes]) -> int:
         return child.wait()
 
 
-def close(folder: Path, code: int) -> None:
-    """Say what became of a child that could not say so itself."""
+def close(folder: Path, code: int, state: State) -> None:
+    """Say what became of a child that could not say so itself. state: in which it left its run."""
     log = folder / "log.txt"
     if code >= 0:
-        set_status(folder, f"failed: {last_line(log)}")
+        silent = code in ENDED or state.word == DIED
+        why = f"the process ended without finishing (exit code {code})" if silent else last_line(log)
+        set_status(folder, f"failed: {why}")
         return
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"sspo: killed by signal {-code}\n")

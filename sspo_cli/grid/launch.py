@@ -14,6 +14,7 @@ from pathlib import Path
 import hydra
 
 from sspo_cli.config.compose import quoted
+from sspo_cli.config.interpolation import listed_variables_only
 from sspo_cli.grid.job import run_cell
 from sspo_cli.grid.launcher import Launch, search_path
 from sspo_cli.runs.lock import signature
@@ -54,4 +55,5 @@ def log_of(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    hydra.main(version_base="1.3", config_path=None)(run_cell)()
+    with listed_variables_only():
+        hydra.main(version_base="1.3", config_path=None)(run_cell)()

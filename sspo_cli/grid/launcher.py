@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.interpolation import listed_variables_only, reason
 from sspo_cli.config.locate import shipped, user_conf
 
 GROUP = "hydra/launcher"
@@ -46,6 +48,7 @@ def search_path() -> list[str]:
     return [f"hydra.searchpath=[file://{own}]"] if own else []
 
 
+@listed_variables_only()
 def read_hydra(root: str, words: Sequence[str]) -> tuple[Launcher, list[str]]:
     """The launcher that `words` ask for, and the axes that conf/ROOT.yaml has for a grid, as words.
 
@@ -57,10 +60,12 @@ def read_hydra(root: str, words: Sequence[str]) -> tuple[Launcher, list[str]]:
         check_name(named)
         try:
             hydra = compose(root, overrides=[*words, *search_path()], return_hydra_config=True).hydra
-            node = dict(hydra.launcher)
+            node = cast(dict[str, Any], OmegaConf.to_container(hydra.launcher, resolve=True))
+            axes = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
+        except (InterpolationResolutionError, GrammarParseError) as error:
+            raise ConfigError([f"{' '.join(words)}: {error.full_key}: {reason(error)}"]) from error
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError([f"{' '.join(words)}: {str(error).strip().splitlines()[0]}"]) from error
-    axes = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
     name = str(hydra.runtime.choices[GROUP])
     return Launcher(list(words), name, bool(named), whole(node, "n_jobs"), whole(node, "cpus_per_task")), axes
 

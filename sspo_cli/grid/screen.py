@@ -17,10 +17,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.grid.follow import DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Followed, left_s
+from sspo_cli.grid.follow import DIED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Followed, left_s
 from sspo_cli.tracking.values import duration, formatted
 
-STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", INTERRUPTED: "yellow"}
+STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", DIED: "bold red", INTERRUPTED: "yellow"}
+NOT_WELL = (FAILED, DIED, INTERRUPTED)
 CELL_WIDTH = 21
 REFRESH_PER_SECOND = 2
 
@@ -34,7 +35,7 @@ def shown_value(metric: str, value: float | None) -> str:
 def counts(cells: Sequence[Followed]) -> str:
     """For example 3 of 15 cells done, 2 running, 1 failed."""
     states = [cell.state for cell in cells]
-    others = [f"{states.count(state)} {state}" for state in (RUNNING, FAILED, INTERRUPTED) if state in states]
+    others = [f"{states.count(state)} {state}" for state in (RUNNING, *NOT_WELL) if state in states]
     return ", ".join([f"{states.count(DONE)} of {len(cells)} cells done", *others])
 
 
@@ -69,8 +70,8 @@ class PlainScreen(Screen):
             words = [f"{cell.cell.label}: {cell.state}"]
             if cell.state in (DONE, INTERRUPTED):
                 words.append(f"step {cell.step}, {cell.metric} {shown_value(cell.metric, cell.value)}")
-            if cell.state == FAILED:
-                words.append(cell.status.removeprefix("failed: "))
+            if cell.state in (FAILED, DIED):
+                words.append(cell.status.removeprefix(f"{cell.state}: "))
             eta = f"ETA {duration(left_s(self.cells, self.at_once))}"
             self.say(f"{', '.join(words)} ({counts(self.cells)}, {eta})")
 
@@ -148,7 +149,7 @@ class LiveScreen(Screen):
 
     def list_of_some(self, height: int) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        shown = [cell for cell in self.cells if cell.state in (RUNNING, FAILED, INTERRUPTED)]
+        shown = [cell for cell in self.cells if cell.state in (RUNNING, *NOT_WELL)]
         for cell in shown[-max(1, height) :]:
             table.add_row(Text(cell.cell.label), cell_text(cell))
         return table

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.differ import differences, shown, written_settings
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.folder import LEFT_BY_A_START, checkpoints, get_status, numbered
+from sspo_cli.runs.folder import LEFT_BY_A_START, checkpoints, numbered
+from sspo_cli.runs.status import read_state
 
 # What a run that is over has written; without one of these its results cannot be read.
 COMPLETE = ("manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "summary.json")
@@ -35,14 +36,14 @@ def look(folder: Path, settings: Mapping[str, Any]) -> Finding:
     """
     if not folder.is_dir() or {path.name for path in folder.iterdir()} <= LEFT_BY_A_START:
         return Finding("start")
-    status, written = get_status(folder), written_settings(folder)
+    state, written = read_state(folder), written_settings(folder)
     if written is None:
         return Finding("redo", "has no config.yaml")
-    if status.startswith("failed"):
-        return Finding("redo", status)
+    if state.word == "failed":
+        return Finding("redo", str(state))
     if changed := differences(written, settings):
         raise ConfigError(changed_settings(folder, written, settings, changed))
-    return look_at_done(folder) if status == "done" else look_at_stopped(folder)
+    return look_at_done(folder) if state.word == "done" else look_at_stopped(folder)
 
 
 def changed_settings(folder: Path, there: Mapping[str, Any], now: Mapping[str, Any], keys: list[str]) -> list[str]:
@@ -67,7 +68,7 @@ def look_at_done(folder: Path) -> Finding:
 
 
 def look_at_stopped(folder: Path) -> Finding:
-    """Of a run that was interrupted, or killed: its STATUS says running, but nobody holds its lock."""
+    """Of a run that was interrupted, or has died."""
     saved = checkpoints(folder)
     if not saved:
         return Finding("redo", "was stopped before its first checkpoint")

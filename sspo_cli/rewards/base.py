@@ -9,6 +9,7 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
+from sspo_cli.guards import GuardStop
 
 Parts = Mapping[str, float]
 # From a problem and a response to the parts of its reward; None where the problem has no answer to compare with.
@@ -17,10 +18,6 @@ RewardFunction = Callable[[Problem, str], Mapping[str, Any] | None]
 FROM = 1.0  # a part counts as correct from here upwards
 METRICS = ("mean", "unscored")  # of `reward/`: names that no part can have
 SHOWN = 60  # characters of a response in an error
-
-
-class InfiniteReward(Exception):
-    """A reward is infinite. The command ends with exit code 3."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Rewarder:
 
         Raises:
             ConfigError: if the function returns something else than numbers, or the parts do not say what is correct.
-            InfiniteReward: naming the part and the response.
+            GuardStop: naming the part and the response.
         """
         scores = [self.score_one(problem, response) for problem, response in items]
         if isinstance(self.correct, str) and self.names and self.correct not in self.names:
@@ -105,7 +102,7 @@ class Rewarder:
         for name, value in [*parts.items(), ("sum", sum(parts.values()))]:
             if math.isinf(value):
                 begin = response if len(response) <= SHOWN else f"{response[:SHOWN]}..."
-                raise InfiniteReward(f"the reward part '{name}' of {problem.id} is {value}, for the response {begin!r}")
+                raise GuardStop(f"the reward part '{name}' of {problem.id} is {value}, for the response {begin!r}")
 
     def is_correct(self, parts: Parts) -> bool:
         if isinstance(self.correct, float):

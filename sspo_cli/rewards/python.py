@@ -20,7 +20,7 @@ def python_reward(path: str, function: str) -> RewardFunction:
     answers. None instead of a number means "could not be scored".
 
     Raises:
-        ConfigError: if the file is missing, fails to import, or has no such function.
+        ConfigError: if the file is missing, fails to import (by sys.exit() too), or has no such function.
     """
     file = Path(path)
     if not file.is_file():
@@ -31,8 +31,10 @@ def python_reward(path: str, function: str) -> RewardFunction:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigError([f"reward.path={path}: {type(error).__name__}: {error}"]) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a file that calls sys.exit() is as bad as one that raises
+        raise ConfigError([f"reward.path={path}: {type(error).__name__}: {error}".removesuffix(": ")]) from error
     rate = getattr(module, function, None)
     if not callable(rate):
         raise ConfigError([f"reward.function={function}: {path} defines no such function"])
@@ -40,7 +42,19 @@ def python_reward(path: str, function: str) -> RewardFunction:
     def call(problem: Problem, response: str) -> Mapping[str, Any]:
         prompt = problem.prompt if isinstance(problem.prompt, str) else [asdict(turn) for turn in problem.prompt]
         answer = problem.answer if isinstance(problem.answer, str) else list(problem.answer)
-        value = rate(prompt, response, answer)
+        try:
+            value = rate(prompt, response, answer)
+        except BaseException as error:
+            raise named(error, f"reward.path={path}: {function}") from error
         return value if isinstance(value, Mapping) else {function: value}
 
     return call
+
+
+def named(error: BaseException, who: str) -> BaseException:
+    """An error that names `who`, and ends no process without a word as SystemExit does.
+
+    A KeyboardInterrupt stays one: it may come from the keyboard.
+    """
+    kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else RuntimeError
+    return kind(f"{who} raised {error!r}")

@@ -101,13 +101,18 @@ def set_status(folder: Path, status: str) -> None:
 
 
 def get_status(folder: Path) -> str:
-    """What STATUS says; "not started" where a run was killed before it said anything."""
+    """What STATUS says, word for word; "not started" where it says nothing. `status.read_state` tells if it is true."""
     file = folder / "STATUS"
     return file.read_text(encoding="utf-8").strip() if file.exists() else "not started"
 
 
 def is_run(folder: Path) -> bool:
     return (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir()
+
+
+def way_on(folder: Path) -> str:
+    """The command that goes on with a train run that was stopped, or begins it anew if it has no checkpoint."""
+    return f"sspo train --resume {folder}" if checkpoints(folder) else f"sspo train --config {folder}/config.yaml"
 
 
 def title(folder: Path) -> str:

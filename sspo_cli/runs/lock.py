@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -9,10 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sspo_cli.config.errors import ConfigError
 
 FILE = ".lock"
+TRIES, PAUSE_S = 5, 0.02
 
 
 @contextmanager
@@ -24,28 +27,43 @@ def hold(folder: Path) -> Iterator[str]:
     """
     own = f"{os.getpid()} {socket.gethostname()} {time.time()}"
     with (folder / FILE).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError([f"{folder}: {holder(folder)} is at work there; wait for it, or end it"]) from None
+        if not take(file):
+            raise ConfigError([f"{folder}: {holder(folder)} is at work there; wait for it, or end it"])
         file.truncate(0)
         file.write(own)
         file.flush()
         yield own
 
 
+def take(file: IO[str]) -> bool:
+    """Whether the lock could be had. Tried more than once: `is_held` has it for an instant while it looks."""
+    for attempt in range(TRIES):
+        time.sleep(PAUSE_S if attempt else 0)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
+
+
 def signature(folder: Path) -> str:
     """Of the one who took the lock last: process, machine, and when."""
     try:
         return (folder / FILE).read_text(encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 
 def holder(folder: Path) -> str:
     """Who took the lock last, for a person."""
-    process, host, *_ = (*signature(folder).split(), "?", "")
-    return f"process {process}" if host == socket.gethostname() else f"process {process} on {host}"
+    process, *_ = (*signature(folder).split(), "?")
+    host = other_host(folder)
+    return f"process {process} on {host}" if host else f"process {process}"
+
+
+def other_host(folder: Path) -> str | None:
+    """The machine of the one who took the lock last; None if it is this one, or nobody did."""
+    _, host, *_ = (*signature(folder).split(), "", "")
+    return host if host not in ("", socket.gethostname()) else None
 
 
 def is_held(folder: Path) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 
 import yaml
 
+from sspo_cli.config.literal import unescaped
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.folder import get_status
+from sspo_cli.runs.folder import way_on
+from sspo_cli.runs.status import DIED, RUNNING, last_change, read_state
 from sspo_cli.runs.summary import figures
 
 HALF_WRITTEN = "half-written"
@@ -25,10 +27,10 @@ TAGS = ("kind", "name")
 class Record:
     """One run.
 
-    kind: train or eval. status: running, done, interrupted, failed, not started, or half-written where there is no
-    config.yaml that can be read. notes: why it failed, and what cannot be read. choices: by config group. config: by
-    dotted key, but for the choices. figures: {"first", "best", "last"} of each metric. step: the last one recorded.
-    changed: when the folder was last written to, in seconds since the epoch.
+    kind: train or eval. status: the word of its state, or half-written where there is no config.yaml that can be read.
+    notes: why it is in that state, and what cannot be read. choices: by config group. config: by dotted key, but for
+    the choices. figures: {"first", "best", "last"} of each metric. step: the last one recorded. changed: when the
+    folder was last written to, in seconds since the epoch.
     """
 
     folder: Path
@@ -53,16 +55,17 @@ class Record:
 def read_record(folder: Path) -> Record:
     """The record of `folder`: what is missing, torn or forbidden becomes a note, and nothing raises."""
     notes: list[str] = []
-    status, why = read_status(folder, notes)
-    notes += [why] if why else []
+    state = read_state(folder)
+    status, why = state.word, state.why
     try:
         choices, config = read_config(folder / "config.yaml")
         kind = "train" if "train.steps" in config else "eval"
+        why += f"; go on with `{way_on(folder)}`" if status == DIED and kind == "train" else ""
     except ValueError as error:
         notes.append(f"{error} (STATUS: {status})")
         choices, config, kind, status = {}, {}, folder.parent.name, HALF_WRITTEN
     try:
-        step, minutes, found = read_figures(folder, kind, running=status == "running")
+        step, minutes, found = read_figures(folder, kind, summarised=status not in (RUNNING, DIED))
     except (OSError, ValueError) as error:
         notes.append(" ".join(str(error).replace(f"{folder}/", "").split()))
         step, minutes, found = None, None, {}
@@ -70,7 +73,7 @@ def read_record(folder: Path) -> Record:
         folder=folder,
         kind=kind,
         status=status,
-        notes=notes,
+        notes=[why, *notes] if why else notes,
         choices=choices,
         config=config,
         figures=found,
@@ -80,16 +83,6 @@ def read_record(folder: Path) -> Record:
     )
 
 
-def read_status(folder: Path, notes: list[str]) -> tuple[str, str]:
-    """What STATUS says, and why."""
-    try:
-        status, _, why = get_status(folder).partition(": ")
-    except (OSError, ValueError) as error:
-        notes.append(f"STATUS cannot be read: {error}")
-        return "unknown", ""
-    return status, why
-
-
 def read_config(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """Choices by group and settings by dotted key of a resolved config.yaml.
 
@@ -97,7 +90,7 @@ def read_config(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
         ValueError: if it is not there, or not a whole configuration.
     """
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
+        content = unescaped(yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER))
     except FileNotFoundError:
         raise ValueError(f"there is no {file.name}") from None
     except OSError as error:
@@ -121,14 +114,14 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def read_figures(
-    folder: Path, kind: str, *, running: bool
+    folder: Path, kind: str, *, summarised: bool
 ) -> tuple[int | None, float | None, dict[str, dict[str, float]]]:
-    """The last step, the minutes spent, and the figures of a run: of summary.json where that is the latest word.
+    """The last step, the minutes spent, and the figures of a run. summarised: whether summary.json is the latest word.
 
     Raises:
         ValueError: for a file that holds something else.
     """
-    summary = {} if running else read_summary(folder / "summary.json")
+    summary = read_summary(folder / "summary.json") if summarised else {}
     if kind == "eval":
         measured = {name: value for name, value in summary.items() if "/" in name and value is not None}
         return None, None, {name: dict.fromkeys(("first", "best", "last"), measured[name]) for name in measured}
@@ -147,17 +140,3 @@ def read_summary(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def last_change(folder: Path) -> float:
-    """Of the files that a run keeps writing to; of the folder itself while there is none."""
-    files = [folder / name for name in ("metrics.jsonl", "STATUS", "config.yaml", "summary.json")]
-    times = [time for time in map(changed, files) if time is not None]
-    return max(times, default=changed(folder) or 0.0)
-
-
-def changed(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None

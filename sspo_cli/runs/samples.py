@@ -10,6 +10,7 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.status import read_state
 
 LEARNED, HELD_OUT = "samples.jsonl", "eval.jsonl"
 UNSCORED = -1e9  # below every reward
@@ -79,7 +80,8 @@ def choose(folder: Path, step: int | None, prompt: str | None) -> tuple[str, lis
         wanted = samples if every_step else at(samples, last_step(samples) if step is None else step)
         if found := about(wanted, prompt):
             return name, found
-    raise ConfigError([f"{folder}: {why_none(files, step, prompt)}"])
+    status = "" if any(files.values()) else f" (status: {read_state(folder)})"
+    raise ConfigError([f"{folder}: {why_none(files, step, prompt)}{status}"])
 
 
 def pair_up(a: Path, b: Path, step: int | None, prompt: str | None) -> tuple[str, list[Pair]]:

@@ -13,10 +13,10 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.experience import Experience
-from sspo_cli.engine.guards import GuardStop
 from sspo_cli.engine.optimizer import learning_rate, make_optimizer
 from sspo_cli.engine.trajectory import Trajectory, cut
 from sspo_cli.engine.update import Updater
+from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives import Objective, load_objective
 from tests.tiny_models import random_policy

@@ -12,6 +12,7 @@ from sspo_cli.grid.follow import Followed, left_s
 from sspo_cli.grid.request import Cell
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
+from sspo_cli.runs.lock import hold
 
 
 def cell_in(folder: Path, *words: str) -> Followed:
@@ -31,7 +32,8 @@ def test_a_cell_is_followed_through_what_it_writes(tmp_path: Path) -> None:
     jsonl.append(file, [{"step": 0, "eval/accuracy": 0.25}, *rows(1, 2)])
     with file.open("a") as stream:
         stream.write('{"step": 3, "time/tot')
-    cell.look()
+    with hold(tmp_path):
+        cell.look()
     assert (cell.state, cell.step, cell.value, cell.seconds) == ("running", 2, 0.25, 4.0)
     assert cell.left_s == pytest.approx(16.0)
     with file.open("a") as stream:
@@ -59,8 +61,12 @@ def test_what_an_earlier_attempt_said_does_not_count(tmp_path: Path) -> None:
     assert cell.state == "waiting"
     for status, state in (("running", "running"), ("interrupted", "interrupted"), ("failed: bad luck", "failed")):
         set_status(tmp_path, status)
-        cell.look()
+        with hold(tmp_path):
+            cell.look()
         assert cell.state == state
+    set_status(tmp_path, "running")
+    cell.look()
+    assert cell.state == "died", "nobody holds its lock"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +86,8 @@ def test_the_grid_is_done_when_its_longest_chain_of_cells_is(tmp_path: Path) -> 
         (tmp_path / str(number)).mkdir()
         set_status(tmp_path / str(number), status)
         jsonl.append(tmp_path / str(number) / "metrics.jsonl", rows(1, steps))
-        cells[number].look()
+        with hold(tmp_path / str(number)):
+            cells[number].look()
     # 10 s are left of the second, the two that wait take 20 s each: 50 s in all, on two places.
     assert left_s(cells, 2) == pytest.approx(25.0)
     assert left_s(cells, 1) == pytest.approx(50.0)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from sspo_cli.grid import launcher
@@ -47,3 +52,14 @@ def test_cells_take_a_gpu_or_a_core_each_and_divide_the_threads(
 def test_other_settings_of_a_launcher_are_passed_on() -> None:
     words = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.launcher.verbose=3"]
     assert "hydra.launcher.verbose=3" in how(words, 4).words
+
+
+def test_the_process_of_the_launcher_reads_no_more_of_the_environment_than_the_command(tmp_path: Path) -> None:
+    words = ["+cell=0", "+grid=x", "+owner=y", "+threads=0", "+gpus=0", "hydra.output_subdir=null"]
+    words += ["hydra/launcher=joblib", "hydra.launcher.pre_dispatch=${oc.env:MY_TOKEN}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "sspo_cli.grid.launch", "--multirun", *words],
+        cwd=tmp_path, env={**os.environ, "MY_TOKEN": "hunter2-secret"}, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 1 and "environment variable MY_TOKEN cannot be read" in done.stderr.splitlines()[-1]
+    assert "hunter2-secret" not in done.stderr

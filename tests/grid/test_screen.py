@@ -10,6 +10,7 @@ from sspo_cli.grid.follow import Followed
 from sspo_cli.grid.screen import PlainScreen, open_screen
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
+from sspo_cli.runs.lock import hold
 from tests.grid.cells import grid_of
 from tests.tracking.terminal import COLOUR, in_terminal, lines
 
@@ -42,6 +43,9 @@ def test_without_a_terminal_every_change_is_one_line_on_stderr(capsys: pytest.Ca
         for cell, status, rows in zip(cells, ("done", "failed: a number is not finite"), (4, 1), strict=True):
             show(cell, "running", 0, screen)
             show(cell, status, rows, screen)
+        set_status(cells[1].folder, "running")
+        cells[1].look()
+        screen.changed([cells[1]])
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -49,6 +53,7 @@ def test_without_a_terminal_every_change_is_one_line_on_stderr(capsys: pytest.Ca
         "grpo seed 0: done, step 4, eval/accuracy 50.0% (1 of 2 cells done, ETA 0:08)",
         "sspo seed 0: running (1 of 2 cells done, 1 running, ETA 0:08)",
         "sspo seed 0: failed, a number is not finite (1 of 2 cells done, 1 failed, ETA 0:00)",
+        "sspo seed 0: died, its process ended without a word (1 of 2 cells done, 1 died, ETA 0:00)",
     ]
 
 
@@ -57,7 +62,8 @@ def show(cell: Followed, status: str, rows: int, screen: PlainScreen) -> None:
     set_status(cell.folder, status)
     new = [{"step": step, "time/total_s": 2.0, "eval/accuracy": 0.5} for step in range(1, rows + 1)]
     jsonl.append(cell.folder / "metrics.jsonl", new)
-    cell.look()
+    with hold(cell.folder):
+        cell.look()
     screen.changed([cell])
 
 

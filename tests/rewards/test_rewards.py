@@ -9,7 +9,8 @@ import pytest
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Message, Problem
-from sspo_cli.rewards.base import InfiniteReward, Rewarder
+from sspo_cli.guards import GuardStop
+from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rewards.exact import exact_reward
 from sspo_cli.rewards.python import python_reward
 
@@ -107,8 +108,29 @@ def test_parts_that_come_one_at_a_time_are_several_parts() -> None:
 @pytest.mark.parametrize("parts", [{"a": math.inf}, {"a": -math.inf, "b": 1.0}, {"a": 1e308, "b": 1e308}])
 def test_an_infinite_reward_names_its_part_and_its_response(parts: dict[str, float]) -> None:
     name = "a" if math.isinf(parts["a"]) else "sum"
-    with pytest.raises(InfiniteReward, match=rf"part '{name}' of p is -?inf, for the response 'so 122'"):
+    with pytest.raises(GuardStop, match=rf"part '{name}' of p is -?inf, for the response 'so 122'"):
         rewarder(parts, "a").score([(SUM, "so 122")])
+
+
+ENDS = {
+    "sys.exit()": "SystemExit()", "sys.exit(0)": "SystemExit(0)", "sys.exit(3)": "SystemExit(3)",
+    "sys.exit('a word')": "SystemExit('a word')", "raise SystemExit": "SystemExit()", "exit()": "SystemExit(None)",
+    "quit()": "SystemExit(None)", "raise GeneratorExit": "GeneratorExit()", "raise StopIteration": "StopIteration()",
+    "raise asyncio.CancelledError": "CancelledError()", "raise typer.Exit": "Exit()", "raise Mine": "Mine()",
+    "1 / 0": "ZeroDivisionError('division by zero')",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", ENDS)
+def test_a_reward_ends_nothing_but_itself(tmp_path: Path, statement: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import asyncio, sys, typer\nclass Mine(BaseException): pass\n"
+        f"def score(prompt, response, answer):\n    {statement}\n"
+    )
+    with pytest.raises(RuntimeError) as raised:
+        python_reward(str(file), "score")(SUM, "122")
+    assert str(raised.value) == f"reward.path={file}: score raised {ENDS[statement]}"
 
 
 @pytest.mark.parametrize(
@@ -117,6 +139,9 @@ def test_an_infinite_reward_names_its_part_and_its_response(parts: dict[str, flo
         (None, "score", "no such file"),
         ("def other(): pass", "score", "defines no such function"),
         ("import nonsense_module", "score", "ModuleNotFoundError"),
+        ("import sys; sys.exit()", "score", "mine.py: SystemExit$"),
+        ("import sys; sys.exit(0)", "score", "mine.py: SystemExit: 0"),
+        ("raise GeneratorExit", "score", "mine.py: GeneratorExit"),
     ],
 )
 def test_a_bad_reward_file_is_a_clear_problem(tmp_path: Path, text: str | None, function: str, expected: str) -> None:

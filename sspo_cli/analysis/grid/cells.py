@@ -15,10 +15,11 @@ from typing import Any
 import yaml
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.literal import unescaped
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.folder import get_status
+from sspo_cli.runs.status import read_state
 
-STATES = ("done", "failed", "damaged", "interrupted", "running", "not started")
+STATES = ("done", "failed", "damaged", "died", "interrupted", "running", "not started")
 NEAR_NAMES = 5
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 Progress = Callable[[str, int, int], None]
@@ -27,7 +28,7 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a grid. `state` is one of STATES; `reason` tells what is wrong with a failed or damaged one.
+    """One run of a grid. `state` is one of STATES; `reason` tells what is wrong with one that is not done.
 
     metrics: the rows of metrics.jsonl. answers: rows of eval.jsonl, of the first and the last evaluation alone.
     """
@@ -104,7 +105,7 @@ class Grid:
         states = set(self.counts())
         if states <= {"done"}:
             return "done"
-        return "failed" if states & {"failed", "damaged"} else "unfinished"
+        return "failed" if states & {"failed", "damaged", "died"} else "unfinished"
 
 
 def point_name(point: Point, keys: Sequence[str] | None = None) -> str:
@@ -203,10 +204,8 @@ def read_cell(grid: Path, entry: Mapping[str, Any]) -> Cell:
         "seed": int(entry["seed"]),
         "overrides": list(entry["overrides"]),
     }
-    status = get_status(folder)
-    state, _, reason = status.partition(": ")
-    if state not in STATES:
-        state, reason = "damaged", f"STATUS says '{status}'"
+    said = read_state(folder)
+    state, reason = (said.word, said.why) if said.word in STATES else ("damaged", f"STATUS says '{said}'")
     try:
         found = contents(folder)
     except (ValueError, yaml.YAMLError) as error:
@@ -239,7 +238,7 @@ def mapping(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     text = file.read_text(encoding="utf-8")
-    found = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=LOADER)
+    found = json.loads(text) if file.suffix == ".json" else unescaped(yaml.load(text, Loader=LOADER))
     if not isinstance(found, dict):
         raise ValueError(f"{file}: not a mapping")
     return found

@@ -15,7 +15,7 @@ from sspo_cli.analysis.grid.cells import mapping, no_such_metric
 from sspo_cli.analysis.grid.provenance import OF_THE_RUN, flat
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.folder import get_status
+from sspo_cli.runs.status import read_state
 
 # What changes nothing that is learned or measured; presets only set other keys.
 IDLE = (*OF_THE_RUN, "choices.preset", "choices.tracker", "train.save_every", "train.keep_checkpoints")
@@ -63,9 +63,13 @@ def without_repeats(runs: Sequence[Run]) -> list[Run]:
     kept: dict[str, Run] = {}
     for run in runs:
         place = spelled([run.choices, run.settings, run.seed])
-        if place not in kept or (get_status(kept[place].folder) != "done" and get_status(run.folder) == "done"):
+        if place not in kept or (is_done(run.folder) and not is_done(kept[place].folder)):
             kept[place] = run
     return list(kept.values())
+
+
+def is_done(folder: Path) -> bool:
+    return read_state(folder).word == "done"
 
 
 def check_metric(runs: Sequence[Run], metric: str) -> None:
