@@ -122,7 +122,7 @@ def print_table(folder: Path, summary: dict[str, Any]) -> None:
     decoding = f"temperature {summary['temperature']:g}" if summary["temperature"] else "greedy decoding"
     console.print(
         f"{summary['problems']} held-out problems x {summary['samples']} samples, {decoding};"
-        " intervals by bootstrap over problems"
+        " intervals over problems (length: bootstrap)"
     )
     console.print(table)
     console.print(f"every response: {folder / 'eval.jsonl'}", markup=False)
