@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-LEVEL = 0.95
-TAIL = (1 - LEVEL) / 2
+TAIL = 0.025  # on either side of a 95 % interval
 NORMAL = float(stats.norm.ppf(1 - TAIL))
+# The larger of two estimates of the spread is too large on average: with all of the second, 20 problems cover 97.6 %.
 MODEL_SHARE = 0.75
 SMALLEST = 1e-12
 RESAMPLES = 2000
@@ -124,9 +124,9 @@ def proportion_interval(mean: Values, size: Values) -> tuple[Values, Values]:
     return np.minimum(low, mean), np.maximum(high, mean)
 
 
-def bootstrap_interval(value_n: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the mean over problems, from 2,000 resamples with a fixed generator."""
+def bootstrap_interval(value_n: Values) -> tuple[float, float]:
+    """95 % percentile interval of the mean over problems, from 2,000 resamples with a fixed generator."""
     rng = np.random.default_rng(0)
     means = value_n[rng.integers(len(value_n), size=(RESAMPLES, len(value_n)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [TAIL, 1 - TAIL])
     return float(low), float(high)
