@@ -54,7 +54,7 @@ CHARTS = (
                 scale=100,
                 low="eval/accuracy_low",
                 high="eval/accuracy_high",
-                band="bootstrap interval over problems",
+                band="95 % interval over problems",
                 points=True,
             ),
             Panel("Mean reward in training", "reward per response", "reward/mean", VERMILION, "{:.3f}"),

@@ -44,15 +44,18 @@ def headline(summary: dict[str, Any]) -> str:
 
 
 def metrics_table(summary: dict[str, Any]) -> str:
-    """First, best and last of the metrics that a person reads first."""
+    """First, best and last of the metrics that a person reads first, and the interval of the last where it has one."""
     wanted = ["eval/accuracy", "eval/length", "reward/mean", "response/length", "response/truncated", "policy/entropy"]
     passes = [name for name in summary if name.startswith("eval/pass@") and not name.endswith(("_low", "_high"))]
     rows = []
     for name in (name for name in wanted[:1] + passes + wanted[1:] if name in summary):
         values = [f"{summary[name][part]:.4g}" for part in ("first", "best", "last")]
         values[1] = values[1] if name.startswith(HAS_A_BEST) else ""
+        ends = [f"{summary[f'{name}{end}']['last']:.4g}" for end in ("_low", "_high") if f"{name}{end}" in summary]
+        values.append(" to ".join(ends))
         rows.append([f"<td>{escape(name)}</td>", *(f'<td class="number">{value}</td>' for value in values)])
-    heads = [page.head(""), *(page.head(part, number=True) for part in ("first", "best", "last"))]
+    parts = ("first", "best", "last", "95 % interval")
+    heads = [page.head(""), *(page.head(part, number=True) for part in parts)]
     return page.table(heads, rows)
 
 

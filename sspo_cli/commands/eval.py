@@ -157,7 +157,7 @@ def print_table(folder: Path, summary: dict[str, Any]) -> None:
     decoding = f"temperature {summary['temperature']:g}" if summary["temperature"] else "greedy decoding"
     console.print(
         f"{summary['problems']} held-out problems x {summary['samples']} samples, {decoding};"
-        " intervals by bootstrap over problems"
+        " intervals over problems (length: bootstrap)"
     )
     console.print(table)
     shares = {name: summary[f"eval/{name}"] for name in ("truncated", "unscored")}

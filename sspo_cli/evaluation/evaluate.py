@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
-from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k
+from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded
@@ -84,18 +84,22 @@ def watched(items: list[Item], progress: Progress) -> Iterator[Item]:
 
 
 def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
-    """Means over problems with 95 % bootstrap intervals over problems. Problems without an answer have no accuracy."""
+    """Means with 95 % intervals over problems: `pass_interval` of accuracy and pass@k, a bootstrap of the length.
+
+    Problems without an answer to compare with have no part in accuracy and pass@k.
+    """
     judged = [row["correct"] for row in rows if row["correct"] is not None]
     correct_PG = np.array(judged, dtype=float).reshape(-1, samples)
     length_PG = np.array([row["length"] for row in rows], dtype=float).reshape(-1, samples)
     reward_n = np.array([row["reward"] for row in rows], dtype=float)
-    per_problem = {"eval/accuracy": correct_PG.mean(1), "eval/length": length_PG.mean(1)}
+    correct_P = correct_PG.sum(1).astype(int)
+    problems_C = np.bincount(correct_P, minlength=samples + 1)
+    metrics = with_interval("eval/accuracy", float(correct_PG.mean(1).mean()), pass_interval(problems_C))
+    length_P = length_PG.mean(1)
+    metrics |= with_interval("eval/length", float(length_P.mean()), bootstrap_interval(length_P))
     for k in passes(samples):
-        per_problem[f"eval/pass@{k}"] = np.array([pass_at_k(samples, int(n), k) for n in correct_PG.sum(1)])
-    metrics: dict[str, float] = {}
-    for name, value_P in per_problem.items():
-        low, high = bootstrap_interval(value_P)
-        metrics |= {name: float(value_P.mean()), f"{name}_low": low, f"{name}_high": high}
+        value = float(np.mean([pass_at_k(samples, int(correct), k) for correct in correct_P]))
+        metrics |= with_interval(f"eval/pass@{k}", value, pass_interval(problems_C, k))
     unscored_n = np.isnan(reward_n)
     return metrics | {
         "eval/reward": float(reward_n[~unscored_n].mean()) if not unscored_n.all() else float("nan"),
@@ -107,3 +111,9 @@ def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
 def passes(samples: int) -> list[int]:
     """The k of pass@k: powers of two up to the number of samples, and that number."""
     return sorted({*(2**power for power in range(1, int(math.log2(samples)) + 1)), samples} - {1})
+
+
+def with_interval(name: str, value: float, interval: tuple[SupportsFloat, SupportsFloat]) -> dict[str, float]:
+    """The metric, and the ends of its interval under the names that end in _low and _high."""
+    low, high = interval
+    return {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}

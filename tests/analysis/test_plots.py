@@ -108,7 +108,7 @@ def test_the_interval_of_the_accuracy_is_drawn(tmp_path: Path) -> None:
     wider = rows()
     wider[0]["eval/accuracy_low"] = 0.35
     charts = drawn(tmp_path / "a", rows())
-    assert ">shaded: bootstrap interval over problems</text>" in charts["learning_curve"]
+    assert ">shaded: 95 % interval over problems</text>" in charts["learning_curve"]
     assert drawn(tmp_path / "b", wider)["learning_curve"] != charts["learning_curve"]
     bare = [{key: value for key, value in row.items() if "_low" not in key} for row in rows()]
     assert "shaded" not in drawn(tmp_path / "c", bare)["learning_curve"]
