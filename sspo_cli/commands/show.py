@@ -155,7 +155,7 @@ def print_choice(console: Console, group: str, name: str, overrides: list[str], 
     console.print(title + Text(f"  yours: {file.relative_to(Path.cwd())}", style="green") if is_users(file) else title)
     console.print()
     console.print(Text(unwrapped(header(file))))
-    for choice in sort_overrides(overrides, "train").choices:
+    for choice in sort_overrides(overrides, TrainConfig).choices:
         about = header(file_of(*choice.split("=", 1))).split("\n")[0]
         console.print(Text(f"Here with {choice}: {about}"))
     if settings:
@@ -195,7 +195,7 @@ def settings_of(group: str, name: str, overrides: Sequence[str] = ()) -> list[Se
 
 def objective_settings(config: TrainConfig, overrides: Sequence[str]) -> list[Setting]:
     """What the objective's own files say, what conf/train.yaml says of every objective, and what was typed."""
-    typed = sort_overrides(overrides, "train")
+    typed = sort_overrides(overrides, TrainConfig)
     keys = [*typed.values, *(f"{choice.partition('=')[0].replace('/', '.')}.name" for choice in typed.choices)]
     sources = inherited("objective") | comments("objective", config.choices["objective"], config.choices)
     sources |= dict.fromkeys(keys, "command line") | solved_sources(config.objective.gate)

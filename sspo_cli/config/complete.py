@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
@@ -88,6 +89,25 @@ def known_keys(schema: type[Any]) -> dict[str, tuple[str, ...]]:
     for key, allowed in walk(schema, ""):
         found[key] = tuple(dict.fromkeys([*found.get(key, ()), *allowed]))
     return found
+
+
+def text_keys(schema: type[Any]) -> set[str]:
+    """Every dotted key of `schema` whose values are texts, or null, in all kinds that have it."""
+    found: dict[str, bool] = {}
+    for key, kinds in kinds_of(schema, ""):
+        found[key] = found.get(key, True) and set(kinds) <= {str, NoneType} and str in kinds
+    return {key for key, is_text in found.items() if is_text}
+
+
+def kinds_of(schema: type[Any], prefix: str) -> Iterator[tuple[str, list[Any]]]:
+    """Every dotted key with the plain types of its values."""
+    hints = get_type_hints(schema, include_extras=True)
+    for item in fields(schema):
+        kinds = members(hints[item.name])
+        yield prefix + item.name, kinds
+        for kind in kinds:
+            if isinstance(kind, type) and is_dataclass(kind):
+                yield from kinds_of(kind, f"{prefix}{item.name}.")
 
 
 def walk(schema: type[Any], prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:

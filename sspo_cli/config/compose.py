@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from sspo_cli.config.complete import known_keys
+from sspo_cli.config.complete import known_keys, text_keys
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
@@ -35,6 +35,7 @@ from sspo_cli.config.wording import describe, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
 
+ESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 ROOTS: dict[type[EvalConfig], str] = {
     TrainConfig: "train",
     EvalConfig: "eval",
@@ -74,7 +75,7 @@ def load_config(
     Raises:
         ConfigError: with one line for every problem found.
     """
-    request = sort_overrides(overrides, ROOTS[schema])
+    request = sort_overrides(overrides, schema)
     request.problems += shadowed_choices()
     tree = compose_tree(request, base, schema)
     config = check(schema, with_values(tree, request, schema), request)
@@ -105,9 +106,9 @@ def shadowed_choices() -> list[str]:
     ]
 
 
-def sort_overrides(overrides: Sequence[str], root: str) -> Request:
+def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Request:
     """Tell group choices from values and refuse what Hydra would silently ignore."""
-    request = Request()
+    request, root = Request(), ROOTS[schema]
     parser = OverridesParser.create()
     known = groups()
     for word in overrides:
@@ -129,8 +130,21 @@ def sort_overrides(overrides: Sequence[str], root: str) -> Request:
         elif key in known and not isinstance(override.value(), dict):
             choose(request, key, override, known[key])
         else:
-            request.values[key] = override.value()
+            request.values[key] = as_typed(override) if key in text_keys(schema) else override.value()
     return request
+
+
+def as_typed(override: Override) -> Any:
+    """The value of a key whose type is text: the word itself, which may look like a number, such as name=2026_02_14.
+
+    Escapes such as \\n stand for a character inside double quotes alone.
+    """
+    value, word = override.value(), str(override.input_line).partition("=")[2].strip()
+    if isinstance(value, bool | int | float):
+        return word
+    if isinstance(value, str) and word[:1] == '"':
+        return re.sub(r"\\([\\nrt])", lambda found: ESCAPES[found[1]], value)
+    return value
 
 
 def with_home(word: str) -> str:
@@ -310,7 +324,8 @@ def with_prompt_time(config: C) -> C:
 
 def to_yaml(config: EvalConfig) -> str:
     """The resolved configuration as YAML that `load_config(base=...)` reads back."""
-    return yaml.safe_dump(escaped(to_dict(config)), sort_keys=False, allow_unicode=True)
+    # Its dumper quotes what its loader would take for a number: YAML takes 1e5 for a word, OmegaConf for 100000.
+    return OmegaConf.to_yaml(OmegaConf.create(escaped(to_dict(config))))
 
 
 def to_dict(config: EvalConfig) -> dict[str, Any]:

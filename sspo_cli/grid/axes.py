@@ -11,8 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 
-from sspo_cli.config.complete import known_keys
-from sspo_cli.config.compose import load_config, with_home
+from sspo_cli.config.complete import known_keys, text_keys
+from sspo_cli.config.compose import as_typed, load_config, with_home
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
@@ -97,6 +97,9 @@ def read_axis(override: Override, problems: list[str]) -> Axis | None:
         words = value.filter(groups().get(key, []))
     elif override.is_discrete_sweep():
         words = list(override.sweep_string_iterator())
+        typed = str(override.input_line).partition("=")[2].split(",")
+        if key in text_keys(TrainConfig) and len(typed) == len(words):
+            words = [word.strip() for word in typed]
     else:
         problems.append(f"'{override.input_line}': has endless values; write a list, or range(start,stop,step)")
         return None
@@ -107,7 +110,11 @@ def read_axis(override: Override, problems: list[str]) -> Axis | None:
     if repeated:
         problems.append(f"'{override.input_line}': has {', '.join(repeated)} more than once; every cell is run once")
     parser = OverridesParser.create()
-    return Axis(key, tuple(words), tuple(parser.parse_override(f"{key}={word}").value() for word in words))
+    return Axis(key, tuple(words), tuple(typed_value(key, parser.parse_override(f"{key}={word}")) for word in words))
+
+
+def typed_value(key: str, override: Override) -> Any:
+    return as_typed(override) if key in text_keys(TrainConfig) else override.value()
 
 
 def allow_problems(allowed: Sequence[str]) -> list[str]:
