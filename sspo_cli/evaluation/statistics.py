@@ -78,12 +78,12 @@ def expected_spread(problems_C: Values, value_C: Values) -> Values:
     accuracy = np.clip(accuracy, 1e-9, 1 - 1e-9)
     total = (1 - correlation) / correlation
     alpha, beta = (accuracy * total)[..., None], ((1 - accuracy) * total)[..., None]
-    log_chance_C = (
-        special.betaln(count_C + alpha, samples - count_C + beta)
-        - special.betaln(count_C + 1, samples - count_C + 1)
-        - special.betaln(alpha, beta)
-    )
-    return mean_and_spread(np.exp(log_chance_C) / (samples + 1), value_C)[1]
+    # Each chance over the one before, for c = 1..G; then the chances themselves.
+    before_C = count_C[:-1]
+    ratio_C = (samples - before_C) * (before_C + alpha) / (count_C[1:] * (samples - count_C[1:] + beta))
+    log_chance_C = np.concatenate([np.zeros_like(alpha), np.log(ratio_C).cumsum(-1)], axis=-1)
+    chance_C = special.softmax(log_chance_C, axis=-1)
+    return mean_and_spread(chance_C, value_C)[1]
 
 
 def effective_size(problems: NDArray[np.int64], mean: Values, spread: Values) -> Values:
