@@ -9,6 +9,7 @@ from typing import Any
 
 from sspo_cli.analysis import page
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.folder import command_of
 
 SAMPLES_SHOWN = 12
 HAS_A_BEST = ("eval/accuracy", "eval/pass@", "reward/")
@@ -26,7 +27,7 @@ def write_report(folder: Path) -> Path:
         "<h2>Responses of the last step</h2>",
         samples_table(jsonl.read(folder / "samples.jsonl")),
         "<h2>To repeat it</h2>",
-        f"<pre>{escape((folder / 'command.sh').read_text(encoding='utf-8').splitlines()[-1])}</pre>",
+        f"<pre>{escape(command_of(folder) or '')}</pre>",
         page.details("Configuration", (folder / "config.yaml").read_text(encoding="utf-8")),
         page.details("Versions, hardware and hashes", (folder / "manifest.json").read_text(encoding="utf-8")),
     ]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.compose import load_config, quoted, to_yaml
+from sspo_cli.config.compose import load_config, quoted, to_yaml, with_prompt_time
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
@@ -27,11 +27,12 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    settings = settings_for(target, overrides)
+    settings = with_prompt_time(settings_for(target, overrides))
     problems = runs.name_problems(settings.output_dir, "eval", settings.name)
     if problems:
         raise ConfigError(problems)
     with imports():
+        from sspo_cli.data.encode import Encoder, check_prompts
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.agreement import check_agreement
         from sspo_cli.engine.device import choose_device, choose_precision
@@ -51,9 +52,10 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
             lambda: load_reward(settings.reward),
             lambda: load_policy(settings.model, settings.seed, device, choose_precision(settings.engine, device)),
         )
-    longest = check_positions(policy, dataset, settings.eval.max_response_length)
-    check_agreement(policy, longest, trained=False)
-    for note in [] if quiet else dataset.notes:
+    prompts = check_prompts(Encoder(policy.tokenizer, settings.prompt_time), dataset)
+    check_positions(policy, prompts.longest, settings.eval.max_response_length)
+    check_agreement(policy, prompts.longest + settings.eval.max_response_length, trained=False)
+    for note in [] if quiet else [*dataset.notes, *prompts.notes]:
         print(note, file=sys.stderr)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
     runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.compose import load_config, to_dict, to_yaml
+from sspo_cli.config.compose import load_config, to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import TrainConfig
@@ -54,6 +54,7 @@ def run(
 
         preview(settings, as_json=as_json)
         return OK
+    settings = with_prompt_time(settings)
     from sspo_cli.tracking.display import waiting
     from sspo_cli.tracking.mirror import check_tracker
 
@@ -69,7 +70,7 @@ def run(
         print(note, file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         parts = load_parts(settings)
-    for note in [] if quiet else parts.dataset.notes:
+    for note in [] if quiet else parts.notes:
         print(note, file=sys.stderr)
     ours = folder is None
     if folder is None:
@@ -134,12 +135,12 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     """
     with imports():
         from sspo_cli.config.schema import LocalModel
-        from sspo_cli.data.encode import encode_solution
+        from sspo_cli.data.encode import Encoder, check_prompts
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.agreement import check_agreement
         from sspo_cli.engine.device import choose_device, choose_precision
         from sspo_cli.engine.parts import Parts
-        from sspo_cli.models.fit import check_positions
+        from sspo_cli.models.fit import check_positions, check_solutions
         from sspo_cli.models.load import load_policy
         from sspo_cli.models.reference import Reference
         from sspo_cli.objectives import build_objective
@@ -157,18 +158,26 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
         lambda: build_objective(settings.objective),
     )
     response = max(settings.rollout.max_response_length, settings.eval.max_response_length)
-    longest = check_positions(policy, dataset, response)
+    encoder = Encoder(policy.tokenizer, settings.prompt_time)
+    prompts = check_prompts(encoder, dataset)
+    check_positions(policy, prompts.longest, response)
     if settings.objective.experience == "reference":
-        encode_solution(policy.tokenizer, dataset.train_problem(0))
+        check_solutions(policy, encoder, dataset)
     if rank:
         from sspo_cli.models.lora import with_adapters
 
         policy = with_adapters(policy, settings.lora, settings.seed, checkpoint)
-    check_agreement(policy, longest, trained=True)
+    check_agreement(policy, prompts.longest + response, trained=True)
     reference = None
     if settings.objective.reads_reference:
         reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device, precision))
-    return Parts(policy, dataset, rewarder, reference)
+    repeats = []
+    if dataset.train_size is not None and dataset.train_size < settings.batch.prompts:
+        repeats.append(
+            f"dataset: batch.prompts={settings.batch.prompts} is more than its {dataset.train_size} problems to learn"
+            " from, so a step holds some of them more than once"
+        )
+    return Parts(policy, dataset, rewarder, reference, [*dataset.notes, *repeats, *prompts.notes])
 
 
 def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: Path | None, parts: Any) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -256,6 +257,11 @@ def mark_missing(content: Any) -> Any:
     if isinstance(content, dict):
         return {key: mark_missing(value) for key, value in content.items() if value != "???"}
     return content
+
+
+def with_prompt_time(config: C) -> C:
+    """`config` with the time that chat templates see: its own, or now. A replay of it sees the same."""
+    return replace(config, prompt_time=config.prompt_time or datetime.now().isoformat(timespec="seconds"))
 
 
 def to_yaml(config: EvalConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from sspo_cli.config.schema import AdditionData, EvalConfig, ObjectiveConfig, SoftGate, TrainConfig
 
@@ -11,10 +12,18 @@ GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_r
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
-    problems = dataset_problems(config) + eval_problems(config)
+    problems = time_problems(config) + dataset_problems(config) + eval_problems(config)
     if isinstance(config, TrainConfig):
         problems += batch_problems(config) + objective_problems(config) + lora_problems(config)
     return problems
+
+
+def time_problems(config: EvalConfig) -> list[str]:
+    try:
+        datetime.fromisoformat(config.prompt_time or "2026-01-31")
+    except ValueError:
+        return [f"prompt_time={config.prompt_time}: must be a date and time such as 2026-01-31T12:00:00"]
+    return []
 
 
 def dataset_problems(config: EvalConfig) -> list[str]:
@@ -120,6 +129,11 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
         problems.append(
             f"objective.correction.level=token: objective.ratio={objective.ratio} with objective.pool={objective.pool}"
             " has one weight per response; use objective.correction.level=sequence"
+        )
+    if level == "sequence" and objective.gate.name == "gamma":
+        problems.append(
+            "objective.correction.level=sequence: objective.gate.name=gamma takes the weight of each token into its"
+            " ratio; use objective.correction.level=token"
         )
     if objective.dynamic_sampling > 1 and objective.advantage not in GROUP_ADVANTAGES:
         problems.append(

@@ -320,6 +320,7 @@ class EvalConfig:
     seed: Whole
     name: Text | None
     output_dir: Text
+    prompt_time: Text | None
     choices: dict[str, str]
     model: ModelConfig
     dataset: DatasetConfig

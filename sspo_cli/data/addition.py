@@ -19,6 +19,7 @@ class Addition:
     """Generated sums. A sum is held out or not by its text alone, so training never sees an evaluation problem."""
 
     notes: Sequence[str] = ()
+    train_size = None
 
     def __init__(self, config: AdditionData, seed: int, eval_problems: int) -> None:
         self.config = config

@@ -1,62 +1,184 @@
-"""Problems as token ids."""
+"""Problems as token ids, and what a user should know about that."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
-
-from jinja2 import TemplateError
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Dataset, Problem
 
+IDS_SHOWN = 3
+SENTENCEPIECE_SPACE = "\u2581"
 
-def encode_prompt(tokenizer: Any, problem: Problem) -> list[int]:
-    """Token ids of a prompt: through the chat template where the tokenizer has one, as plain text otherwise.
 
-    A text is one turn of the user. Messages are rendered as they are, a system message included.
+# The template's clock, as a macro of its own that stands in its place: functions cannot be passed to a template.
+FROZEN_CLOCK = (
+    "{%- macro strftime_now(format) -%}{%- set found = namespace(text=format) -%}"
+    "{%- for directive, value in directives.items() -%}"
+    "{%- set found.text = found.text | replace(directive, value) -%}"
+    "{%- endfor -%}{{- found.text -}}{%- endmacro -%}"
+)
+DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuV"  # of strftime
 
-    Raises:
-        ConfigError: for messages without a chat template, or messages that the template refuses.
-    """
-    prompt = problem.prompt
-    if not tokenizer.chat_template:
-        if not isinstance(prompt, str):
+
+def directives(time: str) -> dict[str, str]:
+    """What every directive of strftime stands for at `time`, with and without padding."""
+    moment = datetime.fromisoformat(time)
+    padded = {f"%{letter}": moment.strftime(f"%{letter}") for letter in DIRECTIVES}
+    return {**{f"%-{key[1:]}": value.lstrip("0") or "0" for key, value in padded.items()}, **padded}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes prompts and solutions. prompt_time: the time that a chat template sees, in ISO format."""
+
+    tokenizer: Any
+    prompt_time: str | None
+
+    def prompt(self, problem: Problem) -> list[int]:
+        """Token ids of a prompt: through the chat template where the tokenizer has one, as plain text otherwise.
+
+        A text is one turn of the user. Messages are rendered as they are, a system message included. An end token that
+        the tokenizer itself puts behind a plain text is left out: the response comes there.
+
+        Raises:
+            ConfigError: for messages without a chat template, messages that the template refuses, an empty prompt.
+        """
+        if self.tokenizer.chat_template:
+            tokens = list(self.through_template(problem, tokenize=True, return_dict=True)["input_ids"])
+        else:
+            tokens = self.plain(problem)
+        if not tokens:
+            raise ConfigError([f"{problem.id}: the prompt has no tokens; write a prompt that the model can read"])
+        return tokens
+
+    def through_template(self, problem: Problem, **options: Any) -> Any:
+        """What the chat template makes of a prompt, as tokens or as text."""
+        prompt = problem.prompt
+        turns = [("user", prompt)] if isinstance(prompt, str) else [(turn.role, turn.content) for turn in prompt]
+        chat = [{"role": role, "content": content} for role, content in turns]
+        try:
+            template = self.tokenizer.get_chat_template()
+            if self.prompt_time is not None and "strftime_now" in template:
+                template, options = FROZEN_CLOCK + template, {**options, "directives": directives(self.prompt_time)}
+            return self.tokenizer.apply_chat_template(
+                chat, chat_template=template, add_generation_prompt=True, **options
+            )
+        except Exception as error:  # a template is code of the user's model, and may raise anything
+            roles, reason = ", ".join(role for role, _ in turns), " ".join(str(error).split())
+            raise ConfigError(
+                [f"{problem.id}: the model's chat template fails on the messages ({roles}): {reason}"]
+            ) from error
+
+    def plain(self, problem: Problem) -> list[int]:
+        if not isinstance(problem.prompt, str):
             raise ConfigError(
                 [
                     f"{problem.id}: the prompt is a list of messages, which needs a chat template, and the model's"
                     " tokenizer has none; use a model with a chat template, or write the prompt as text"
                 ]
             )
-        return list(tokenizer(prompt)["input_ids"])
-    turns = [("user", prompt)] if isinstance(prompt, str) else [(turn.role, turn.content) for turn in prompt]
-    chat = [{"role": role, "content": content} for role, content in turns]
-    try:
-        encoded = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
-    except TemplateError as error:
-        roles = ", ".join(role for role, _ in turns)
-        raise ConfigError(
-            [f"{problem.id}: the model's chat template refuses the messages ({roles}): {' '.join(str(error).split())}"]
-        ) from error
-    return list(encoded["input_ids"])
+        found = self.tokenizer(problem.prompt, return_special_tokens_mask=True)
+        tokens, added = list(found["input_ids"]), list(found["special_tokens_mask"])
+        while tokens and added[-1] and tokens[-1] in (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id):
+            del tokens[-1], added[-1]
+        return tokens
+
+    def solution(self, problem: Problem) -> list[int]:
+        """Token ids of the reference solution, with the end-of-sequence token.
+
+        Raises:
+            ConfigError: if the problem has no solution.
+        """
+        if problem.solution is None:
+            raise ConfigError(
+                [
+                    f"{problem.id}: has no reference solution to learn from; set dataset.solution_field or another"
+                    " objective"
+                ]
+            )
+        tokens = self.tokenizer(problem.solution, add_special_tokens=False)["input_ids"]
+        return [*tokens, self.tokenizer.eos_token_id]
+
+    def text(self, problem: Problem) -> str:
+        """What is turned into tokens, before the tokenizer normalises it."""
+        if not self.tokenizer.chat_template:
+            return problem.text
+        return str(self.through_template(problem, tokenize=False))
+
+    def normalised(self, text: str) -> str:
+        """`text` as the tokenizer normalises it."""
+        normalizer = getattr(getattr(self.tokenizer, "backend_tokenizer", None), "normalizer", None)
+        return str(normalizer.normalize_str(text)).replace(SENTENCEPIECE_SPACE, " ") if normalizer else text
 
 
-def encode_solution(tokenizer: Any, problem: Problem) -> list[int]:
-    """Token ids of the reference solution, with the end-of-sequence token.
+@dataclass
+class PromptReport:
+    """What the prompts of a dataset are as tokens.
 
-    Raises:
-        ConfigError: if the problem has no solution.
+    longest: tokens of the longest. lost: characters without a token, of the prompts `losing`. special, templated,
+    normalised: ids of prompts that hold special tokens as text, or are changed by the template or the normaliser.
     """
-    if problem.solution is None:
-        raise ConfigError(
-            [f"{problem.id}: has no reference solution to learn from; set dataset.solution_field or another objective"]
-        )
-    return [*tokenizer(problem.solution, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+
+    longest: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    losing: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
+    templated: list[str] = field(default_factory=list)
+    normalised: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines for the user."""
+        often = " ".join(character for character, _ in self.lost.most_common(IDS_SHOWN))
+        count = sum(self.lost.values())
+        told = [
+            (self.losing, f"{count} characters have no token (most often {often}), so the model cannot read them"),
+            (self.special, "special tokens of the tokenizer stand in the text, and the model reads them as such"),
+            (self.templated, "the chat template changes the text"),
+            (self.normalised, "the tokenizer's normaliser changes letters of the text"),
+        ]
+        return [f"prompts: {what}: {of_prompts(ids)}" for ids, what in told if ids]
 
 
-def longest_prompt(tokenizer: Any, dataset: Dataset) -> int:
-    """Tokens of the longest prompt that the dataset can ask.
+def check_prompts(encoder: Encoder, dataset: Dataset) -> PromptReport:
+    """Encode every prompt that the dataset lists, and tell what is not as it was written.
 
     Raises:
         ConfigError: for a prompt that cannot be encoded.
     """
-    return max(len(encode_prompt(tokenizer, problem)) for problem in dataset.problems())
+    found = PromptReport()
+    for problem in dict.fromkeys([*dataset.problems(), *dataset.evaluation]):
+        tokens = encoder.prompt(problem)
+        found.longest = max(found.longest, len(tokens))
+        text = encoder.text(problem)
+        normalised = encoder.normalised(text)
+        contents = [problem.prompt] if isinstance(problem.prompt, str) else [turn.content for turn in problem.prompt]
+        if missing := letters(normalised) - letters(encoder.tokenizer.decode(tokens)):
+            found.lost += missing
+            found.losing.append(problem.id)
+        if any(token in content for token in encoder.tokenizer.all_special_tokens for content in contents):
+            found.special.append(problem.id)
+        if any(content not in text for content in contents):
+            found.templated.append(problem.id)
+        if any(squeezed(content) not in squeezed(normalised) for content in contents):
+            found.normalised.append(problem.id)
+    return found
+
+
+def squeezed(text: str) -> str:
+    """Without white space, which tokenizers add and drop."""
+    return "".join(text.split())
+
+
+def letters(text: str) -> Counter[str]:
+    """How often every character is there, but for white space."""
+    return Counter(squeezed(text))
+
+
+def of_prompts(ids: list[str]) -> str:
+    first = ", ".join(ids[:IDS_SHOWN]) + (", ..." if len(ids) > IDS_SHOWN else "")
+    return f"{len(ids)} prompt{'s' if len(ids) > 1 else ''} ({first})"

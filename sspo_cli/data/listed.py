@@ -20,6 +20,10 @@ class Listed:
         self.notes = notes
         self.order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
+    @property
+    def train_size(self) -> int:
+        return len(self.train)
+
     def train_problem(self, index: int) -> Problem:
         epoch, place = divmod(index, len(self.train))
         if self.order[0] != epoch:

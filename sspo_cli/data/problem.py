@@ -52,6 +52,11 @@ class Dataset(Protocol):
     @property
     def notes(self) -> Sequence[str]: ...
 
+    @property
+    def train_size(self) -> int | None:
+        """Different problems to learn from; None if they never end."""
+        ...
+
     def train_problem(self, index: int) -> Problem:
         """The index-th problem of the training stream; depends on the seed and `index` alone."""
         ...

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,7 +23,8 @@ from sspo_cli.runs.folder import checkpoints
 @dataclass
 class Progress:
     """step: rollouts learned from. prompts and tokens: problems and response tokens drawn. seconds: spent so far.
-    finished: whether a limit of train was reached. unscored: the latest rollouts in a row without any reward."""
+    finished: whether a limit of train was reached. unscored: the latest rollouts in a row without any reward.
+    row: the metrics of step `step`, where its evaluation was interrupted."""
 
     step: int = 0
     prompts: int = 0
@@ -30,6 +32,7 @@ class Progress:
     seconds: float = 0.0
     finished: bool = False
     unscored: int = 0
+    row: dict[str, Any] | None = None
 
 
 def save_checkpoint(

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from sspo_cli.config.schema import OverlongSection, TrainConfig
-from sspo_cli.data.encode import encode_prompt, encode_solution
+from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
 from sspo_cli.engine.measure import phase
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import score
 from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES, tied
 from sspo_cli.objectives.kl import KlPenalty
@@ -71,7 +70,8 @@ def collect(parts: Parts, config: TrainConfig, step: int, first_problem: int, pr
     """
     P = config.batch.prompts
     if config.objective.experience == "reference":
-        return reference_solutions(parts.policy, problems_from(parts, first_problem, P))
+        encoder = Encoder(parts.policy.tokenizer, config.prompt_time)
+        return reference_solutions(encoder, problems_from(parts, first_problem, P))
     limit = P * config.objective.dynamic_sampling
     groups: list[Group] = []
     missing = P
@@ -90,11 +90,8 @@ def problems_from(parts: Parts, first: int, count: int) -> list[Problem]:
     return [parts.dataset.train_problem(first + p) for p in range(count)]
 
 
-def reference_solutions(policy: Policy, problems: list[Problem]) -> Experience:
-    trajectories = [
-        Trajectory(encode_prompt(policy.tokenizer, item), encode_solution(policy.tokenizer, item), None, 1.0)
-        for item in problems
-    ]
+def reference_solutions(encoder: Encoder, problems: list[Problem]) -> Experience:
+    trajectories = [Trajectory(encoder.prompt(item), encoder.solution(item), None, 1.0) for item in problems]
     tokens = sum(len(item.response) for item in trajectories)
     metrics = {
         "response/length": tokens / len(trajectories),
@@ -109,7 +106,8 @@ def draw(
 ) -> list[Group]:
     """Sample and judge the responses to `problems`, of which the first is number `place` of its step."""
     policy, G = parts.policy, config.batch.samples_per_prompt
-    prompts = [encode_prompt(policy.tokenizer, problem) for problem in problems]
+    encoder = Encoder(policy.tokenizer, config.prompt_time)
+    prompts = [encoder.prompt(problem) for problem in problems]
     decoding = Decoding(
         samples_per_prompt=G,
         temperature=config.rollout.temperature,

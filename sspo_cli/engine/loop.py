@@ -28,6 +28,10 @@ UNSCORED_AT_MOST = 3  # rollouts in a row without any reward
 STEPS_TO_JUDGE = 4  # rows of metrics after which a run that does not learn is told
 
 
+class EvaluationStopped(Exception):
+    """A stop was asked for during an evaluation."""
+
+
 class Loop:
     """Trains `parts.policy` in place, writing everything that happens to `folder`."""
 
@@ -46,6 +50,7 @@ class Loop:
         self.pending: deque[Experience] = deque()
         self.rows: list[dict[str, Any]] = []
         self.told: set[str] = set()
+        self.stop: StopRequest | None = None
 
     def resume(self, checkpoint: Path) -> None:
         """Stand where `checkpoint` stood; the policy must hold its weights already."""
@@ -56,22 +61,30 @@ class Loop:
 
     def run(self, stop: StopRequest) -> bool:
         """Steps until train.steps or another limit of train is reached. True then, False if `stop` was asked for; saved
-        in both cases.
+        in both cases. An evaluation that `stop` interrupts is made again by the run that goes on.
 
         Raises:
             GuardStop: if a number stopped being finite, or no reward could be scored for UNSCORED_AT_MOST rollouts in a
                 row; the last checkpoint stands.
             InfiniteReward: naming the part and the response; the last checkpoint stands.
         """
-        if not (self.folder / "metrics.jsonl").exists():
-            self.record({"step": 0, **self.evaluate(0)})
-            if stop.asked:
+        self.stop = stop
+        try:
+            if not (self.folder / "metrics.jsonl").exists():
+                self.record({"step": 0, **self.evaluate(0)})
+                if stop.asked:
+                    self.save()
+            if self.progress.row is not None:
+                self.finish_row(self.progress.row)
                 self.save()
-        while not self.progress.finished and not stop.asked:
-            with self.profiler.around(self.progress.step + 1):
-                self.step(self.progress.step + 1)
-            if self.progress.finished or stop.asked or self.progress.step % self.config.train.save_every == 0:
-                self.save()
+            while not self.progress.finished and not stop.asked:
+                with self.profiler.around(self.progress.step + 1):
+                    self.step(self.progress.step + 1)
+                if self.progress.finished or stop.asked or self.progress.step % self.config.train.save_every == 0:
+                    self.save()
+        except EvaluationStopped:
+            self.save()
+            return False
         return self.progress.finished
 
     def save(self) -> None:
@@ -88,36 +101,47 @@ class Loop:
                 experience = self.pending.popleft()
             with phase("update"):
                 metrics = self.learn(experience, step)
-            self.progress.tokens += drawn
-            self.progress.finished = self.reaches_a_limit(step, sum(watch.seconds.values()))
-            evaluation = self.evaluate(step) if self.progress.finished or self.config.evaluates(step) else {}
+        self.progress.tokens += drawn
         self.progress.step = step
         self.progress.seconds += watch.total
+        self.progress.finished = self.reaches_a_limit(step)
         jsonl.append(self.folder / "samples.jsonl", ({"step": step, **row} for row in experience.samples))
         learned = sum(len(item.response) for item in experience.trajectories) * self.config.batch.epochs
-        self.record(
-            {
-                "step": step,
-                **experience.metrics,
-                **metrics,
-                **evaluation,
-                "tokens/total": self.progress.tokens,
-                "prompts/total": self.progress.prompts,
-                **{f"time/{name}_s": seconds for name, seconds in watch.seconds.items()},
-                "time/total_s": watch.total,
-                "throughput/rollout_tokens_per_s": drawn / watch.seconds["rollout"],
-                "throughput/update_tokens_per_s": learned / watch.seconds["update"],
-                "memory/peak_gib": peak_memory_gib(),
-            }
-        )
+        row = {
+            "step": step,
+            **experience.metrics,
+            **metrics,
+            "tokens/total": self.progress.tokens,
+            "prompts/total": self.progress.prompts,
+            **{f"time/{name}_s": seconds for name, seconds in watch.seconds.items()},
+            "time/total_s": watch.total,
+            "throughput/rollout_tokens_per_s": drawn / watch.seconds["rollout"],
+            "throughput/update_tokens_per_s": learned / watch.seconds["update"],
+            "memory/peak_gib": peak_memory_gib(),
+        }
+        if self.progress.finished or self.config.evaluates(step):
+            self.finish_row(row)
+        else:
+            self.record(row)
 
-    def reaches_a_limit(self, step: int, seconds: float) -> bool:
-        """Whether `step`, which took `seconds` so far, reaches train.steps, train.max_tokens or train.max_minutes."""
+    def finish_row(self, row: dict[str, Any]) -> None:
+        """Record the row of a step with the evaluation that is due."""
+        self.progress.row = row
+        watch = Stopwatch()
+        with watch.running():
+            evaluation = self.evaluate(self.progress.step)
+        self.progress.seconds += watch.total
+        self.progress.row = None
+        evaluation["time/evaluation_s"] = watch.seconds["evaluation"]
+        self.record({**row, **evaluation, "time/total_s": row["time/total_s"] + watch.total})
+
+    def reaches_a_limit(self, step: int) -> bool:
+        """Whether `step` reaches train.steps, train.max_tokens or train.max_minutes."""
         limits = self.config.train
         return (
             step >= limits.steps
             or (limits.max_tokens is not None and self.progress.tokens >= limits.max_tokens)
-            or (limits.max_minutes is not None and self.progress.seconds + seconds >= 60 * limits.max_minutes)
+            or (limits.max_minutes is not None and self.progress.seconds >= 60 * limits.max_minutes)
         )
 
     def draw(self, step: int) -> int:
@@ -194,10 +218,16 @@ class Loop:
                 self.parts.dataset.evaluation,
                 self.parts.rewarder,
                 self.config,
-                lambda done, total: self.display.phase("evaluation", done, total),
+                self.evaluated,
             )
         jsonl.append(self.folder / "eval.jsonl", ({"step": step, **row} for row in result.rows))
         return result.metrics
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Told of every finished response, where an evaluation can be interrupted."""
+        self.display.phase("evaluation", done, total)
+        if self.stop is not None and self.stop.asked:
+            raise EvaluationStopped
 
     def record(self, row: dict[str, Any]) -> None:
         jsonl.append(self.folder / "metrics.jsonl", [row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sspo_cli.data.problem import Dataset
@@ -12,9 +13,11 @@ from sspo_cli.rewards.base import Rewarder
 
 @dataclass(frozen=True)
 class Parts:
-    """Loaded and checked against each other. reference: the initial policy, where the objective reads it."""
+    """Loaded and checked against each other. reference: the initial policy, where the objective reads it. notes: lines
+    for the user about how the data was read."""
 
     policy: Policy
     dataset: Dataset
     rewarder: Rewarder
     reference: Reference | None = None
+    notes: Sequence[str] = ()

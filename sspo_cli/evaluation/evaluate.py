@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
-from sspo_cli.data.encode import encode_prompt
+from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded
+
+Item = tuple[Problem, str]
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ def evaluate(
         tokens_in_flight=config.engine.tokens_per_generation,
     )
     uniforms = seeded(config.seed, decoding.max_response_length, "evaluation")
-    prompts = [encode_prompt(policy.tokenizer, problem) for problem in problems]
+    encoder = Encoder(policy.tokenizer, config.prompt_time)
+    prompts = [encoder.prompt(problem) for problem in problems]
     responses = sample(policy, prompts, decoding, uniforms, progress)
     items = [(problems[i // G], policy.decode(response.token_ids)) for i, response in enumerate(responses)]
-    scores = rewarder.score(items)
+    scores = rewarder.score(watched(items, progress))
     if all(score.correct is None for score in scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
     rows = [
@@ -72,6 +76,13 @@ def evaluate(
     return Evaluation(rows, summarise(rows, G))
 
 
+def watched(items: list[Item], progress: Progress) -> Iterator[Item]:
+    """`items`, one after the other; `progress` can end it between two of them."""
+    for item in items:
+        progress(len(items), len(items))
+        yield item
+
+
 def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
     """Means over problems with 95 % bootstrap intervals over problems. Problems without an answer have no accuracy."""
     judged = [row["correct"] for row in rows if row["correct"] is not None]
@@ -79,7 +90,7 @@ def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
     length_PG = np.array([row["length"] for row in rows], dtype=float).reshape(-1, samples)
     reward_n = np.array([row["reward"] for row in rows], dtype=float)
     per_problem = {"eval/accuracy": correct_PG.mean(1), "eval/length": length_PG.mean(1)}
-    for k in (2**power for power in range(1, int(math.log2(samples)) + 1)):
+    for k in passes(samples):
         per_problem[f"eval/pass@{k}"] = np.array([pass_at_k(samples, int(n), k) for n in correct_PG.sum(1)])
     metrics: dict[str, float] = {}
     for name, value_P in per_problem.items():
@@ -91,3 +102,8 @@ def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
         "eval/unscored": float(unscored_n.mean()),
         "eval/truncated": float(np.mean([row["truncated"] for row in rows])),
     }
+
+
+def passes(samples: int) -> list[int]:
+    """The k of pass@k: powers of two up to the number of samples, and that number."""
+    return sorted({*(2**power for power in range(1, int(math.log2(samples)) + 1)), samples} - {1})

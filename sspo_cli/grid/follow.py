@@ -65,7 +65,7 @@ class Followed:
             new = stream.read()
         whole = new[: new.rfind(b"\n") + 1]
         self.offset += len(whole)
-        for line in whole.splitlines():
+        for line in whole.split(b"\n"):
             try:
                 self.take(json.loads(line))
             except ValueError:

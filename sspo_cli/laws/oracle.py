@@ -104,10 +104,14 @@ def advantage_term(config: ObjectiveConfig, response: Response) -> tuple[float, 
     log_ratio_T = [held(p - q, LIMIT) for p, q in zip(response.logp_T, response.old_logp_T, strict=True)]
     moves_T = [abs(p - q) <= LIMIT for p, q in zip(response.logp_T, response.old_logp_T, strict=True)]
     T, advantage = len(log_ratio_T), response.advantage
+    correction_T = correction(config, response)
+    if config.gate.name == "gamma":
+        # Inside the gate, which sees the ratio of the current policy to the sampler.
+        log_ratio_T = [ratio + math.log(weight) for ratio, weight in zip(log_ratio_T, correction_T, strict=True)]
+        correction_T = [1.0] * T
     seen_T, spread = RATIOS[config.ratio](log_ratio_T)
     f_T, kappa_T = zip(*(gate(config.gate, seen, advantage) for seen in seen_T), strict=True)
     weight_T = list(f_T) if config.pool == "arithmetic" else [math.prod(f ** (1 / T) for f in f_T)] * T
-    correction_T = correction(config, response)
     if config.form == "score":
         slope_T = [c * weight / T for c, weight in zip(correction_T, weight_T, strict=True)]
         value = sum(slope * logp for slope, logp in zip(slope_T, response.logp_T, strict=True))

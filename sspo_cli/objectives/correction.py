@@ -22,7 +22,11 @@ class Correction:
 
     def __call__(self, batch: PolicyBatch) -> Tensor:
         """[B, T], zero to `cap`."""
-        return self.log_ratio(batch).clamp(max=math.log(self.cap)).exp()
+        return self.log_weight(batch).exp()
+
+    def log_weight(self, batch: PolicyBatch) -> Tensor:
+        """The logarithm of the weight, [B, T], zero where masked at level "token"."""
+        return self.log_ratio(batch).clamp(max=math.log(self.cap))
 
     def log_ratio(self, batch: PolicyBatch) -> Tensor:
         """log pi_old - log pi_rollout, [B, T], summed over the response at level "sequence"."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch, masked_mean
 from sspo_cli.objectives.correction import Correction
 from sspo_cli.objectives.diagnostics import diagnose
-from sspo_cli.objectives.gate import Gate
+from sspo_cli.objectives.gate import GammaGate, Gate
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.objectives.normalize import NORMALIZERS
 from sspo_cli.objectives.pool import POOLS
@@ -49,12 +49,20 @@ class Objective:
         """Whether a response of this advantage has a part in the gradient."""
         return advantage != 0 or self.kl is not None or self.entropy_coef != 0
 
+    @property
+    def corrects_ratio(self) -> bool:
+        """Whether the correction stands inside the gate, which then sees the ratio to the sampler (VESPO, arXiv
+        2602.10693, the authors' code). Under the other gates it multiplies their value."""
+        return isinstance(self.gate, GammaGate)
+
     def without_penalties(self) -> Objective:
         """The same objective with neither KL penalty nor entropy bonus: what the advantage alone drives."""
         return replace(self, kl=None, entropy_coef=0.0)
 
     def token_weight(self, log_ratio_BT: Tensor, batch: PolicyBatch) -> Tensor:
         """f_it, or w_i at every token under the geometric pool: [B, T], from token log-ratios [B, T]."""
+        if self.correction and self.corrects_ratio:
+            log_ratio_BT = log_ratio_BT + self.correction.log_weight(batch)
         seen_BT = RATIOS[self.ratio](log_ratio_BT, batch.mask_BT)
         return POOLS[self.pool](self.gate(seen_BT, batch.advantage_B), batch.mask_BT)
 
@@ -67,7 +75,7 @@ class Objective:
         value_BT = self.token_weight(log_ratio_BT, batch)
         if self.form == "score":
             value_BT = value_BT.detach() * batch.logp_BT
-        if self.correction:
+        if self.correction and not self.corrects_ratio:
             value_BT = self.correction(batch) * value_BT
         return masked_mean(value_BT, batch.mask_BT)
 
@@ -85,7 +93,9 @@ class Objective:
         log_ratio_BT = token_log_ratio(batch).detach()
         if self.form == "score":
             multiplier_BT = self.token_weight(log_ratio_BT, batch)
-            return self.correction(batch) * multiplier_BT if self.correction else multiplier_BT
+            if self.correction and not self.corrects_ratio:
+                multiplier_BT = self.correction(batch) * multiplier_BT
+            return multiplier_BT
         with torch.enable_grad():
             log_ratio_BT.requires_grad_()
             (slope_BT,) = torch.autograd.grad(self.value(log_ratio_BT, batch).sum(), log_ratio_BT)

@@ -87,6 +87,12 @@ def write_request(folder: Path, config_yaml: str, overrides: list[str], command:
     script.chmod(0o755)
 
 
+def command_of(folder: Path) -> str | None:
+    """The command in command.sh: everything behind its first line."""
+    file = folder / "command.sh"
+    return file.read_text(encoding="utf-8").partition("\n")[2].strip() or None if file.is_file() else None
+
+
 def set_status(folder: Path, status: str) -> None:
     """running, done, interrupted or failed: reason; replaced in one step, so a reader never sees half of it."""
     temporary = folder / "STATUS.tmp"

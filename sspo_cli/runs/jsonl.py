@@ -1,18 +1,27 @@
-"""Append-only JSON lines."""
+"""Append-only JSON lines. A line ends at "\\n" alone, for the writer and for every reader."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def append(file: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one object a line and hand it to the operating system before returning."""
     with file.open("a", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows)
+        stream.writelines(as_line(row) + "\n" for row in rows)
+
+
+def as_line(row: dict[str, Any]) -> str:
+    """A row as JSON, readable in every language, without what some readers take for the end of a line, and without
+    lone surrogates, which UTF-8 lacks."""
+    return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(without_nan(row), ensure_ascii=False))
 
 
 def without_nan(value: Any) -> Any:
@@ -31,7 +40,9 @@ def read(file: Path) -> list[dict[str, Any]]:
         ValueError: naming file and line, if any other line is not JSON.
     """
     rows: list[dict[str, Any]] = []
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    if lines and not lines[-1]:
+        lines.pop()
     for number, line in enumerate(lines, start=1):
         try:
             rows.append(json.loads(line))

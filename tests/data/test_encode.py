@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.data.encode import encode_prompt, encode_solution
+from sspo_cli.data.encode import Encoder, check_prompts
+from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Message, Problem
 from sspo_cli.models.load import EMBEDDED
 
@@ -18,29 +23,125 @@ def test_a_prompt_goes_through_the_chat_template_where_there_is_one() -> None:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
     text = Problem("p", "1+2=", "3", None)
     messages = Problem("p", (Message("system", "Add."), Message("user", "1+2=")), "3", None)
-    assert tokenizer.decode(encode_prompt(tokenizer, text)) == "1+2="
+    assert tokenizer.decode(Encoder(tokenizer, None).prompt(text)) == "1+2="
     with pytest.raises(ConfigError, match=r"p: the prompt is a list of messages, which needs a chat template"):
-        encode_prompt(tokenizer, messages)
+        Encoder(tokenizer, None).prompt(messages)
     tokenizer.chat_template = TEMPLATE
-    ids = encode_prompt(tokenizer, text)
+    ids = Encoder(tokenizer, None).prompt(text)
     assert all(type(token) is int for token in ids)
     assert tokenizer.decode(ids) == "[user]1+2=[assistant]"
-    assert tokenizer.decode(encode_prompt(tokenizer, messages)) == "[system]Add.[user]1+2=[assistant]"
+    assert tokenizer.decode(Encoder(tokenizer, None).prompt(messages)) == "[system]Add.[user]1+2=[assistant]"
 
 
 def test_messages_that_the_chat_template_refuses_are_told() -> None:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
     tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
-    with pytest.raises(ConfigError, match=r"p: .*refuses the messages \(system, user\): System role not supported"):
-        encode_prompt(tokenizer, Problem("p", (Message("system", "Add."), Message("user", "1+2=")), "3", None))
+    with pytest.raises(ConfigError, match=r"p: .*fails on the messages \(system, user\): System role not supported"):
+        Encoder(tokenizer, None).prompt(Problem("p", (Message("system", "Add."), Message("user", "1+2=")), "3", None))
 
 
 def test_a_solution_ends_the_sequence() -> None:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
-    ids = encode_solution(tokenizer, Problem("p", "1+2=", "3", "1+2=3>3"))
+    ids = Encoder(tokenizer, None).solution(Problem("p", "1+2=", "3", "1+2=3>3"))
     assert ids[-1] == tokenizer.eos_token_id and tokenizer.decode(ids[:-1]) == "1+2=3>3"
 
 
 def test_a_problem_without_solution_is_told() -> None:
     with pytest.raises(ConfigError, match=r"mine\.jsonl:3: has no reference solution"):
-        encode_solution(AutoTokenizer.from_pretrained(EMBEDDED), Problem("mine.jsonl:3", "1+2=", "3", None))
+        Encoder(AutoTokenizer.from_pretrained(EMBEDDED), None).solution(Problem("mine.jsonl:3", "1+2=", "3", None))
+
+
+def with_tokenizer(change: dict[str, Any]) -> Any:
+    """The embedded tokenizer with parts of its tokenizer.json changed."""
+    content = json.loads((EMBEDDED / "tokenizer.json").read_text())
+    content |= change
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(content)), eos_token="<eos>", pad_token="<pad>"
+    )
+
+
+def ending() -> Any:
+    """A tokenizer whose post-processor puts the end-of-sequence token behind every text."""
+    pieces = [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "<eos>", "type_id": 0}}]
+    special = {"<eos>": {"id": "<eos>", "ids": [1], "tokens": ["<eos>"]}}
+    return with_tokenizer(
+        {
+            "post_processor": {
+                "type": "TemplateProcessing",
+                "single": pieces,
+                "pair": pieces * 2,
+                "special_tokens": special,
+            }
+        }
+    )
+
+
+def digits() -> Any:
+    """A tokenizer that knows digits and signs alone, and no unknown token."""
+    vocabulary = {"<pad>": 0, "<eos>": 1, **{sign: 2 + i for i, sign in enumerate("0123456789+=")}}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": None}
+    return with_tokenizer({"model": model, "pre_tokenizer": None, "decoder": None})
+
+
+def report(tokenizer: Any, *prompts: str | tuple[Message, ...]) -> tuple[int, list[str]]:
+    problems = [Problem(f"p{i}", prompt, "3", None) for i, prompt in enumerate(prompts)]
+    found = check_prompts(Encoder(tokenizer, None), Listed(problems, problems[:1], 0))
+    return found.longest, found.notes
+
+
+def test_an_end_token_that_the_tokenizer_adds_is_left_out() -> None:
+    tokenizer = ending()
+    assert tokenizer("1+2=")["input_ids"][-1] == tokenizer.eos_token_id, "the case must contain one"
+    ids = Encoder(tokenizer, None).prompt(Problem("p", "1+2=", "3", None))
+    assert tokenizer.decode(ids) == "1+2="
+    written = Encoder(tokenizer, None).prompt(Problem("p", "1+2=<eos>", "3", None))
+    assert tokenizer.decode(written) == "1+2=<eos>", "one that the data holds stays"
+
+
+def test_characters_without_a_token_are_told() -> None:
+    longest, notes = report(digits(), "12\u00d73=", "4+5=", "6\u00d77\u00d78=")
+    assert longest == 4
+    assert notes == [
+        "prompts: 3 characters have no token (most often \u00d7), so the model cannot read them: 2 prompts (p0, p2)"
+    ]
+    assert report(AutoTokenizer.from_pretrained(EMBEDDED), "12\u00d73=", "\u6f22 \U0001f600\n\t x")[1] == []
+
+
+def test_a_prompt_without_tokens_is_refused() -> None:
+    with pytest.raises(ConfigError, match="p1: the prompt has no tokens"):
+        report(digits(), "1+2=", "\u00d7")
+
+
+def test_special_tokens_in_the_data_are_told() -> None:
+    _, notes = report(AutoTokenizer.from_pretrained(EMBEDDED), "1+2=", "say <eos> now", "<pad>")
+    assert notes == [
+        "prompts: special tokens of the tokenizer stand in the text, and the model reads them as such: 2 prompts"
+        " (p1, p2)"
+    ]
+
+
+def test_what_template_and_normaliser_change_is_told() -> None:
+    tokenizer = with_tokenizer({"normalizer": {"type": "Lowercase"}})
+    assert report(tokenizer, "abc", "ABC ")[1] == [
+        "prompts: the tokenizer's normaliser changes letters of the text: 1 prompt (p1)"
+    ]
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer.chat_template = TEMPLATE.replace("message['content']", "message['content'] | trim")
+    assert report(tokenizer, "abc", "abc ")[1] == ["prompts: the chat template changes the text: 1 prompt (p1)"]
+
+
+def test_a_chat_template_sees_the_time_of_the_run() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    inner = "{% macro today() %}{{ strftime_now('%d %b %Y') }}{% endmacro %}"
+    dated = "{% if strftime_now is defined %}{{ today() }}, {{ strftime_now('%-d') }}:{% endif %}"
+    tokenizer.chat_template = inner + dated + TEMPLATE
+    ids = Encoder(tokenizer, "2024-07-06T23:59:00").prompt(Problem("p", "1+2=", "3", None))
+    assert tokenizer.decode(ids) == "06 Jul 2024, 6:[user]1+2=[assistant]"
+
+
+@pytest.mark.parametrize("template", [{"tools": TEMPLATE}, "{{ messages[0].nothing.here }}", "{% oops %}"])
+def test_a_template_that_fails_is_one_line(template: Any) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer.chat_template = template
+    with pytest.raises(ConfigError, match=r"p0: the model's chat template fails on the messages \(user\): "):
+        report(tokenizer, "1+2=")

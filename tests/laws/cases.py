@@ -85,7 +85,7 @@ SCORE = [
 ]
 CORRECTED = [
     *variants("grpo sapo gspo_token cispo vespo gpg", "objective.correction.level=token"),
-    *variants("grpo sspo gspo gmpo rloo cispo vespo", "objective.correction.level=sequence"),
+    *variants("grpo sspo gspo gmpo rloo cispo", "objective.correction.level=sequence"),
     *variants("grpo", "objective.correction.level=token", "objective.correction.cap=1"),
     *variants("sspo", "objective.correction.level=sequence", "objective.correction.cap=5"),
 ]

@@ -104,6 +104,7 @@ EDITS = {
         ("score: gate not held constant", "value_BT.detach() * batch.logp_BT", "value_BT * batch.logp_BT"),
         ("score: log pi dropped", "value_BT = value_BT.detach() * batch.logp_BT", "value_BT = value_BT"),
         ("correction dropped", "value_BT = self.correction(batch) * value_BT", "value_BT = value_BT"),
+        ("correction outside of gamma", "isinstance(self.gate, GammaGate)", "False"),
         ("value: mask dropped", "return masked_mean(value_BT, batch.mask_BT)", "return value_BT.mean(-1)"),
         (
             "value: sum for mean",
@@ -125,8 +126,8 @@ EDITS = {
         ("multiplier of a product times length", 'slope_BT if self.ratio == "product" else slope_BT', "slope_BT"),
         (
             "multiplier uncorrected",
-            "return self.correction(batch) * multiplier_BT if self.correction else multiplier_BT",
-            "return multiplier_BT",
+            "multiplier_BT = self.correction(batch) * multiplier_BT",
+            "pass",
         ),
         (
             "weight: mask dropped",
@@ -341,8 +342,8 @@ EDITS = {
         ),
     ],
     "sspo_cli/objectives/correction.py": [
-        ("correction: cap dropped", ".clamp(max=math.log(self.cap)).exp()", ".exp()"),
-        ("correction: cap of the logarithm", ".clamp(max=math.log(self.cap)).exp()", ".clamp(max=self.cap).exp()"),
+        ("correction: cap dropped", ".clamp(max=math.log(self.cap))", ""),
+        ("correction: cap of the logarithm", ".clamp(max=math.log(self.cap))", ".clamp(max=self.cap)"),
         (
             "correction: inverted",
             'batch.old_logp_BT, batch.needed("rollout_logp_BT"),',

@@ -129,6 +129,13 @@ def test_vespo_weighs_a_response_by_the_product_of_its_ratios() -> None:
     check(Variant("vespo"), [math.log(4), -math.log(2)], -1, -16 * math.exp(-2), [4 * math.exp(-2)] * 2)
 
 
+def test_vespo_takes_the_correction_into_its_product() -> None:
+    """r = (4, 1/2) and trainer over sampler (3, 1), the first held at 2: W = 2 * 2. A = 1: f = 4^2 e^(3 - 12)."""
+    f = 16 * math.exp(-9)
+    corrected = Variant("vespo", ("objective.correction.level=token",))
+    check(corrected, [math.log(4), -math.log(2)], 1, 2 * f, [-f / 2] * 2, rollout=[LN3, 0])
+
+
 def test_rloo_moves_every_token_by_the_whole_product_and_clips_it_as_a_whole() -> None:
     """r = (2, 1/2): W = 1, J = A, slope 1 at each token. r = (2, 3): W = 6, J = 1.2 if A = 1, -6 if A = -1."""
     check(Variant("rloo"), [math.log(2), -math.log(2)], 1, -1, [-1, -1])

@@ -15,6 +15,17 @@ def test_rows_come_back_as_written_and_what_json_lacks_becomes_null(tmp_path: Pa
     assert jsonl.read(file) == expected
 
 
+def test_every_character_comes_back_on_one_line(tmp_path: Path) -> None:
+    """All of Unicode, lone surrogates included, a thousand characters a row, each row between two others."""
+    file = tmp_path / "rows.jsonl"
+    rows = [{"text": "".join(map(chr, range(first, first + 1024)))} for first in range(0, 0x110000, 1024)]
+    jsonl.append(file, rows)
+    assert jsonl.read(file) == rows
+    written = file.read_text(encoding="utf-8")
+    assert len(written.splitlines()) == len(rows), "also for readers that split at U+2028, U+0085 and others"
+    assert "\u00e9" in written and "\u6f22" in written, "letters of every language stay readable"
+
+
 def test_a_torn_last_line_is_dropped_and_any_other_is_named(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text('{"step": 0}\n{"step": 1, "rew')

@@ -92,7 +92,7 @@ def train_run(folder: Path) -> Run:
             [f"{folder}: {there}; runs are folders such as outputs/train/NAME, grids outputs/compare/NAME"]
         )
     words = folder / "overrides.txt"
-    overrides = words.read_text(encoding="utf-8").splitlines() if words.is_file() else []
+    overrides = words.read_text(encoding="utf-8").split("\n")[:-1] if words.is_file() else []
     return Run(folder, int(config["seed"]), *split(config), overrides)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sspo_cli.analysis.grid.cells import Grid, Point, plain
+from sspo_cli.runs.folder import command_of
 
 OF_THE_RUN = ("seed", "name", "output_dir")  # keys that tell runs apart without changing what they are
 
@@ -63,7 +64,5 @@ def unequal_starts(grid: Grid) -> list[str]:
 
 
 def command(grid: Grid) -> str | None:
-    """The last line of command.sh."""
-    file = grid.folder / "command.sh"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return lines[-1] if lines else None
+    """What made the grid."""
+    return command_of(grid.folder)
