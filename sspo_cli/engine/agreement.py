@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
 # The probe: few short samples that pass through fewer slots, so that rows enter beside others and leave before them.
 PROMPT_LENGTHS = (1, 2, 5, 9)
 SAMPLES, RESPONSE_LENGTH, SLOTS = 2, 6, 3
-STOP_EVERY = 5  # one token id in so many ends a response of the probe
+STOP_EVERY = 5  # one token in so many ends a response of the probe
 BEFORE_A_SWITCH = RESPONSE_LENGTH // 2
 
 # Frequencies of these do not depend on how long a sequence is.
@@ -49,72 +50,76 @@ class Probe(Policy):
 
     @property
     def stop_ids(self) -> list[int]:
-        return sorted(token for token in self.tokenizer.get_vocab().values() if token % STOP_EVERY == 0)
+        return plain_tokens(self)[::STOP_EVERY]
 
 
 def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
     """Compare sampling, and micro-batches if the policy is trained, with plain forward passes of single sequences.
 
-    longest: tokens of the longest prompt with its response. Where the model computes something else beyond some
-    length (a sliding window, rotary frequencies that change), and `longest` exceeds it, both sides of it are tried.
+    longest: tokens of the longest prompt with its response, which is tried beside a short one. Where the model computes
+    something else beyond some length (a sliding window, rotary frequencies that change), and `longest` exceeds it,
+    both sides of it are tried.
 
     Raises:
         ConfigError: naming the model's type, which of the two halves fails, and by how much.
     """
-    check_lengths(policy, PROMPT_LENGTHS, "", trained=trained)
+    longest_prompt = max(1, longest - RESPONSE_LENGTH)
+    check_lengths(policy, [min(length, longest_prompt) for length in PROMPT_LENGTHS], 0, trained=trained)
+    held = max(PROMPT_LENGTHS) + RESPONSE_LENGTH
     for switch in switches(policy.model.config.get_text_config()):
         if BEFORE_A_SWITCH < switch < longest:
-            limit = f"; it holds up to {switch} tokens, so keep each prompt with its response below that"
-            check_lengths(policy, (1, switch - BEFORE_A_SWITCH), limit, trained=trained)
+            check_lengths(policy, [1, switch - BEFORE_A_SWITCH], switch, trained=trained)
+            held = max(held, switch)
+    if longest > held:
+        check_lengths(policy, [1, longest_prompt], held, trained=trained)
 
 
-def check_lengths(policy: Policy, lengths: Sequence[int], way_out: str, *, trained: bool) -> None:
-    """`check_agreement` on prompts of these lengths."""
-    try:
+def check_lengths(policy: Policy, lengths: Sequence[int], held: int, *, trained: bool) -> None:
+    """`check_agreement` on prompts of these lengths; the model is known to hold for sequences of `held` tokens."""
+    with refusing(policy, "sampling", held):
         drawn = drawn_by_the_sampler(policy, lengths)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:
-        raise refused(policy, "sampling", f"fails ({type(error).__name__}: {error})", way_out) from error
-    alone = [plain_logprobs(policy, item) for item in drawn]
-    check_gap(policy, "sampling", gap_of([item.old_logp_T for item in drawn], alone), way_out)
+        alone = [plain_logprobs(policy, item) for item in drawn]
+    check_gap(policy, "sampling", gap_of([item.old_logp_T for item in drawn], alone), held)
     if not trained:
         return
+    with refusing(policy, "micro-batches", held), torch.no_grad():
+        together_BT, _ = response_logprobs(policy, to_microbatch(drawn, policy.pad_id, policy.device), 1.0)
+    rows = [row[: len(item.response)] for row, item in zip(together_BT, drawn, strict=True)]
+    check_gap(policy, "micro-batches", gap_of(rows, alone), held)
+
+
+@contextmanager
+def refusing(policy: Policy, half: str, held: int) -> Iterator[None]:
+    """Refuse the model if anything but a lack of memory is raised inside the block."""
     try:
-        with torch.no_grad():
-            together_BT, _ = response_logprobs(policy, to_microbatch(drawn, policy.pad_id, policy.device), 1.0)
+        yield
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        raise refused(policy, "micro-batches", f"fail ({type(error).__name__}: {error})", way_out) from error
-    rows = [row[: len(item.response)] for row, item in zip(together_BT, drawn, strict=True)]
-    check_gap(policy, "micro-batches", gap_of(rows, alone), way_out)
+        raise refused(policy, half, f"stopped with {type(error).__name__}: {error}", held) from error
 
 
-def check_gap(policy: Policy, half: str, gap: Gap, way_out: str) -> None:
+def check_gap(policy: Policy, half: str, gap: Gap, held: int) -> None:
     tolerance = TOLERANCE[policy.precision]
     if not gap.max <= tolerance:
         precision = str(policy.precision).removeprefix("torch.")
-        differs = "differs" if half == "sampling" else "differ"
         how = (
-            f"{differs} from a plain forward pass by {gap.max:.2g} nats of log-probability, more than {tolerance:g} in"
+            f"differed from a plain forward pass by {gap.max:.2g} nats of log-probability, more than {tolerance:g} in"
             f" {precision}"
         )
-        raise refused(policy, half, how, way_out)
+        raise refused(policy, half, how, held)
 
 
-def refused(policy: Policy, half: str, how: str, way_out: str) -> ConfigError:
+def refused(policy: Policy, half: str, how: str, held: int) -> ConfigError:
     kind = policy.model.config.get_text_config().model_type
-    return ConfigError(
-        [f"model: of type {kind}: {half} {' '.join(how.split())}{way_out or '; use a model of another type'}"]
-    )
+    way_out = f"keep each prompt with its response within {held} tokens" if held else "use a model of another type"
+    return ConfigError([f"model: of type {kind}: {half} {' '.join(how.split())}; {way_out}"])
 
 
 def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int]) -> list[Trajectory]:
     """Responses to random prompts of `lengths` tokens, drawn with the cache of a run."""
     generator = torch.Generator().manual_seed(0)
-    special = set(policy.tokenizer.all_special_ids)
-    plain = [token for token in range(len(policy.tokenizer)) if token not in special]
+    plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
     probe = Probe(policy.model, policy.tokenizer, policy.adapted, policy.precision)
     decoding = Decoding(SAMPLES, 1.0, RESPONSE_LENGTH, SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
@@ -122,16 +127,23 @@ def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int]) -> list[Traject
     return [Trajectory(prompts[i // SAMPLES], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
 
 
+def plain_tokens(policy: Policy) -> list[int]:
+    """Ids that the tokenizer has a token for and the model an output, without special tokens."""
+    vocabulary = policy.model.get_output_embeddings().weight.shape[0]
+    special = set(policy.tokenizer.all_special_ids)
+    return sorted(t for t in policy.tokenizer.get_vocab().values() if t < vocabulary and t not in special)
+
+
 @torch.no_grad()
 def plain_logprobs(policy: Policy, item: Trajectory) -> Tensor:
-    """log pi of the response, [T], from all logits of the sequence alone."""
-    token_1L = torch.tensor([item.prompt + item.response], device=policy.device)
+    """log pi of the response, [T], from the logits of the sequence alone."""
+    token_1L, T = torch.tensor([item.prompt + item.response], device=policy.device), len(item.response)
     with policy.autocast():
-        logits_LV = policy.model(input_ids=token_1L, use_cache=False).logits[0]
-    logits_TV = logits_LV[len(item.prompt) - 1 : -1].to(at_least_float32(logits_LV.dtype))
+        logits_TV = policy.model(input_ids=token_1L, use_cache=False, logits_to_keep=T + 1).logits[0, -T - 1 : -1]
+    logits_TV = logits_TV.to(at_least_float32(logits_TV.dtype))
     if policy.no_text_V is not None:
         logits_TV = logits_TV + policy.no_text_V
-    logp_T: Tensor = logits_TV.log_softmax(-1).gather(1, token_1L[0, len(item.prompt) :, None]).squeeze(1)
+    logp_T: Tensor = logits_TV.log_softmax(-1).gather(1, token_1L[0, -T:, None]).squeeze(1)
     return logp_T
 
 

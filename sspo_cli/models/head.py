@@ -134,7 +134,7 @@ def find_projection(model: Any) -> Projection | None:
     hidden_1LD = trunk(input_ids=token_1L, use_cache=False).last_hidden_state
     largest = float(head(hidden_1LD).abs().max())
     for factor in (1.0, LARGE_LOGIT / max(largest, 1e-6)):
-        with scaled_output(trunk, factor):
+        with scaled_input(head, factor):
             expected = model(input_ids=token_1L, use_cache=False).logits
         if not torch.allclose(head(factor * hidden_1LD), expected, rtol=SAME_LOGITS, atol=SAME_LOGITS):
             return None
@@ -142,14 +142,9 @@ def find_projection(model: Any) -> Projection | None:
 
 
 @contextmanager
-def scaled_output(trunk: Module, factor: float) -> Iterator[None]:
-    """Multiply the hidden states that `trunk` returns by `factor` inside the block."""
-
-    def scale(module: Module, arguments: Any, output: Any) -> Any:
-        output.last_hidden_state = factor * output.last_hidden_state
-        return output
-
-    hook = trunk.register_forward_hook(scale)
+def scaled_input(head: Linear, factor: float) -> Iterator[None]:
+    """Multiply what `head` is given by `factor` inside the block."""
+    hook = head.register_forward_pre_hook(lambda module, inputs: (factor * inputs[0], *inputs[1:]))
     try:
         yield
     finally:

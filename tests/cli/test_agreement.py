@@ -1,0 +1,51 @@
+"""Models that the sampler cannot serve, and vocabularies wider than the tokenizer, through the real command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sspo_cli.models.load import EMBEDDED
+from sspo_cli.runs import jsonl
+from tests.cli.conftest import Sspo
+from tests.engine.test_agreement import PHI3
+from tests.tiny_models import policy_of
+
+SMOKE = ["train", "preset=smoke", "model=local", "model.path=model", "--name", "run"]
+
+
+def test_a_model_is_refused_beyond_its_switch_and_trained_below_it(sspo: Sspo, tmp_path: Path) -> None:
+    policy = policy_of(PHI3, spread=0.15)
+    policy.model.save_pretrained(tmp_path / "model")
+    policy.tokenizer.save_pretrained(tmp_path / "model")
+    for words in (SMOKE, ["eval", "model"]):
+        refused = sspo(*words)
+        assert refused.returncode == 2 and refused.stdout == ""
+        line = refused.stderr.splitlines()[-1]
+        assert line.startswith("sspo: model: of type phi3: sampling differed from a plain forward pass by ")
+        assert line.endswith("keep each prompt with its response within 16 tokens")
+        assert "Traceback" not in refused.stderr and not (tmp_path / "outputs").exists()
+    longest = ["dataset.terms_max=2", "rollout.max_response_length=10", "eval.max_response_length=10"]
+    done = sspo(*SMOKE, *longest)
+    assert done.returncode == 0, done.stderr
+    rows = jsonl.read(tmp_path / "outputs" / "train" / "run" / "metrics.jsonl")[1:]
+    assert max(row["rollout/logp_gap_max"] for row in rows) < 1e-4
+
+
+def test_every_token_of_a_padded_vocabulary_that_is_sampled_has_text(sspo: Sspo, tmp_path: Path) -> None:
+    """The ids without a token would be the likeliest of all."""
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    model = AutoModelForCausalLM.from_pretrained(EMBEDDED, dtype=torch.float32)
+    model.resize_token_embeddings(320, mean_resizing=False)
+    with torch.no_grad():
+        weight_VD = model.get_output_embeddings().weight
+        weight_VD[258:] = 1.2 * weight_VD[tokenizer("1")["input_ids"]]
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    done = sspo(*SMOKE)
+    assert done.returncode == 0, done.stderr
+    samples = jsonl.read(tmp_path / "outputs" / "train" / "run" / "samples.jsonl")
+    assert len(samples) == 128 and any("1" in row["response"] for row in samples)
+    assert [len(row["response"]) for row in samples] == [row["length"] - (not row["truncated"]) for row in samples]
