@@ -187,7 +187,7 @@ def test_a_rollout_that_the_trainer_does_not_confirm_stops_the_run(staleness: in
 def test_a_few_tokens_that_differ_are_told_once(tmp_path: Path) -> None:
     config = settings()
     ours, told = loop(config, drifting(config, 1.01, after="7"), tmp_path)
-    assert ours.run(StopRequest(None))
+    assert ours.run(StopRequest(None, at_once=False))
     (line,) = [line for line in told.lines if "sampler and trainer" in line]
     assert line.startswith("step 1: sampler and trainer differ by ") and "at most, more than 0.001" in line
     for row in jsonl.read(tmp_path / "metrics.jsonl")[1:]:
@@ -198,7 +198,7 @@ def test_old_rollouts_are_compared_with_the_weights_that_drew_them(tmp_path: Pat
     """Ratios of a stale rollout are far from 1; its gap is rounding alone."""
     config = settings("rollout.staleness=2", "optim.lr=1e-2", "train.steps=4")
     ours, told = loop(config, load_parts(config), tmp_path)
-    assert ours.run(StopRequest(None))
+    assert ours.run(StopRequest(None, at_once=False))
     rows = jsonl.read(tmp_path / "metrics.jsonl")[1:]
     assert len(rows) == 4 and max(row["rollout/logp_gap_max"] for row in rows) < 1e-4
     assert not [line for line in told.lines if "sampler and trainer" in line]
