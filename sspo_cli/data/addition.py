@@ -31,6 +31,9 @@ class Addition:
                 return self.problem(operands, bare=rng.random() < self.config.bare_fraction)
         raise ConfigError(["dataset: the operand range leaves no sum to learn from; widen dataset.operand_max"])
 
+    def problems(self) -> Iterable[Problem]:
+        return ()
+
     def prompts(self) -> Iterable[str]:
         return [question([self.config.operand_max] * self.config.terms_max)]
 

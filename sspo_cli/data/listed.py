@@ -25,5 +25,8 @@ class Listed:
             self.order = (epoch, stream(self.seed, "data", epoch).permutation(len(self.train)))
         return self.train[int(self.order[1][place])]
 
+    def problems(self) -> Iterable[Problem]:
+        return self.train
+
     def prompts(self) -> Iterable[str]:
         return [problem.prompt for problem in (*self.train, *self.evaluation)]

@@ -27,6 +27,10 @@ class Dataset(Protocol):
         """The index-th problem of the training stream; depends on the seed and `index` alone."""
         ...
 
+    def problems(self) -> Iterable[Problem]:
+        """Every problem to learn from, in the order of its source; none where they are made as they are asked for."""
+        ...
+
     def prompts(self) -> Iterable[str]:
         """Prompts among which is the longest that will ever be asked."""
         ...

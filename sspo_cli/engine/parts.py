@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from sspo_cli.data.problem import Dataset
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
+from sspo_cli.models.source import Base
 from sspo_cli.rewards.load import Reward
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Loaded and checked against each other. reference: the initial policy, where the objective reads it."""
+    """Loaded and checked against each other. reference: the initial policy, where the objective reads it. base: what
+    adapters stand on, or the reference was read from."""
 
     policy: Policy
     dataset: Dataset
     reward: Reward
     reference: Reference | None = None
+    base: Base | None = None

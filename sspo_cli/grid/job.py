@@ -14,13 +14,14 @@ from omegaconf import DictConfig
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.folder import read_grid
+from sspo_cli.grid.state import REFUSED
 from sspo_cli.runs.folder import checkpoints, get_status, set_status
 from sspo_cli.runs.lock import hold, is_abandoned, signature
 
 POLL_S = 0.2
 PATIENCE_S = 20.0  # how long a child that was told to stop at once may take
 RUNNING, STOP, STOP_AT_ONCE = "running", "stopping", "stopping at once"  # of STATUS
-DONE, INTERRUPTED = 0, 130
+DONE, USAGE, INTERRUPTED = 0, 2, 130
 
 
 def run_cell(task: DictConfig) -> None:
@@ -108,7 +109,8 @@ def close(folder: Path, code: int) -> None:
     """Say what became of a child that could not say so itself."""
     log = folder / "log.txt"
     if code >= 0:
-        set_status(folder, f"failed: {last_line(log)}")
+        refused = f"{REFUSED}: " if code == USAGE and checkpoints(folder) else ""
+        set_status(folder, f"failed: {refused}{last_line(log)}")
         return
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"sspo: killed by signal {-code}\n")

@@ -16,6 +16,7 @@ from sspo_cli.runs.folder import LEFT_BY_A_START, checkpoints, get_status, numbe
 # What a run that is over has written; without one of these its results cannot be read.
 COMPLETE = ("manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "summary.json")
 LOGS = ("metrics.jsonl", "samples.jsonl", "eval.jsonl")
+REFUSED = "cannot go on"  # why a cell failed that would go on once what it reads is again as it was
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def look(folder: Path, settings: Mapping[str, Any]) -> Finding:
     status, written = get_status(folder), written_settings(folder)
     if written is None:
         return Finding("redo", "has no config.yaml")
-    if status.startswith("failed"):
+    refused = status.startswith(f"failed: {REFUSED}")
+    if status.startswith("failed") and not refused:
         return Finding("redo", status)
     if changed := differences(written, settings):
         raise ConfigError(changed_settings(folder, written, settings, changed))
