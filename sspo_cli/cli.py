@@ -158,6 +158,13 @@ def train(
         bool,
         typer.Option("--profile", help="Profile the first evaluated step after one of warm-up: its phases and ops."),
     ] = False,
+    allow_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-change",
+            help="With --resume: go on though settings or files have changed since, and write that down.",
+        ),
+    ] = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", metavar="FOLDER", help="Write the run into this new or empty folder.")
     ] = None,
@@ -178,6 +185,7 @@ def train(
         config=config,
         resume=resume,
         profile=profile,
+        allow_change=allow_change,
         dry_run=dry_run,
         quiet=quiet,
         as_json=as_json,

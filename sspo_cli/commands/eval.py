@@ -17,6 +17,7 @@ from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.guards import GuardStop
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.integrity import remarks
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state, status_after
 from sspo_cli.startup import imports
@@ -51,6 +52,8 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         from sspo_cli.tracking.display import phases, waiting
 
     device = choose_device(settings.engine)
+    for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:
+        print(f"sspo: {remark}", file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         dataset, rewarder, policy = all_or_problems(
             lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),

@@ -46,10 +46,12 @@ def check_parts(request: Request) -> int:
 
 
 def check_model(config: TrainConfig) -> None:
-    """Refuse a model folder that lacks a part; a model of the hub that is not here yet is downloaded by a run."""
+    """Refuse a model folder that lacks a part or is damaged; a hub model that is not here is left to the runs."""
     if config.model.kind in ("local", "hub"):
         from sspo_cli.models.load import NotCached, architecture
+        from sspo_cli.models.source import verify
 
+        verify(config.model)
         with contextlib.suppress(NotCached):
             architecture(config.model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sspo_cli.config.rules import objective_problems, problems_between_keys
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.integrity import remarks
 from sspo_cli.runs.status import read_state
 
 
@@ -134,6 +136,8 @@ def look(request: Request, updates: int, rollouts: int, *, quiet: bool) -> dict[
     settings, configs = request.settings, request.configs
     # The reference policy is loaded if any of the objectives reads it.
     reader = next((config for config in configs.values() if config.objective.reads_reference), settings)
+    for remark in remarks(request.checkpoint) if request.checkpoint else []:
+        print(f"sspo: {remark}", file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet):
         parts = load_parts(reader, request.checkpoint)
     with phases(quiet=quiet) as tell:

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sspo_cli.commands.resume import Began, newest_whole, read_settings, set_aside
 from sspo_cli.config.compose import load_config, to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.integrity import damage, remarks
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state, status_after
 from sspo_cli.startup import imports
@@ -30,20 +32,27 @@ def run(
     quiet: bool,
     as_json: bool,
     profile: bool = False,
+    allow_change: bool = False,
     folder: Path | None = None,
     parent: int | None = None,
 ) -> int:
     """Train as configured; the exit code.
 
-    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with. profile: one step.
-    folder: where the run is written, instead of a new folder under output_dir. parent: a process without which the run
-    stops and saves.
+    config: a resolved config.yaml to replay. resume: the folder of an interrupted run to go on with, with what has
+    changed since if allow_change. profile: one step. folder: where the run is written, instead of a new folder under
+    output_dir. parent: a process without which the run stops and saves.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if resume is not None:
-        return resume_run(resume, overrides, parent, quiet=quiet, as_json=as_json, profile=profile)
+        return resume_run(
+            resume, overrides, parent, quiet=quiet, as_json=as_json, profile=profile, allow_change=allow_change
+        )
+    if allow_change:
+        raise ConfigError(
+            ["--allow-change: goes with --resume RUN only; a new run has nothing that could have changed"]
+        )
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
     # A replay is a run of its own, with a folder of its own.
@@ -66,6 +75,8 @@ def run(
         problems += runs.folder_problems(folder, settings.name)
     if problems:
         raise ConfigError(problems)
+    for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:
+        print(f"sspo: {remark}", file=sys.stderr)
     profiled = step_to_profile(settings, 0) if profile else None
     for note in [] if quiet else notes(settings):
         print(note, file=sys.stderr)
@@ -102,9 +113,16 @@ def step_to_profile(settings: TrainConfig, done: int) -> int:
 
 
 def resume_run(
-    folder: Path, overrides: list[str], parent: int | None, *, quiet: bool, as_json: bool, profile: bool
+    folder: Path,
+    overrides: list[str],
+    parent: int | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    profile: bool,
+    allow_change: bool,
 ) -> int:
-    """Go on from the last checkpoint of `folder`, under the configuration it was started with."""
+    """Go on from the newest whole checkpoint of `folder`, under the configuration it was started with."""
     if overrides:
         raise ConfigError(
             [f"--resume {folder}: takes no overrides ({' '.join(overrides)}); a run goes on as it was started"]
@@ -112,51 +130,90 @@ def resume_run(
     saved = runs.checkpoints(folder)
     if not saved:
         raise ConfigError([f"--resume {folder}: no checkpoint there; runs are folders such as outputs/train/NAME"])
-    settings = load_config(TrainConfig, [], base=folder / "config.yaml")
-    if read_state(folder).word == "done":
+    settings = with_prompt_time(read_settings(folder))
+    if read_state(folder).word == "done" and not damage(saved[-1]):
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
-    profiled = step_to_profile(settings, step_of(saved[-1])) if profile else None
     from sspo_cli.tracking.display import waiting
 
     with hold(folder):
+        began = Began(folder, allow=allow_change)
         with waiting("loading the checkpoint", quiet=quiet):
-            parts = load_parts(settings, saved[-1])
-        return execute(settings, parts, folder, saved[-1], parent, quiet=quiet, as_json=as_json, profiled=profiled)
+            checkpoint, damaged = newest_whole(folder)
+            try:
+                _, profiled, parts = all_or_problems(
+                    lambda: began.check_settings(settings),
+                    lambda: step_to_profile(settings, step_of(checkpoint)) if profile else None,
+                    lambda: load_parts(settings, checkpoint, began),
+                )
+            except ConfigError as error:
+                raise ConfigError([*error.problems, *began.elsewhere(settings)]) from error
+        for remark in began.remarks(checkpoint):
+            print(f"sspo: {remark}", file=sys.stderr)
+        for other, faults in damaged.items():
+            set_aside(other, faults, step_of(checkpoint))
+        if began.changes:
+            began.record(standing(folder, settings, parts), step_of(checkpoint))
+        return execute(settings, parts, folder, checkpoint, parent, quiet=quiet, as_json=as_json, profiled=profiled)
 
 
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step_"))
 
 
-def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
-    """Model, problems and reward, checked against each other; the weights of `checkpoint` if one is given.
+def load_parts(settings: TrainConfig, checkpoint: Path | None = None, began: Began | None = None) -> Any:
+    """Model, problems and reward, checked against each other, and against what the run `began` with; the weights of
+    `checkpoint` if one is given.
 
     Raises:
-        ConfigError: with everything that is wrong with any of them.
+        ConfigError: with everything that is wrong with any of them, or has changed.
     """
     with imports():
-        from sspo_cli.config.schema import LocalModel
         from sspo_cli.data.encode import Encoder, check_prompts
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.agreement import check_agreement
         from sspo_cli.engine.device import choose_device, choose_precision
+        from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
         from sspo_cli.engine.parts import Parts
         from sspo_cli.models.fit import check_positions, check_solutions
         from sspo_cli.models.load import load_policy
         from sspo_cli.models.reference import Reference
+        from sspo_cli.models.source import ADAPTER, base_of_checkpoint, find, pinned
         from sspo_cli.objectives import build_objective
         from sspo_cli.rewards.load import load_reward
 
-    model, rank = settings.model, settings.lora.rank
-    if checkpoint is not None and not rank:
-        model = LocalModel(kind="local", path=str(checkpoint))
     device = choose_device(settings.engine)
     precision = choose_precision(settings.engine, device)
-    dataset, rewarder, policy, _ = all_or_problems(
-        lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
-        lambda: load_reward(settings.reward),
-        lambda: load_policy(model, settings.seed, device, precision),
-        lambda: build_objective(settings.objective),
+    rank = settings.lora.rank if checkpoint is None else 0
+    adapted = rank > 0 if checkpoint is None else (checkpoint / ADAPTER).is_file()
+    needs_base = adapted or settings.objective.reads_reference
+
+    def problems() -> Any:
+        found = load_dataset(settings.dataset, settings.seed, settings.eval.problems)
+        if began is not None:
+            began.check_hashes({**of_problems(found), **of_draws(settings)})
+        return found
+
+    def reward() -> Any:
+        found = load_reward(settings.reward)
+        if began is not None:
+            began.check_reward(of_reward(settings.reward))
+        return found
+
+    def policy_and_base() -> Any:
+        if checkpoint is None:
+            policy = load_policy(settings.model, settings.seed, device, precision, merged=True)
+            return policy, pinned(settings.model, settings.seed) if needs_base else None
+        base = None
+        if needs_base:
+            began_with = base_of_checkpoint(checkpoint, settings.model, settings.seed)
+            base = find(began_with, checkpoint, settings.model, changed=began is not None)
+            if began is not None:
+                began.check_hashes({"base": str(base.sha256)})
+        model = LocalModel(kind="local", path=str(checkpoint))
+        return load_policy(model, settings.seed, device, precision, base=base if adapted else None), base
+
+    dataset, rewarder, (policy, base), _ = all_or_problems(
+        problems, reward, policy_and_base, lambda: build_objective(settings.objective)
     )
     response = max(settings.rollout.max_response_length, settings.eval.max_response_length)
     encoder = Encoder(policy.tokenizer, settings.prompt_time)
@@ -167,31 +224,44 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None) -> Any:
     if rank:
         from sspo_cli.models.lora import with_adapters
 
-        policy = with_adapters(policy, settings.lora, settings.seed, checkpoint)
+        policy = with_adapters(policy, settings.lora, settings.seed, base)
     check_agreement(policy, prompts.longest + response, trained=True)
     reference = None
     if settings.objective.reads_reference:
-        reference = Reference(policy if rank else load_policy(settings.model, settings.seed, device, precision))
+        kept = policy if adapted else load_policy(base.model, base.seed, device, precision, merged=True)
+        reference = Reference(kept)
     repeats = []
     if dataset.train_size is not None and dataset.train_size < settings.batch.prompts:
         repeats.append(
             f"dataset: batch.prompts={settings.batch.prompts} is more than its {dataset.train_size} problems to learn"
             " from, so a step holds some of them more than once"
         )
-    return Parts(policy, dataset, rewarder, reference, [*dataset.notes, *repeats, *prompts.notes])
+    return Parts(policy, dataset, rewarder, reference, base, [*dataset.notes, *repeats, *prompts.notes])
 
 
 def describe(folder: Path, settings: TrainConfig, overrides: list[str], config: Path | None, parts: Any) -> None:
     """Everything the folder says about the run before its first step."""
-    from sspo_cli.engine.fingerprint import fingerprints
     from sspo_cli.runs.manifest import write_manifest
 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
     runs.write_request(folder, to_yaml(settings), overrides, command)
-    hashes = fingerprints(parts, settings)
-    write_manifest(folder, settings.seed, hashes, str(parts.policy.device))
+    write_manifest(folder, settings.seed, str(parts.policy.device), standing(folder, settings, parts))
     (folder / "checkpoints").mkdir()
+
+
+def standing(folder: Path, settings: TrainConfig, parts: Any) -> dict[str, Any]:
+    """What a run stands on, for its manifest: settings, and the content of everything that it reads."""
+    from sspo_cli.engine.fingerprint import fingerprints, of_reward
+    from sspo_cli.models.source import to_json
+
+    return {
+        "settings": to_dict(settings),
+        "hashes": fingerprints(parts, settings),
+        "reward_files": of_reward(settings.reward),
+        "base": to_json(parts.base, folder) if parts.base else None,
+        "changes": [],
+    }
 
 
 def execute(

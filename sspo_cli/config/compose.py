@@ -319,7 +319,12 @@ def mark_missing(content: Any) -> Any:
 
 def with_prompt_time(config: C) -> C:
     """`config` with the time that chat templates see: its own, or now. A replay of it sees the same."""
-    return replace(config, prompt_time=config.prompt_time or datetime.now().isoformat(timespec="seconds"))
+    return replace(config, prompt_time=config.prompt_time or now())
+
+
+def now() -> str:
+    """The time of the clock on the wall, in seconds, as `prompt_time` has it."""
+    return datetime.now().isoformat(timespec="seconds")
 
 
 def to_yaml(config: EvalConfig) -> str:

@@ -108,7 +108,7 @@ class PythonReward:
     kind: Literal["python"]
     path: Text
     function: Text
-    correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None
+    correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None = None  # as in earlier versions
 
 
 RewardConfig = Annotated[ExactReward | MathReward | PythonReward, Field(discriminator="kind")]
@@ -320,7 +320,7 @@ class EvalConfig:
     seed: Whole
     name: Text | None
     output_dir: Text
-    prompt_time: Text | None
+    prompt_time: Text | None = None  # runs of earlier versions have none
     choices: dict[str, str]
     model: ModelConfig
     dataset: DatasetConfig

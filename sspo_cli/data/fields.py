@@ -25,7 +25,7 @@ def read_prompt(value: Any) -> str | tuple[Message, ...]:
     if isinstance(value, str):
         if not value.strip():
             raise BadField("is empty")
-        return value
+        return whole(value)
     if not isinstance(value, list):
         raise BadField(f"is {kind(value)}: must be a text or a list of messages with role and content")
     if not value:
@@ -50,7 +50,7 @@ def read_message(value: Any, number: int) -> Message:
         raise BadField(f"{where} has the role {json.dumps(role)}: must be one of {', '.join(ROLES)}")
     if not isinstance(content, str):
         raise BadField(f"{where} has {kind(content)} as content: must be a text")
-    return Message(role, content)
+    return Message(role, whole(content))
 
 
 def read_answer(value: Any) -> str | tuple[str, ...]:
@@ -76,12 +76,23 @@ def as_text(value: Any) -> str:
         BadField: for anything else.
     """
     if isinstance(value, str):
-        return value
+        return whole(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadField(f"is {kind(value)}: must be a text or a number")
     if isinstance(value, int) or value.is_integer():
         return str(int(value))
     return format(Decimal(repr(value)), "f")
+
+
+def whole(text: str) -> str:
+    """`text`, if it can be written down.
+
+    Raises:
+        BadField: for half of a surrogate pair, which JSON allows and UTF-8 does not.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadField("holds half of a surrogate pair, which is no character")
+    return text
 
 
 def floats(value: Any) -> list[float]:

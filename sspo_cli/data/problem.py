@@ -62,5 +62,5 @@ class Dataset(Protocol):
         ...
 
     def problems(self) -> Iterable[Problem]:
-        """Problems among which is the one with the longest prompt that will ever be asked."""
+        """Every problem to learn from, in the order of its source; of an endless stream, one with a longest prompt."""
         ...

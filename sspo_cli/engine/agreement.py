@@ -121,7 +121,7 @@ def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int]) -> list[Traject
     generator = torch.Generator().manual_seed(0)
     plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
-    probe = Probe(policy.model, policy.tokenizer, policy.adapted, policy.precision)
+    probe = Probe(policy.model, policy.tokenizer, policy.base, policy.precision)
     decoding = Decoding(SAMPLES, 1.0, RESPONSE_LENGTH, SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
     responses = sample(probe, prompts, decoding, seeded(0, RESPONSE_LENGTH, "agreement"), lambda done, total: None)
     return [Trajectory(prompts[i // SAMPLES], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]

@@ -17,6 +17,7 @@ from torch import Tensor
 from sspo_cli.engine.experience import Experience
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.models.policy import Policy
+from sspo_cli.runs import integrity
 from sspo_cli.runs.folder import checkpoints
 
 
@@ -43,24 +44,39 @@ def save_checkpoint(
     pending: Sequence[Experience],
     keep: int,
 ) -> Path:
-    """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep`."""
+    """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep` that are whole."""
     final = folder / "checkpoints" / f"step_{progress.step:06d}"
     partial = final.with_name(f".partial-{final.name}-{os.getpid()}")
     trainer = partial / "trainer"
     trainer.mkdir(parents=True)
-    policy.model.save_pretrained(partial)
+    if policy.base is None:
+        policy.model.save_pretrained(partial)
+    else:
+        from sspo_cli.models.lora import save_adapters  # peft takes seconds to import
+
+        save_adapters(policy.model, policy.base, partial)
     policy.tokenizer.save_pretrained(partial)
     save_file(optimizer_tensors(optimizer), trainer / "optimizer.safetensors")
     save_pending(pending, trainer)
     (trainer / "progress.json").write_text(json.dumps(vars(progress)))
+    integrity.seal(partial)
     for path in [*partial.rglob("*"), partial]:
         flush_to_disk(path)
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     flush_to_disk(final.parent)
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
+    drop_old(checkpoints(folder), keep)
     return final
+
+
+def drop_old(saved: Sequence[Path], keep: int) -> None:
+    """Delete what is older than the newest `keep` that are whole: one that is damaged takes nobody's place."""
+    kept = 0
+    for checkpoint in reversed(saved):
+        if kept == keep:
+            shutil.rmtree(checkpoint)
+        elif not integrity.damage(checkpoint):
+            kept += 1
 
 
 def flush_to_disk(path: Path) -> None:

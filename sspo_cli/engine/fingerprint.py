@@ -1,26 +1,31 @@
-"""Content hashes by which two runs can be shown to have started from the same place."""
+"""Content hashes by which two runs can be shown to have started from the same place, and one to go on from its own."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from sspo_cli.config.schema import PythonReward, TrainConfig
+from sspo_cli.config.schema import PythonReward, RewardConfig, TrainConfig
+from sspo_cli.data.encode import Encoder
+from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.engine.parts import Parts
+from sspo_cli.rewards.sources import source_files
 from sspo_cli.rollout.sampler import seeded
 
-DRAWS = 64  # numbers of a random stream that stand for all of it
+DRAWS = 64  # numbers of a random stream, or problems of the training stream, that stand for all of it
 
 
 def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
     """sha256 of what runs with one seed must have in common to be compared.
 
     initial_weights and tokenizer; data_order: the prompts of all steps as the training stream gives them;
-    evaluation_problems; rollout_draws and evaluation_draws: the random numbers that choose tokens; reward: its code,
-    where that is the user's.
+    evaluation_problems; prompt_tokens: every prompt as the model reads it; reward: its code, where that is the user's;
+    and what `of_draws`, `of_problems` and `base` tell.
     """
     policy, dataset = parts.policy, parts.dataset
     weights = (
@@ -28,9 +33,8 @@ def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
         for name, value in sorted(policy.model.state_dict().items())
     )
     order = (dataset.train_problem(i).text.encode() for i in range(config.batch.prompts * config.train.steps))
-    rollout = seeded(config.seed, DRAWS, "rollout", 1)(0, 0)
-    evaluation = seeded(config.seed, DRAWS, "evaluation")(0, 0)
-    reward = [Path(config.reward.path).read_bytes()] if isinstance(config.reward, PythonReward) else []
+    encoder = Encoder(policy.tokenizer, config.prompt_time)
+    prompts = dict.fromkeys([*dataset.problems(), *dataset.evaluation])
     return {
         "initial_weights": digest(weights),
         "tokenizer": digest([policy.tokenizer.backend_tokenizer.to_str().encode()]),
@@ -38,10 +42,49 @@ def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
         "evaluation_problems": digest(
             text.encode() for problem in dataset.evaluation for text in (problem.text, *problem.answers)
         ),
+        **of_draws(config),
+        "reward": digest([config.reward.kind.encode(), *(file.read_bytes() for file in files_of(config.reward))]),
+        **of_problems(dataset),
+        "prompt_tokens": digest(json.dumps(encoder.prompt(problem)).encode() for problem in prompts),
+        **({"base": str(parts.base.sha256)} if parts.base else {}),
+    }
+
+
+def of_draws(config: TrainConfig) -> dict[str, str]:
+    """rollout_draws and evaluation_draws: the random numbers that choose tokens."""
+    rollout = seeded(config.seed, DRAWS, "rollout", 1)(0, 0)
+    evaluation = seeded(config.seed, DRAWS, "evaluation")(0, 0)
+    return {
         "rollout_draws": digest([rollout.numpy().tobytes()]),
         "evaluation_draws": digest([evaluation.numpy().tobytes()]),
-        "reward": digest([config.reward.kind.encode(), *reward]),
     }
+
+
+def of_problems(dataset: Dataset) -> dict[str, str]:
+    """training_content and evaluation_content: every problem with prompt, answer and solution, wherever it was read."""
+    first = [dataset.train_problem(i) for i in range(DRAWS)]
+    return {
+        "training_content": digest(content(problem) for problem in (*dataset.problems(), *first)),
+        "evaluation_content": digest(content(problem) for problem in dataset.evaluation),
+    }
+
+
+def of_reward(config: RewardConfig) -> dict[str, str]:
+    """Every file of a user's reward, by its name beside the reward's own."""
+    files = files_of(config)
+    return {
+        file.relative_to(files[0].parent).as_posix() if number else "at reward.path": digest([file.read_bytes()])
+        for number, file in enumerate(files)
+    }
+
+
+def files_of(config: RewardConfig) -> list[Path]:
+    return source_files(Path(config.path)) if isinstance(config, PythonReward) else []
+
+
+def content(problem: Problem) -> bytes:
+    prompt = problem.prompt if isinstance(problem.prompt, str) else [asdict(message) for message in problem.prompt]
+    return json.dumps([prompt, problem.answer, problem.solution]).encode()
 
 
 def digest(chunks: Iterable[bytes]) -> str:

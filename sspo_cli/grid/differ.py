@@ -15,6 +15,8 @@ from sspo_cli.config.literal import unescaped
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.config.wording import show_value
 
+# Null until a run begins; runs of one grid begin with the grid's.
+FILLED_LATER = "prompt_time"
 # Parallel cells share the cores; how many of them a cell has does not change what it is.
 WITHOUT_RESULT = ("engine.threads",)
 MISSING = "not set"
@@ -22,8 +24,9 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def settings(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Every leaf of a resolved configuration by its dotted key, but for `WITHOUT_RESULT`."""
-    return {key: value for key, value in leaves(content, "") if key not in WITHOUT_RESULT}
+    """Every leaf of a resolved configuration by its dotted key, but for `WITHOUT_RESULT` and what is filled later."""
+    found = {key: value for key, value in leaves(content, "") if key not in WITHOUT_RESULT}
+    return {key: value for key, value in found.items() if key != FILLED_LATER or value is not None}
 
 
 def leaves(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
@@ -50,8 +53,11 @@ def written_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The keys in which two sets of settings differ, sorted."""
-    return sorted(key for key in one.keys() | other.keys() if one.get(key, MISSING) != other.get(key, MISSING))
+    """The keys in which two sets of settings differ, sorted. One that is filled later has no other value until then."""
+    keys = one.keys() | other.keys()
+    if FILLED_LATER not in one.keys() & other.keys():
+        keys -= {FILLED_LATER}
+    return sorted(key for key in keys if one.get(key, MISSING) != other.get(key, MISSING))
 
 
 def shown(found: Mapping[str, Any], key: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.compose import to_dict, to_yaml
+from sspo_cli.config.compose import now, to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.axes import short_names, varied
 from sspo_cli.grid.differ import differences, settings, written_settings
@@ -132,6 +132,7 @@ def write_grid(folder: Path, request: Request, folders: Sequence[str]) -> None:
         "direction": request.section.direction,
         "baseline": request.baseline,
         "allowed": request.allowed,
+        "prompt_time": (read_grid(folder) or {}).get("prompt_time") or now(),
         "cells": [
             {"folder": place, "point": cell.point, "seed": cell.seed, "id": cell.id, "overrides": cell.overrides}
             for cell, place in zip(request.cells, folders, strict=True)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.grid.folder import read_grid
+from sspo_cli.grid.state import REFUSED
 from sspo_cli.runs.folder import checkpoints, get_status, set_status
 from sspo_cli.runs.lock import hold, is_abandoned, signature
 from sspo_cli.runs.status import DIED, State, read_state
@@ -21,7 +22,7 @@ from sspo_cli.runs.status import DIED, State, read_state
 POLL_S = 0.2
 PATIENCE_S = 20.0  # how long a child that was told to stop at once may take
 RUNNING, STOP, STOP_AT_ONCE = "running", "stopping", "stopping at once"  # of STATUS
-DONE, INTERRUPTED = 0, 130
+DONE, USAGE, INTERRUPTED = 0, 2, 130
 ENDED = {DONE: "done", INTERRUPTED: "interrupted"}  # what a run says of itself that ends with this code
 
 
@@ -48,7 +49,7 @@ def run_cell(task: DictConfig) -> None:
                 "train",
                 "--parent",
                 str(os.getpid()),
-                *words(folder, cell, task.threads),
+                *words(folder, cell, task.threads, content.get("prompt_time")),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -64,14 +65,15 @@ def run_cell(task: DictConfig) -> None:
         os._exit(INTERRUPTED)  # a worker whose launcher was killed would wait for its next job
 
 
-def words(folder: Path, cell: dict[str, Any], threads: int) -> list[str]:
-    """What `sspo train` is told: to go on where a checkpoint is, else to begin."""
+def words(folder: Path, cell: dict[str, Any], threads: int, prompt_time: str | None) -> list[str]:
+    """What `sspo train` is told: to go on where a checkpoint is, else to begin, at the prompt_time of its grid."""
     if checkpoints(folder):
         return ["--resume", str(folder)]
     (folder / "STATUS").unlink(missing_ok=True)  # of an attempt that failed before it began
-    given = any(word.startswith("engine.threads=") for word in cell["overrides"])
-    share = [f"engine.threads={threads}"] if threads and not given else []
-    return ["--folder", str(folder), *cell["overrides"], *share]
+    shared = {"engine.threads": threads, "prompt_time": prompt_time}
+    given = {word.partition("=")[0] for word in cell["overrides"]}
+    words = [f"{key}={value}" for key, value in shared.items() if value and key not in given]
+    return ["--folder", str(folder), *cell["overrides"], *words]
 
 
 def asked_to_stop(grid: Path, owner: str) -> str | None:
@@ -113,7 +115,8 @@ def close(folder: Path, code: int, state: State) -> None:
     if code >= 0:
         silent = code in ENDED or state.word == DIED
         why = f"the process ended without finishing (exit code {code})" if silent else last_line(log)
-        set_status(folder, f"failed: {why}")
+        refused = f"{REFUSED}: " if code == USAGE and checkpoints(folder) else ""
+        set_status(folder, f"failed: {refused}{why}")
         return
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"sspo: killed by signal {-code}\n")

@@ -17,6 +17,7 @@ from sspo_cli.runs.status import read_state
 # What a run that is over has written; without one of these its results cannot be read.
 COMPLETE = ("manifest.json", "metrics.jsonl", "samples.jsonl", "eval.jsonl", "summary.json")
 LOGS = ("metrics.jsonl", "samples.jsonl", "eval.jsonl")
+REFUSED = "cannot go on"  # why a cell failed that would go on once what it reads is again as it was
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def look(folder: Path, settings: Mapping[str, Any]) -> Finding:
     state, written = read_state(folder), written_settings(folder)
     if written is None:
         return Finding("redo", "has no config.yaml")
-    if state.word == "failed":
+    if state.word == "failed" and not state.why.startswith(REFUSED):
         return Finding("redo", str(state))
     if changed := differences(written, settings):
         raise ConfigError(changed_settings(folder, written, settings, changed))

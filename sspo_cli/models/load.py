@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +14,79 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
 from sspo_cli.hub import why_not
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.source import (
+    EMBEDDED,
+    Base,
+    base_of,
+    check_folder,
+    find,
+    folder_of,
+    has_adapters,
+    settle,
+    whereabouts,
+)
 
 # The run has its own display; bars of the library would tear it.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
-
-EMBEDDED = Path(__file__).parent / "tiny"
-ADAPTER = "adapter_config.json"
 
 
 class NotCached(ConfigError):
     """A model of the hub that is neither in the local cache nor reachable."""
 
 
-def load_policy(config: ModelConfig, seed: int, device: torch.device, precision: torch.dtype = torch.float32) -> Policy:
+def load_policy(
+    config: ModelConfig,
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype = torch.float32,
+    *,
+    base: Base | None = None,
+    merged: bool = False,
+) -> Policy:
     """The policy that `config` names, on `device`, in float32 whatever its files hold: in bfloat16 the small steps of
     policy optimization round to nothing. `seed` draws the weights of model=scratch; `precision` is that of its matrix
     products.
 
+    Adapters stand on their base as they did while they were trained, so that the function is the same to the last bit;
+    merged: they become part of the weights. base: what they stand on, if the caller has found it already.
+
     Raises:
-        ConfigError: a folder without weights or tokenizer, a hub model that cannot be had.
+        ConfigError: a folder that is damaged, or without weights or tokenizer; a hub model that cannot be had; adapters
+            whose base has changed.
     """
+    config = settle(config)
+    model, base = read_model(config, seed, base)
+    if merged and base is not None:
+        model, base = model.merge_and_unload(), None
     if isinstance(config, ScratchModel):
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(architecture(config), dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
     else:
-        if isinstance(config, LocalModel):
-            check_folder(config.path)
-        model = read_model(config)
-        tokenizer = read(AutoTokenizer, config, download=True)
+        # Of adapters from the hub, the folder: asked by name, transformers looks for the configuration of a model.
+        folder = folder_of(config) if has_adapters(config) else None
+        place = config if folder is None else LocalModel(kind="local", path=str(folder))
+        tokenizer = read(AutoTokenizer, place, download=True)
     if tokenizer.eos_token_id is None:
         raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
-    return Policy(model.to(device).eval(), tokenizer, precision=precision)
+    return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
 
 
-def read_model(config: ModelConfig) -> Any:
-    """The weights that `config` names; a folder of adapters gives its base model with them merged into the weights."""
-    if isinstance(config, LocalModel) and (Path(config.path) / ADAPTER).is_file():
-        from sspo_cli.models.lora import Merged
+def read_model(config: ModelConfig, seed: int, base: Base | None = None) -> tuple[Any, Base | None]:
+    """The weights that `config` names; and of adapters, which come on their base, that base."""
+    if isinstance(config, ScratchModel):
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(architecture(config), dtype=torch.float32), None
+    if isinstance(config, LocalModel):
+        check_folder(Path(config.path))
+    model = None if has_adapters(config) else read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
+    folder = folder_of(config)
+    if folder is None or not has_adapters(config):  # asked again: what has just been downloaded may be adapters
+        return model, None
+    from sspo_cli.models.lora import put_on
 
-        return read(Merged, config, download=True, dtype=torch.float32)
-    return read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
+    base = base or find(base_of(folder), folder)
+    under, its_base = read_model(base.model, base.seed)
+    return put_on(under if its_base is None else under.merge_and_unload(), folder), base
 
 
 def architecture(config: ModelConfig) -> Any:
@@ -66,6 +96,7 @@ def architecture(config: ModelConfig) -> Any:
         NotCached: for a hub model that is not at hand.
         ConfigError: for a folder without config.json.
     """
+    config = settle(config)
     if isinstance(config, ScratchModel):
         embedded = AutoConfig.from_pretrained(EMBEDDED)
         return LlamaConfig(
@@ -81,9 +112,9 @@ def architecture(config: ModelConfig) -> Any:
             eos_token_id=embedded.eos_token_id,
             pad_token_id=embedded.pad_token_id,
         )
-    if isinstance(config, LocalModel) and (Path(config.path) / ADAPTER).is_file():
-        base = json.loads((Path(config.path) / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
-        return read(AutoConfig, LocalModel(kind="local", path=base), download=False)
+    folder = folder_of(config)
+    if folder is not None and has_adapters(config):
+        return architecture(whereabouts(base_of(folder)))
     if isinstance(config, LocalModel) and not (Path(config.path) / "config.json").is_file():
         raise ConfigError(
             [f"model.path={config.path}: not a model folder: no config.json in {Path(config.path).absolute()}"]
@@ -116,18 +147,3 @@ def read(loader: Any, config: ModelConfig, *, download: bool, **options: Any) ->
                 f" download it once with network access (`hf download {source}`), or set model=local model.path=FOLDER"
             ]
         ) from error
-
-
-def check_folder(path: str) -> None:
-    """Refuse a folder that lacks weights, configuration or tokenizer, naming everything that is missing."""
-    folder = Path(path)
-    if not folder.is_dir():
-        raise ConfigError([f"model.path={path}: no such folder (looked for {folder.absolute()})"])
-    parts = {
-        "config.json": ["config.json", ADAPTER],
-        "weights (*.safetensors)": ["*.safetensors"],
-        "a tokenizer (tokenizer.json or tokenizer_config.json)": ["tokenizer.json", "tokenizer_config.json"],
-    }
-    missing = [name for name, patterns in parts.items() if not any(any(folder.glob(glob)) for glob in patterns)]
-    if missing:
-        raise ConfigError([f"model.path={path}: not a model folder: it lacks {', '.join(missing)}"])

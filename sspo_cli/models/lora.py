@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import AutoPeftModelForCausalLM, LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 
-from sspo_cli.config.schema import LoraSection
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import HubModel, LoraSection
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.source import BASE, Base, folder_of, has_adapters, show, to_json
 
 # peft asks transformers for a name that is on its way out; nobody here can do anything about it.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
-def with_adapters(policy: Policy, config: LoraSection, seed: int, checkpoint: Path | None = None) -> Policy:
-    """`policy` with adapters on every linear layer but the output (arXiv 2106.09685), which alone will be trained.
+def with_adapters(policy: Policy, config: LoraSection, seed: int, base: Base) -> Policy:
+    """`policy`, which was read from `base`, with new adapters on every linear layer but the output (arXiv 2106.09685),
+    drawn from `seed` and without effect yet, which alone will be trained."""
+    torch.manual_seed(seed)
+    return replace(policy, model=get_peft_model(policy.model, lora_config(config)).eval(), base=base)
 
-    They are new, drawn from `seed` and without effect yet, or those of `checkpoint`.
+
+def put_on(model: Any, folder: Path) -> Any:
+    """`model` with the adapters that are saved in `folder`.
+
+    Raises:
+        ConfigError: if they do not fit.
     """
-    if checkpoint is not None:
-        model = PeftModel.from_pretrained(policy.model, checkpoint, is_trainable=True)
-    else:
-        torch.manual_seed(seed)
-        model = get_peft_model(policy.model, lora_config(config))
-    return replace(policy, model=model.eval(), adapted=True)
+    try:
+        return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError([f"{folder}: the adapters do not fit: {str(error).splitlines()[0].strip()}"]) from error
 
 
-class Merged:
-    """Loads a folder of adapters as its base model with the adapters merged into the weights."""
+def save_adapters(model: Any, base: Base, folder: Path) -> None:
+    """Write the adapters, and what they stand on: for us with its hash, for other programs as well as they know it."""
+    options = model.peft_config["default"]
+    options.base_model_name_or_path, options.revision = name_for_others(base)
+    # Adapters leave the embeddings alone. Asked for "auto", peft would look for the base to find that out.
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / BASE).write_text(json.dumps(to_json(base, folder), indent=1) + "\n", encoding="utf-8")
 
-    @staticmethod
-    def from_pretrained(path: str, **options: Any) -> Any:
-        return AutoPeftModelForCausalLM.from_pretrained(path, **options).merge_and_unload()
+
+def name_for_others(base: Base) -> tuple[str, str | None]:
+    """The base, and its revision, as adapter_config.json names it to other programs than this.
+
+    One with adapters of its own gets a name that they cannot load: none of them would take these into account.
+    """
+    model = base.model
+    if has_adapters(model):
+        return f"({show(model)} with its adapters merged, as {BASE} says)", None
+    return str(model.path if isinstance(model, HubModel) else folder_of(model)), getattr(model, "revision", None)
 
 
 def lora_config(config: LoraSection) -> LoraConfig:

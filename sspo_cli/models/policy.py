@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sspo_cli.models.source import Base
+
 MASKED = -1e9  # finite, so that 0 * MASKED is 0 in an entropy
 
 
@@ -16,14 +18,18 @@ MASKED = -1e9  # finite, so that 0 * MASKED is 0 in an entropy
 class Policy:
     """model: any AutoModelForCausalLM, in eval mode so that sampler and trainer see the same function.
 
-    adapted: whether low-rank adapters stand on it, which alone are trained. precision: of matrix products; weights and
-    everything that is summed or exponentiated stay in the model's own.
+    base: what its low-rank adapters stand on, which alone are trained; None if it has none. precision: of matrix
+    products; weights and everything that is summed or exponentiated stay in the model's own.
     """
 
     model: Any
     tokenizer: Any
-    adapted: bool = False
+    base: Base | None = None
     precision: torch.dtype = torch.float32
+
+    @property
+    def adapted(self) -> bool:
+        return self.base is not None
 
     def autocast(self) -> torch.autocast:
         """The context in which the model is to be called."""

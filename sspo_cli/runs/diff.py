@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs import manifest
 from sspo_cli.runs.record import Record, flat, read_config, read_record
 
 Pair = tuple[Any, Any]
 Figures = Mapping[str, float]
+
+# Of manifest.json; of the base, hashes.base tells whether it is the same.
+TOLD_BY_SETTINGS = ("seed", "settings", "directory", "base")
 
 
 class Absent:
@@ -49,12 +52,9 @@ def read_side(path: Path) -> Side:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """manifest.json by dotted key, without the seed, which is a setting; nothing where it is missing or torn."""
-    try:
-        content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {key: value for key, value in flat(content) if key != "seed"} if isinstance(content, dict) else {}
+    """manifest.json by dotted key, but for settings and places; nothing where it is missing or torn."""
+    told = {key: value for key, value in manifest.read(folder).items() if key not in TOLD_BY_SETTINGS}
+    return dict(flat(told))
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Pair]:

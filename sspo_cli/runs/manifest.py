@@ -1,4 +1,4 @@
-"""manifest.json: what a run stood on."""
+"""manifest.json: what a run stands on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+MANIFEST = "manifest.json"
 PACKAGES = (
     "sspo",
     "torch",
@@ -24,16 +26,47 @@ PACKAGES = (
 )
 
 
-def write_manifest(folder: Path, seed: int, hashes: dict[str, str], device: str) -> None:
-    """Versions, git commit of the working directory, hardware, seed, and the caller's content hashes."""
-    manifest: dict[str, Any] = {
-        "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
-        "git": git_state(),
-        "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "device": device, "system": sys.platform},
-        "seed": seed,
-        "hashes": hashes,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+def write_manifest(folder: Path, seed: int, device: str, standing: Mapping[str, Any]) -> None:
+    """Versions, git commit of the working directory, hardware, seed, and what the caller says the run stands on:
+    "settings", "hashes", "reward_files", "base"."""
+    write(
+        folder,
+        {
+            "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
+            "git": git_state(),
+            "hardware": {
+                "machine": platform.machine(),
+                "cores": os.cpu_count(),
+                "device": device,
+                "system": sys.platform,
+            },
+            "seed": seed,
+            "directory": str(Path.cwd()),
+            **standing,
+        },
+    )
+
+
+def write(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """In one step, so that a reader never sees half of it."""
+    temporary = folder / f"{MANIFEST}.tmp"
+    temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(folder / MANIFEST)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a run; nothing where it is missing or torn."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def knows_its_start(folder: Path) -> bool:
+    """Whether the run in `folder` wrote down its settings and the content of what it reads, and seals its checkpoints;
+    runs of earlier versions did not."""
+    return "settings" in read(folder)
 
 
 def installed(package: str) -> str | None:

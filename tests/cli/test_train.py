@@ -67,6 +67,8 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
         "rollout_draws",
         "evaluation_draws",
         "reward",
+        "training_content",
+        "evaluation_content",
     }
 
 

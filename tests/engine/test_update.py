@@ -198,3 +198,14 @@ def test_only_the_newest_checkpoints_are_kept_and_none_is_partial(tmp_path: Path
     for step in (1, 2, 3):
         save_checkpoint(tmp_path, policy, worker.optimizer, Progress(step), [], keep=2)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_000002", "step_000003"]
+
+
+def test_a_damaged_checkpoint_takes_no_whole_ones_place(tmp_path: Path) -> None:
+    policy = random_policy()
+    worker = updater(policy)
+    for step in (1, 2, 3):
+        saved = save_checkpoint(tmp_path, policy, worker.optimizer, Progress(step), [], keep=2)
+    (saved / "tokenizer.json").unlink()
+    for step, kept in ((4, [2, 3, 4]), (5, [4, 5])):
+        save_checkpoint(tmp_path, policy, worker.optimizer, Progress(step), [], keep=2)
+        assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [f"step_{n:06d}" for n in kept]

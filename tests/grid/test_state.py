@@ -97,6 +97,22 @@ def test_interrupted_and_killed_cells_go_on_and_failed_ones_begin_anew(grid: Gri
     assert get_status(cell(grid)) == "interrupted", "nobody runs it, whatever its STATUS said"
 
 
+def test_a_cell_that_was_refused_waits_to_go_on_and_never_begins_anew(grid: Grid) -> None:
+    set_status(cell(grid), "failed: cannot go on: reward file near.py: SHA-256 0... when the run began, 1... now")
+    findings = find_left(grid)
+    assert [finding.todo for finding in findings] == ["nothing", "resume", "nothing", "nothing"]
+    assert make_room(grid, findings) == [] and cell(grid).is_dir()
+
+
+def test_what_earlier_versions_did_not_write_down_makes_no_cell_unfair(grid: Grid) -> None:
+    hashes = json.loads((cell(grid) / "manifest.json").read_text())["hashes"]
+    file = grid.cells[3].folder / "manifest.json"
+    file.write_text(json.dumps({"hashes": {**hashes, "training_content": "c"}}))
+    assert todo(grid=grid) == ["nothing"] * 4
+    (cell(grid) / "manifest.json").write_text(json.dumps({"hashes": {**hashes, "training_content": "d"}}))
+    assert refusal(grid=grid)[0].startswith("training_content: ")
+
+
 def test_a_stopped_cell_without_what_going_on_takes_is_redone(grid: Grid) -> None:
     for place in grid.cells:
         set_status(place.folder, "interrupted")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
 from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
-from sspo_cli.config.schema import LocalModel, TrainConfig
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import HubModel, LocalModel, TrainConfig
 from sspo_cli.engine.checkpoint import Progress, save_checkpoint
 from sspo_cli.engine.experience import draw, learn_from, problems_from
 from sspo_cli.engine.parts import Parts
@@ -17,10 +21,13 @@ from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.models.load import architecture, load_policy
+from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Score
 
-WORDS = ["preset=smoke", "batch.prompts=4", "lora.rank=4", "optim.lr=1e-2", "objective.kl.coef=0.5"]
+SMALL = ["batch.prompts=4", "batch.samples_per_prompt=4", "rollout.max_response_length=24"]
+WORDS = ["preset=smoke", *SMALL, "lora.rank=4", "optim.lr=1e-2", "objective.kl.coef=0.5"]
 CONFIG = load_config(TrainConfig, WORDS)
+CPU = torch.device("cpu")
 
 
 def learned(config: TrainConfig = CONFIG) -> tuple[Parts, list[Trajectory]]:
@@ -37,7 +44,7 @@ def learned(config: TrainConfig = CONFIG) -> tuple[Parts, list[Trajectory]]:
 
 
 def base_policy():  # type: ignore[no-untyped-def]
-    return load_policy(CONFIG.model, 0, torch.device("cpu"))
+    return load_policy(CONFIG.model, 0, CPU)
 
 
 def test_new_adapters_change_nothing_and_updates_move_them_alone() -> None:
@@ -68,16 +75,82 @@ def test_the_reference_of_a_policy_without_adapters_is_a_second_model_that_stays
     assert all(torch.equal(a, b) for a, b in zip(kept, score(base_policy(), trajectories, config), strict=True))
 
 
+def furthest(a: Policy, b: list[torch.Tensor], trajectories: list[Trajectory]) -> float:
+    """The largest difference in log-probability of a token."""
+    return max(float((x - y).abs().max()) for x, y in zip(score(a, trajectories, CONFIG), b, strict=True))
+
+
+def save(parts: Parts, folder: Path) -> Path:
+    return save_checkpoint(folder, parts.policy, make_updater(parts.policy, CONFIG).optimizer, Progress(1), [], keep=1)
+
+
 def test_a_checkpoint_of_adapters_loads_as_a_model_and_as_adapters(tmp_path: Path) -> None:
     parts, trajectories = learned()
     now = score(parts.policy, trajectories, CONFIG)
-    updater = make_updater(parts.policy, CONFIG)
-    saved = save_checkpoint(tmp_path, parts.policy, updater.optimizer, Progress(1), [], keep=1)
-    merged = load_policy(LocalModel(kind="local", path=str(saved)), 0, torch.device("cpu"))
+    saved = save(parts, tmp_path)
+    model = LocalModel(kind="local", path=str(saved))
+    assert furthest(load_policy(model, 0, CPU), now, trajectories) == 0
+    merged = load_policy(model, 0, CPU, merged=True)
     assert not merged.adapted and not any("lora" in name for name in merged.model.state_dict())
-    assert max(float((a - b).abs().max()) for a, b in zip(score(merged, trajectories, CONFIG), now, strict=True)) < 1e-4
+    assert furthest(merged, now, trajectories) < 1e-4
     again = load_parts(CONFIG, saved)
-    assert all(torch.equal(a, b) for a, b in zip(score(again.policy, trajectories, CONFIG), now, strict=True))
+    assert furthest(again.policy, now, trajectories) == 0
     assert {value.requires_grad for name, value in again.policy.model.named_parameters() if "lora" in name} == {True}
-    assert architecture(LocalModel(kind="local", path=str(saved))).model_type == "llama"
+    assert architecture(model).model_type == "llama"
     assert AutoModelForCausalLM.from_pretrained(saved).config.model_type == "llama"
+
+
+def test_adapters_on_adapters_on_adapters_are_the_same_function_when_they_are_read_again(tmp_path: Path) -> None:
+    config, saved = CONFIG, []
+    for number in range(3):
+        parts, trajectories = learned(config)
+        saved.append(save(parts, tmp_path / f"run_{number}"))
+        model = LocalModel(kind="local", path=str(saved[-1]))
+        config = load_config(TrainConfig, [*WORDS, "lora.rank=8", "model=local", f"model.path={saved[-1]}"])
+    now = score(parts.policy, trajectories, CONFIG)
+    assert furthest(load_policy(model, 0, CPU), now, trajectories) == 0
+    assert furthest(load_parts(config, saved[-1]).policy, now, trajectories) == 0
+    without_the_second = load_policy(LocalModel(kind="local", path=str(saved[0])), 0, CPU)
+    assert furthest(without_the_second, now, trajectories) > 0.1, "every one of them matters"
+    assert parts.reference is not None
+    with parts.reference.active() as reference:
+        under_adapters = score(reference, trajectories, CONFIG)
+    second = load_policy(LocalModel(kind="local", path=str(saved[1])), 0, CPU, merged=True)
+    assert furthest(second, under_adapters, trajectories) == 0
+    assert architecture(model).model_type == "llama"
+    with pytest.raises((OSError, ValueError)):  # other programs would leave the adapters below out: they shall stop
+        AutoModelForCausalLM.from_pretrained(saved[-1])
+
+
+def test_adapters_of_the_hub_are_read_with_their_base_and_others_stand_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, trajectories = learned()
+    saved = save(parts, tmp_path / "run")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    snapshot = tmp_path / "hub" / "models--somebody--adder" / "snapshots" / ("0" * 40)
+    shutil.copytree(saved, snapshot, ignore=shutil.ignore_patterns("trainer", "sspo_*"))
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
+    words = ["model=hub", "model.path=somebody/adder", "model.revision=main"]
+    now = score(parts.policy, trajectories, CONFIG)
+    hub = load_config(TrainConfig, [*WORDS, *words])
+    assert furthest(load_policy(hub.model, 0, CPU), now, trajectories) == 0
+    second, trajectories = learned(hub)
+    now = score(second.policy, trajectories, CONFIG)
+    again = load_policy(LocalModel(kind="local", path=str(save(second, tmp_path / "other"))), 0, CPU)
+    assert furthest(again, now, trajectories) == 0
+    assert again.base is not None and again.base.model == replace(hub.model, revision="0" * 40)
+    whole = load_parts(load_config(TrainConfig, [*WORDS, *words, "lora.rank=0"])).policy
+    assert not whole.adapted and not any("lora" in name for name in whole.model.state_dict())
+
+
+def test_a_folder_is_a_folder_under_the_name_of_the_hub_too(tmp_path: Path) -> None:
+    parts, trajectories = learned()
+    saved = save(parts, tmp_path)
+    now = score(parts.policy, trajectories, CONFIG)
+    model = HubModel(kind="hub", path=str(saved), revision="main")
+    assert furthest(load_policy(model, 0, CPU), now, trajectories) == 0
+    (saved / "trainer" / "pending.json").unlink()
+    with pytest.raises(ConfigError, match=r"pending\.json: damaged: it is missing"):
+        load_policy(model, 0, CPU)

@@ -8,7 +8,8 @@ from typing import Any
 from sspo_cli.analysis.grid.cells import Grid, Point, plain
 from sspo_cli.runs.folder import command_of
 
-OF_THE_RUN = ("seed", "name", "output_dir")  # keys that tell runs apart without changing what they are
+# Keys that tell runs apart without changing what they are; whether prompts differ, their hash tells.
+OF_THE_RUN = ("seed", "name", "output_dir", "prompt_time")
 
 
 def config_differences(grid: Grid, points: list[Point]) -> dict[str, list[str]]:
@@ -48,10 +49,18 @@ def environment(grid: Grid) -> dict[str, str]:
     return {name: " / ".join(values) for name, values in found.items() if values}
 
 
+# Hashes that runs of one seed share, but for axes under these keys.
+CONTENTS = {
+    "evaluation_problems": ("dataset", "eval."),
+    "prompt_tokens": ("dataset", "eval.", "model", "prompt_time"),
+    "initial_weights": ("model", "lora."),
+}
+
+
 def unequal_starts(grid: Grid) -> list[str]:
     """What the runs of one seed do not share, by the hashes of their manifests, though no axis asks for it."""
     found = []
-    for name, axes in (("evaluation_problems", ("dataset", "eval.")), ("initial_weights", ("model", "lora."))):
+    for name, axes in CONTENTS.items():
         if any(key.startswith(axes) for key in grid.varied):
             continue
         of_seed: dict[int, set[str]] = {}
