@@ -79,9 +79,7 @@ CORRECTED = [
     ("grpo objective.correction.level=sequence", Setting("GRPO", {"loss_type": "grpo", **SEQUENCE})),
     (
         "dapo objective.correction.level=token objective.correction.cap=3",
-        Setting(
-            "GRPO", {"loss_type": "dapo", "epsilon_high": 0.28, **TOKEN, "vllm_importance_sampling_clip_max": 3.0}
-        ),
+        Setting("GRPO", {"loss_type": "dapo", "epsilon_high": 0.28, **TOKEN, "vllm_importance_sampling_clip_max": 3.0}),
     ),
     ("dr_grpo objective.correction.level=sequence", Setting("GRPO", {"loss_type": "dr_grpo", **SEQUENCE})),
     ("gspo objective.correction.level=sequence", Setting("GRPO", {**GSPO, **SEQUENCE})),

@@ -111,9 +111,9 @@ def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
 
 
 def sampler_weights(trainer: Any, batch: PolicyBatch) -> Tensor:
-    """TRL's weights of the trainer's policy over the sampler's: [B, T] in its token modes, [B, 1] in its sequence modes.
+    """Trainer's over sampler's probabilities, truncated by TRL's own code: [B, T], or [B, 1] in its sequence modes.
 
-    Its own code computes them, for a vLLM that would have sampled `batch`.
+    No vLLM runs: `batch` stands for what it would have sampled.
     """
     ids, sampled = batch.mask_BT.long().tolist(), batch.needed("rollout_logp_BT").tolist()
     # Prompts, responses, their masks, their texts, log-probabilities of the sampler; no extra fields, no images.
