@@ -19,7 +19,7 @@ check: install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Needs TRL, in an environment of its own; prints the tables of docs/peers.md.
+# Needs TRL, in an environment of its own; prints the figures of docs/peers.md.
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
 

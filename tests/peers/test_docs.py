@@ -1,4 +1,4 @@
-"""Every override and key that docs/peers.md names is one of ours."""
+"""Every override and key that the pages about other libraries name is one of ours, and what they call refused is."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from typing import Any
 import pytest
 
 from sspo_cli.config.compose import load_config
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import TrainConfig
 
-PAGE = (Path(__file__).parents[2] / "docs" / "peers.md").read_text(encoding="utf-8")
-CODE = set(re.findall(r"`([^`]+)`", PAGE))
-OVERRIDES = sorted(word for word in CODE if re.match(r"objective[\w./]*=\w", word))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = "\n".join((DOCS / name).read_text(encoding="utf-8") for name in ("peers.md", "peers_tables.md"))
+OBJECTIVES = groups()["objective"]
+REFUSED = set(re.findall(r"refused:\s+`([^`]+)`", PAGES))
+CODE = set(re.findall(r"`([^`]+)`", PAGES)) - REFUSED
+# Overrides, or the name of an objective and overrides.
+OVERRIDES = sorted(word for word in CODE if re.match(r"objective[\w./]*=\w", word) or word.split()[0] in OBJECTIVES)
 KEYS = sorted(word for word in CODE if re.fullmatch(r"(objective|batch|rollout|optim|engine)\.[\w.]+", word))
 
 
-def load(words: list[str]) -> TrainConfig:
+def load(line: str) -> TrainConfig:
+    first, *others = line.split()
+    words = [f"objective={first}", *others] if first in OBJECTIVES else ["objective=grpo", first, *others]
     return load_config(TrainConfig, words, rules=objective_problems)
 
 
@@ -33,10 +40,16 @@ def keys_of(section: dict[str, Any], above: str = "") -> set[str]:
 
 @pytest.mark.parametrize("line", OVERRIDES)
 def test_every_override_composes(line: str) -> None:
-    load(["objective=grpo", *line.split()])
+    load(line)
+
+
+@pytest.mark.parametrize("line", sorted(REFUSED))
+def test_what_is_called_refused_is(line: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(line.split()[-1])):
+        load(line)
 
 
 def test_every_key_belongs_to_some_objective() -> None:
     assert KEYS
-    known = set().union(*(keys_of(asdict(load([f"objective={name}"]))) for name in groups()["objective"]))
+    known = set().union(*(keys_of(asdict(load(name))) for name in OBJECTIVES))
     assert set(KEYS) <= known

@@ -29,6 +29,7 @@ from .trl_side import (
     advantages,
     build,
     loss_of,
+    sampler_weights,
     soft_overlong_punishment,
 )
 
@@ -36,6 +37,7 @@ SPREADS = (3e-4, 0.05, 0.3, 1.0)
 SEEDS = range(20)
 TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-12}
 B, T = 16, 24
+NO_REWARD_PG = torch.zeros(B // 8, 8)
 
 GSPO = {"loss_type": "grpo", "importance_sampling_level": "sequence", "epsilon": 3e-4, "epsilon_high": 4e-4}
 PEERS = [
@@ -69,6 +71,26 @@ PEERS = [
         Setting("GRPO", {"loss_type": "dapo", "epsilon_high": 0.28, "entropy_coef": 0.01}),
     ),
 ]
+VLLM = {"use_vllm": True, "vllm_importance_sampling_clip_max": 2.0}
+TOKEN = {**VLLM, "vllm_importance_sampling_mode": "token_truncate"}
+SEQUENCE = {**VLLM, "vllm_importance_sampling_mode": "sequence_truncate"}
+CORRECTED = [
+    ("grpo objective.correction.level=token", Setting("GRPO", {"loss_type": "grpo", **TOKEN})),
+    ("grpo objective.correction.level=sequence", Setting("GRPO", {"loss_type": "grpo", **SEQUENCE})),
+    (
+        "dapo objective.correction.level=token objective.correction.cap=3",
+        Setting("GRPO", {"loss_type": "dapo", "epsilon_high": 0.28, **TOKEN, "vllm_importance_sampling_clip_max": 3.0}),
+    ),
+    ("dr_grpo objective.correction.level=sequence", Setting("GRPO", {"loss_type": "dr_grpo", **SEQUENCE})),
+    ("gspo objective.correction.level=sequence", Setting("GRPO", {**GSPO, **SEQUENCE})),
+    ("sapo objective.correction.level=token", Setting("GRPO", {"loss_type": "sapo", **TOKEN})),
+    ("cispo objective.correction.level=token", Setting("GRPO", {"loss_type": "cispo", "epsilon_high": 5.0, **TOKEN})),
+    ("vespo objective.correction.level=token", Setting("GRPO", {"loss_type": "vespo", **TOKEN})),
+    (
+        "grpo objective.correction.level=token objective.kl.coef=0.04",
+        Setting("GRPO", {"loss_type": "grpo", "beta": 0.04, "use_bias_correction_kl": False, **TOKEN}),
+    ),
+]
 # With the grid of log-probabilities, 2^-60 being none.
 ROUNDED = [
     ("rloo", Setting("RLOO"), 2**-60),
@@ -89,7 +111,8 @@ ADVANTAGE_PEERS = [
 def random_batch(seed: int, spread: float, dtype: torch.dtype = torch.float32, step: float = 2**-16) -> PolicyBatch:
     """A whole update: responses of 1 to T tokens with holes, advantages of both signs, log-ratios of width `spread`.
 
-    Log-probabilities are multiples of `step`, so that every order of summing them gives the same number.
+    Log-probabilities are multiples of `step`, so that every order of summing them gives the same number. Those of the
+    sampler are 0.5 away from the old ones.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -108,6 +131,7 @@ def random_batch(seed: int, spread: float, dtype: torch.dtype = torch.float32, s
         mask_BT=mask_BT,
         reference_logp_BT=logp_BT + 0.3 * normal(B, T),
         entropy_BT=normal(B, T).abs(),
+        rollout_logp_BT=torch.round((old_logp_BT - 0.5 * normal(B, T)) / step) * step,
     )
 
 
@@ -173,9 +197,9 @@ def table() -> Iterator[list[str]]:
     print("", *lines, sep="\n")
 
 
-@pytest.mark.parametrize(("words", "setting"), PEERS, ids=[words for words, _ in PEERS])
+@pytest.mark.parametrize(("words", "setting"), PEERS + CORRECTED, ids=[words for words, _ in PEERS + CORRECTED])
 def test_loss_and_gradient_are_trls(words: str, setting: Setting, tmp_path: Path, table: list[str]) -> None:
-    trainer = build(setting, tmp_path)
+    trainer = build(setting, tmp_path, NO_REWARD_PG)
     cells = []
     for dtype, tolerance in TOLERANCE.items():
         worst = [0.0, 0.0]
@@ -191,6 +215,9 @@ def test_loss_and_gradient_are_trls(words: str, setting: Setting, tmp_path: Path
     for side in ("low", "high"):
         shares = trainer._metrics["train"].get(f"clip_ratio/{side}_mean", [1.0])
         assert max(shares) > 0, f"no token was clipped on the {side} side"
+    if trainer.use_vllm:
+        weight_BT = sampler_weights(trainer, random_batch(0, SPREADS[-1]))
+        assert weight_BT.min() < 1 < weight_BT.max() == setting.arguments["vllm_importance_sampling_clip_max"]
     table.append(f"| {words} | {setting} | {' | '.join(cells)} |")
 
 
@@ -242,6 +269,21 @@ def test_trl_weighs_the_kl_by_the_ratio_and_on_policy_that_is_k2(tmp_path: Path,
         table += [f"{words}, spread {spread}: {value:.1e}" for words, value in found.items()]
         assert found[k3] > 0.1
         assert found[k2] <= 1e-6 if spread == 0 else found[k2] > 0.01
+
+
+def test_token_weights_under_the_ratio_of_a_response_are_averaged_by_trl(tmp_path: Path, table: list[str]) -> None:
+    """Each token of `gspo_token` moves by its own weight; `gspo` refuses level=token."""
+    trainer = build(Setting("GRPO", {**GSPO, **TOKEN}), tmp_path, NO_REWARD_PG)
+    batch = random_batch(0, SPREADS[0])
+    weight_BT = sampler_weights(trainer, batch)
+    mean_B = (weight_BT * batch.mask_BT).sum(1) / batch.mask_BT.sum(1)
+    losses, gradient = theirs(trainer, batch)
+    averaged = difference(ours("gspo", replace(batch, advantage_B=batch.advantage_B * mean_B))[1], gradient)
+    own_losses, own = ours("gspo_token objective.correction.level=token", batch)
+    found = difference(own, gradient)
+    table.append(f"gspo, token weights: averaged {averaged:.1e}, gspo_token {found:.1e}")
+    assert averaged <= 1e-6 < 0.05 < found
+    assert difference(own_losses, losses) <= 1e-6
 
 
 @pytest.mark.parametrize("name", ["grpo", "sapo"])

@@ -67,7 +67,7 @@ def build(
         gradient_accumulation_steps=accumulation_steps,
         steps_per_generation=steps_per_generation,
         max_completion_length=MAX_COMPLETION_LENGTH,
-        **{**setting.arguments, "beta": 0.0},
+        **{**setting.arguments, "beta": 0.0, "use_vllm": False},
     )
     trainer = trainer_class(
         model=AutoModelForCausalLM.from_pretrained(EMBEDDED, dtype=torch.float32),
@@ -76,8 +76,10 @@ def build(
         processing_class=AutoTokenizer.from_pretrained(EMBEDDED),
         train_dataset=Dataset.from_list([PROMPT] * reward_PG.numel()),
     )
-    # Set here: with beta in its config TRL loads a reference model, whose log-probabilities are ours too.
+    # Set here: with these in its config TRL loads a reference model and vLLM, whose log-probabilities are ours too.
     trainer.beta = setting.arguments.get("beta", 0.0)
+    trainer.ref_model = trainer.model
+    trainer.use_vllm = setting.arguments.get("use_vllm", False)
     # The training loop, which does not run here, does these two.
     trainer.model.train()
     trainer.current_gradient_accumulation_steps = accumulation_steps
@@ -85,7 +87,11 @@ def build(
 
 
 def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
-    """TRL's loss of `batch`, one micro-batch of a generation batch that has `tokens` response tokens."""
+    """TRL's loss of `batch`, one micro-batch of a generation batch that has `tokens` response tokens.
+
+    With `use_vllm` the batch has as many responses as the trainer was built with rewards.
+    """
+    weights = {"importance_sampling_ratio": sampler_weights(trainer, batch)} if trainer.use_vllm else {}
     trainer._get_per_token_logps_and_entropies = lambda *_, **__: (batch.logp_BT, batch.entropy_BT, None)
     ids_BT = batch.mask_BT.long()
     inputs = {
@@ -98,9 +104,26 @@ def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
         "old_logps": (batch.old_logp_BT * ids_BT).sum(1),
         "ref_per_token_logps": batch.reference_logp_BT,
         "num_items_in_batch": torch.tensor(tokens),
+        **weights,
     }
     with default_dtype(batch.logp_BT.dtype):
         return trainer.compute_loss(trainer.model, inputs)
+
+
+def sampler_weights(trainer: Any, batch: PolicyBatch) -> Tensor:
+    """Trainer's over sampler's probabilities, truncated by TRL's own code: [B, T], or [B, 1] in its sequence modes.
+
+    No vLLM runs: `batch` stands for what it would have sampled.
+    """
+    ids, sampled = batch.mask_BT.long().tolist(), batch.needed("rollout_logp_BT").tolist()
+    # Prompts, responses, their masks, their texts, log-probabilities of the sampler; no extra fields, no images.
+    generated = ([[0]] * len(ids), ids, ids, [""] * len(ids), sampled, {}, None, [])
+    trainer._generate = lambda _: generated
+    trainer._get_per_token_logps_and_entropies = lambda *_, **__: (batch.old_logp_BT, None, None)
+    with default_dtype(batch.logp_BT.dtype):
+        scored = trainer._generate_and_score_completions([PROMPT] * len(ids))
+    weights: Tensor = scored["importance_sampling_ratio"]
+    return weights
 
 
 def advantages(trainer: Any, P: int, G: int) -> Tensor:
