@@ -30,7 +30,8 @@ Point = dict[str, Any]
 class Cell:
     """One run of a grid. `state` is one of STATES; `reason` tells what is wrong with one that is not done.
 
-    metrics: the rows of metrics.jsonl. answers: rows of eval.jsonl, of the first and the last evaluation alone.
+    warnings: what the run says is wrong with it. metrics: the rows of metrics.jsonl. answers: rows of eval.jsonl, of
+    the first and the last evaluation alone.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Cell:
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     manifest: dict[str, Any] = field(default_factory=dict, repr=False)
     minutes: float | None = None
+    warnings: list[str] = field(default_factory=list, repr=False)
 
     @property
     def counts(self) -> bool:
@@ -224,7 +226,7 @@ def contents(folder: Path) -> dict[str, Any]:
         "answers": first_and_last(jsonl.read(folder / "eval.jsonl")),
         "config": mapping(folder / "config.yaml"),
         "manifest": mapping(folder / "manifest.json"),
-        "minutes": mapping(folder / "summary.json").get("minutes"),
+        **{key: value for key, value in mapping(folder / "summary.json").items() if key in ("minutes", "warnings")},
     }
 
 

@@ -52,6 +52,9 @@ def summarise(grid: Grid, rows: Sequence[Row]) -> dict[str, Any]:
         "best_command": best_command(grid, best),
         "any_difference_p": any_difference(grid),
         "unequal": unequal_starts(grid),
+        "warnings": [
+            {"cell": cell.name, "warning": line} for cell in grid.cells if cell.counts for line in cell.warnings
+        ],
         "failures": [
             {"cell": cell.name, "state": cell.state, "reason": cell.reason} for cell in grid.cells if not cell.counts
         ],

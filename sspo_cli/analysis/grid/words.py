@@ -29,7 +29,14 @@ def conclusions(summary: Summary) -> list[str]:
         answer = about_best(summary, measured)
     else:
         answer = about_baseline(summary)
-    return [*answer, *about_cells(summary), *about_collapse(measured), *about_starts(summary), *about_allowed(summary)]
+    return [
+        *answer,
+        *about_cells(summary),
+        *about_warnings(summary),
+        *about_collapse(measured),
+        *about_starts(summary),
+        *about_allowed(summary),
+    ]
 
 
 def about_baseline(summary: Summary) -> list[str]:
@@ -255,6 +262,19 @@ def about_cells(summary: Summary) -> list[str]:
     return [
         f"Of {count(sum(cells.values()), 'cell')}, {listed(missing)}: means are over the seeds that are done, which"
         " flatters a point whose seeds fail."
+    ]
+
+
+def about_warnings(summary: Summary) -> list[str]:
+    """What cells that are done warn of, such as a run that could not learn: the first cell speaks for all."""
+    found = summary["warnings"]
+    if not found:
+        return []
+    cells = len({item["cell"] for item in found})
+    first = found[0]
+    return [
+        f"{count(cells, 'cell')} of {summary['cells']['done']} {'warns' if cells == 1 else 'warn'}; {first['cell']}:"
+        f" {first['warning']}."
     ]
 
 

@@ -126,6 +126,17 @@ def test_the_same_cells_give_the_same_bytes(grid: Path) -> None:
     assert not (grid / "plots/of_an_earlier_report.svg").exists()
 
 
+def test_what_a_cell_warns_of_is_told_under_the_table(grid: Path) -> None:
+    for seed in (0, 1):
+        file = grid / f"cells/sspo/seed_{seed}/summary.json"
+        file.write_text(
+            json.dumps({"status": "done", "minutes": 1.0, "warnings": ["100% of the groups had equal rewards"]})
+        )
+    summary = write_results(grid)
+    expected = "2 cells of 9 warn; cells/sspo/seed_0: 100% of the groups had equal rewards."
+    assert expected in summary["words"] and expected in (grid / "report.md").read_text()
+
+
 def test_a_failed_cell_is_counted_told_and_in_no_mean(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = point(read_results(grid)[2], "sspo")
     cell = grid / "cells/sspo/seed_2"
