@@ -90,7 +90,7 @@ def probe(cell: Cell, how: Launch) -> Cost | None:
         words = ["train", "--folder", str(folder), *cell.overrides, *short, *threads]
         begun = time.monotonic()
         child = subprocess.Popen(
-            [sys.executable, "-m", "sspo_cli", *words],
+            [sys.executable, "-P", "-m", "sspo_cli", *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},  # nothing is downloaded to tell a cost

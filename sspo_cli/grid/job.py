@@ -44,6 +44,7 @@ def run_cell(task: DictConfig) -> None:
         child = subprocess.Popen(
             [
                 sys.executable,
+                "-P",
                 "-m",
                 "sspo_cli",
                 "train",

@@ -41,7 +41,7 @@ def start(folder: Path, cells: Sequence[int], how: Launch) -> subprocess.Popen[b
     ]
     with log_of(folder).open("w", encoding="utf-8") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "sspo_cli.grid.launch", *words],
+            [sys.executable, "-P", "-m", "sspo_cli.grid.launch", *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
 from sspo_cli.rewards.base import RewardFunction
+from sspo_cli.userfile import UserFile
 
 
 def python_reward(path: str, function: str) -> RewardFunction:
@@ -25,17 +25,13 @@ def python_reward(path: str, function: str) -> RewardFunction:
     file = Path(path)
     if not file.is_file():
         raise ConfigError([f"reward.path={path}: no such file (looked in {file.absolute().parent})"])
-    spec = importlib.util.spec_from_file_location("user_reward", file)
-    if spec is None or spec.loader is None:
-        raise ConfigError([f"reward.path={path}: not a Python file"])
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        users = UserFile(file)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a file that calls sys.exit() is as bad as one that raises
         raise ConfigError([f"reward.path={path}: {type(error).__name__}: {error}".removesuffix(": ")]) from error
-    rate = getattr(module, function, None)
+    rate = getattr(users.module, function, None)
     if not callable(rate):
         raise ConfigError([f"reward.function={function}: {path} defines no such function"])
 
@@ -43,7 +39,8 @@ def python_reward(path: str, function: str) -> RewardFunction:
         prompt = problem.prompt if isinstance(problem.prompt, str) else [asdict(turn) for turn in problem.prompt]
         answer = problem.answer if isinstance(problem.answer, str) else list(problem.answer)
         try:
-            value = rate(prompt, response, answer)
+            with users.running():
+                value = rate(prompt, response, answer)
         except BaseException as error:
             raise named(error, f"reward.path={path}: {function}") from error
         return value if isinstance(value, Mapping) else {function: value}

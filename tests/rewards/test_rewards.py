@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -43,13 +44,12 @@ def test_a_function_of_the_users_own(tmp_path: Path) -> None:
 
 def test_a_function_of_the_users_own_gets_messages_and_accepted_answers_as_lists(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text("seen = []\ndef score(*given):\n    seen.append(given)\n    return {'seen': len(seen)}\n")
+    file.write_text("import json\ndef score(*given):\n    open(__file__ + '.json', 'w').write(json.dumps(given))\n")
     rate = python_reward(str(file), "score")
     problem = Problem("p", (Message("system", "Add."), Message("user", "1+1=")), ("2", "two"), None)
-    assert rate(problem, "2") == {"seen": 1}
-    given = rate.__closure__[1].cell_contents.__globals__["seen"][0]  # type: ignore[attr-defined]
+    assert rate(problem, "2") == {"score": None}
     messages = [{"role": "system", "content": "Add."}, {"role": "user", "content": "1+1="}]
-    assert given == (messages, "2", ["2", "two"])
+    assert json.loads((tmp_path / "mine.py.json").read_text()) == [messages, "2", ["2", "two"]]
 
 
 def test_exact_accepts_any_of_several_answers() -> None:
