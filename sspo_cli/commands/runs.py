@@ -19,6 +19,7 @@ from sspo_cli.config.wording import show_value
 from sspo_cli.runs.find import find_runs
 from sspo_cli.runs.query import FACTS, Condition, check_keys, ordered, parse_condition, value_of
 from sspo_cli.runs.record import Record, read_record
+from sspo_cli.runs.status import RUNNING
 from sspo_cli.tracking.display import phases
 from sspo_cli.tracking.summary import printable
 
@@ -136,7 +137,8 @@ def print_runs(runs: Sequence[Record], of: int, asked: Sequence[str]) -> None:
     console.print(table(runs, columns, console))
     for run in runs:
         for note in run.notes:
-            console.print(Text(printable(f"{run.folder}: {note}", console.encoding), style="red"), soft_wrap=True)
+            colour = "cyan" if run.status == RUNNING else "red"
+            console.print(Text(printable(f"{run.folder}: {note}", console.encoding), style=colour), soft_wrap=True)
     footer(console, len(runs), of, hidden)
 
 
