@@ -26,10 +26,14 @@ SHAPE: dict[str, Any] = {
 GPT2 = {"vocab_size": 258, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128}
 NEOX = {key: SHAPE[key] for key in SHAPE if key not in ("num_key_value_heads", "head_dim")}
 EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
+MIXED = ["linear_attention", "full_attention"]
 BOTH = ["sliding_attention", "full_attention"]
 SMALL_OPT = {"hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 48, "num_hidden_layers": 2}
 LATENT = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12}
 SHARED = {"n_routed_experts": 4, "n_shared_experts": 1, "moe_intermediate_size": 16, "num_experts_per_tok": 2}
+PLAIN = {"hidden_size": 32, "num_hidden_layers": 2}
+STATE = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
+DELTA = {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
 GROUPS = {"n_group": 2, "topk_group": 1, "first_k_dense_replace": 1}
 
 
@@ -69,28 +73,31 @@ ARCHITECTURES = {
     "deepseek_v3": config_of("deepseek_v3", **NEOX, **LATENT, **SHARED, num_key_value_heads=4, **GROUPS),
     "falcon": config_of("falcon", hidden_size=32, num_hidden_layers=2, num_attention_heads=4, multi_query=True),
     "olmo2": config_of("olmo2", **NEOX, num_key_value_heads=2),
+    # Layers that keep a state instead of keys: convolutions, a state space, linear attention.
+    "lfm2": config_of("lfm2", **NEOX, num_key_value_heads=2, layer_types=["conv", "full_attention"]),
+    "bamba": config_of("bamba", **NEOX, num_key_value_heads=2, attn_layer_indices=[1], **STATE),
+    "qwen3_next": config_of(
+        "qwen3_next",
+        **SHAPE,
+        **DELTA,
+        num_experts=4,
+        num_experts_per_tok=2,
+        layer_types=MIXED,
+        moe_intermediate_size=16,
+    ),
 }
 
 # Their logits are more than a projection of the hidden states, or the model does not tell its parts apart.
 WHOLE_LOGITS = {"gemma2", "granite", "cohere", "llama4"}
 
-
-PLAIN = {"hidden_size": 32, "num_hidden_layers": 2}
-STATE = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8, "mamba_chunk_size": 8}
-DELTA = {"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
-
-# States that no row of the sampler's cache holds: state spaces, and layers of them or of convolutions beside attention.
-STATEFUL = {
+# States that no row of the sampler's cache holds: of models without attention, and of layers that have both.
+UNSERVED = {
     "mamba": config_of("mamba", **PLAIN, state_size=8),
     "mamba2": config_of("mamba2", **PLAIN, num_heads=8, head_dim=8, state_size=8, n_groups=1, chunk_size=8),
     "rwkv": config_of("rwkv", **PLAIN, attention_hidden_size=32, intermediate_size=48, context_length=128),
-    "lfm2": config_of("lfm2", **NEOX, num_key_value_heads=2, layer_types=["conv", "full_attention"]),
-    "bamba": config_of("bamba", **NEOX, num_key_value_heads=2, attn_layer_indices=[1], **STATE),
+    "falcon_h1": config_of("falcon_h1", **SHAPE, **STATE, mamba_d_ssm=64),
     "recurrent_gemma": config_of(
         "recurrent_gemma", **NEOX, num_key_value_heads=2, lru_width=32, block_types=["recurrent", "attention"]
-    ),
-    "qwen3_next": config_of(
-        "qwen3_next", **SHAPE, **DELTA, num_experts=4, layer_types=["linear_attention", "full_attention"]
     ),
 }
 

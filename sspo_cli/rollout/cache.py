@@ -1,13 +1,29 @@
-"""Key/value storage for decoding: slots that rows enter with an encoded prompt and leave when they are finished."""
+"""Storage for decoding: slots that rows enter with an encoded prompt and leave when they are finished."""
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+from typing import Any
+
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, DynamicLayer
+
+STATES = ("conv_states", "recurrent_states")
+
+
+def prompt_cache(config: Any) -> DynamicCache:
+    """An empty cache to encode prompts with: keys and values of all positions, whatever a layer's window, and states of
+    a fixed size for the layers that have them instead (convolutions, linear attention)."""
+    cache = DynamicCache(config=config)
+    if not any(hasattr(layer, STATES[0]) for layer in cache.layers):
+        return DynamicCache()
+    cache.layers = [DynamicLayer() if isinstance(layer, DynamicLayer) else layer for layer in cache.layers]
+    return cache
 
 
 class SlotCache(Cache):  # type: ignore[misc]
-    """Keys and values of the rows that decode together: the first `rows` of `slots`, each `width` columns wide.
+    """What the rows that decode together hold: the first `rows` of `slots`, each `width` columns wide.
 
     All rows end in the same column, `end`, wherever they began, so that a decoding step writes one column. Columns
     before `begin` belong to nobody. Storage is allocated once; entering, leaving and writing copy only what moves.
@@ -16,39 +32,89 @@ class SlotCache(Cache):  # type: ignore[misc]
     def __init__(self, slots: int, width: int, end: int) -> None:
         self.slots, self.width = slots, width
         self.rows, self.begin, self.end = 0, end, end
-        self.layers: list[SlotLayer]
+        self.layers: list[Any]
+        self.states: list[SlotState] = []
         super().__init__(layers=[])
+
+    @property
+    def attention(self) -> list[SlotLayer]:
+        return [layer for layer in self.layers if isinstance(layer, SlotLayer)]
 
     def enter(self, encoded: DynamicCache, of_M: Tensor) -> None:
         """Add a row for each entry of of_M, [M]: the row of `encoded`, prompts padded on the left, that it starts
         from."""
         if not self.layers:
-            self.layers = [SlotLayer(self, layer.keys, layer.values) for layer in encoded.layers]
+            self.allocate(encoded)
         first = self.end - encoded.get_seq_length()
         begin = min(self.begin, first) if self.rows else first
         old, new = slice(self.rows), slice(self.rows, self.rows + len(of_M))
         for layer, source in zip(self.layers, encoded.layers, strict=True):
+            if not isinstance(layer, SlotLayer):
+                continue
             for stored, states in zip(layer.stored, (source.keys, source.values), strict=True):
                 # Attention multiplies what it hides by 0, but empty storage may hold NaN.
                 stored[old, :, begin : self.begin] = 0
                 stored[new, :, begin:first] = 0
                 stored[new, :, first : self.end] = states[of_M]
         self.begin, self.rows = begin, new.stop
+        for state in self.states:
+            state.stored[new] = state.of(encoded)[of_M]
+            state.show(self.rows)
+
+    def allocate(self, encoded: DynamicCache) -> None:
+        """Slots for what every layer of `encoded` holds."""
+        for number, source in enumerate(encoded.layers):
+            if isinstance(source, CacheLayerMixin):
+                self.layers.append(SlotLayer(self, source.keys, source.values))
+                continue
+            layer = copy.copy(source)
+            self.layers.append(layer)
+            for name in STATES:
+                held = dict(getattr(source, name, {}))
+                setattr(layer, name, held)
+                self.states += [
+                    SlotState(number, name, index, layer, state.new_empty(self.slots, *state.shape[1:]))
+                    for index, state in held.items()
+                    if state is not None
+                ]
 
     def keep(self, rows: int, begin: int, source_M: Tensor, target_M: Tensor) -> None:
         """Shrink to `rows` rows that begin at column `begin` or later, rows source_M having moved to target_M."""
         self.rows, self.begin = rows, begin
-        for layer in self.layers:
+        for layer in self.attention:
             for stored in layer.stored:
                 stored[target_M, :, begin : self.end] = stored[source_M, :, begin : self.end]
+        for state in self.states:
+            state.stored[target_M] = state.stored[source_M]
+            state.show(rows)
 
     def shift(self, columns: int) -> None:
         """Move everything `columns` to the left."""
         held = slice(self.begin, self.end)
         self.begin, self.end = self.begin - columns, self.end - columns
-        for layer in self.layers:
+        for layer in self.attention:
             for stored in layer.stored:
                 stored[: self.rows, :, self.begin : self.end] = stored[: self.rows, :, held].clone()
+
+
+@dataclass
+class SlotState:
+    """A state of fixed size for each slot, [slots, ...]; `layer`, one of transformers' own, reads and writes the first
+    rows of it as its state `index` called `name`."""
+
+    number: int
+    name: str
+    index: int
+    layer: Any
+    stored: Tensor
+
+    def of(self, cache: DynamicCache) -> Tensor:
+        """The same state in another cache."""
+        state: Tensor = getattr(cache.layers[self.number], self.name)[self.index]
+        return state
+
+    def show(self, rows: int) -> None:
+        getattr(self.layer, self.name)[self.index] = self.stored[:rows]
 
 
 class SlotLayer(CacheLayerMixin):  # type: ignore[misc]

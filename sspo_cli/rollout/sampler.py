@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.cache import SlotCache
+from sspo_cli.rollout.cache import SlotCache, prompt_cache
 from sspo_cli.rollout.draw import draw
 from sspo_cli.seeds import stream
 
@@ -123,7 +122,7 @@ class Sampler:
         self.entered += count
         first = samples[0] // G
         prompt_PS, attention_PS = pad_left(self.prompts[first : samples[-1] // G + 1], self.policy.pad_id, device)
-        encoded = DynamicCache()
+        encoded = prompt_cache(self.policy.model.config)
         logits_PV = self.forward(prompt_PS, attention_PS, positions(attention_PS), encoded)
         of_M = torch.tensor([sample // G - first for sample in samples], device=device)
         at = slice(self.cache.rows, self.cache.rows + count)

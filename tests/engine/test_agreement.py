@@ -24,7 +24,7 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.runs import jsonl
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
-from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, STATEFUL, config_of, policy_of, random_policy
+from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, UNSERVED, config_of, policy_of, random_policy
 
 LONGEST = 40  # tokens of a prompt with its response
 LONG_ROPE = {
@@ -44,9 +44,9 @@ def test_every_architecture_agrees(architecture: str) -> None:
     check_agreement(random_policy(architecture, spread=0.15), LONGEST, trained=True)
 
 
-@pytest.mark.parametrize("architecture", STATEFUL)
+@pytest.mark.parametrize("architecture", UNSERVED)
 def test_a_model_that_cannot_be_sampled_is_refused(architecture: str) -> None:
-    policy = policy_of(STATEFUL[architecture], spread=0.15)
+    policy = policy_of(UNSERVED[architecture], spread=0.15)
     with pytest.raises(ConfigError) as refused:
         check_agreement(policy, LONGEST, trained=True)
     (line,) = refused.value.problems
