@@ -135,9 +135,12 @@ def read(loader: Any, config: ModelConfig, *, download: bool, **options: Any) ->
     source, where_options = where(config)
     try:
         return loader.from_pretrained(source, **where_options, **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        if not isinstance(config, HubModel):
-            raise ConfigError([f"model.path={source}: {str(error).splitlines()[0].strip()}"]) from error
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # whatever the libraries raise on a user's files
+        if not isinstance(config, HubModel) or not isinstance(error, OSError | ValueError | RuntimeError):
+            told = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            raise ConfigError([f"model.path={source}: {told}"]) from error
         reason = why_not(source, "model", config.revision) if download else "a dry run downloads nothing"
         if reason is None:
             return loader.from_pretrained(source, **{**where_options, "local_files_only": False}, **options)
