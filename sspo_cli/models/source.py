@@ -140,11 +140,16 @@ def find(base: Base, owner: Path, first: ModelConfig | None = None, *, changed: 
     """
     there: list[Base] = []
     problems: list[str] = []
+    damage: list[str] = []
     for model in places(base, first):
         if missing := why_missing(model):
             problems.append(missing)
             continue
-        found = identify(model, base.seed)
+        try:
+            found = identify(model, base.seed)
+        except ConfigError as error:
+            damage += error.problems
+            continue
         there.append(placed(model, base.seed, found))
         if base.sha256 in (None, found):
             return there[-1]
@@ -152,7 +157,8 @@ def find(base: Base, owner: Path, first: ModelConfig | None = None, *, changed: 
     if there and changed:
         return there[0]
     known = f" (SHA-256 {base.sha256[: integrity.SHOWN]}...)" if base.sha256 else ""
-    raise ConfigError([f"{owner}: stands on {show(base.model)}{known}, but {' and '.join(problems)}; bring it back"])
+    told = [f"{owner}: stands on {show(base.model)}{known}, but {' and '.join(problems)}; bring it back"]
+    raise ConfigError([*damage, *(told if problems else [])])
 
 
 def why_missing(model: ModelConfig) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM
 
 from sspo_cli.commands.train import load_parts
@@ -118,8 +119,9 @@ def test_adapters_on_adapters_on_adapters_are_the_same_function_when_they_are_re
     second = load_policy(LocalModel(kind="local", path=str(saved[1])), 0, CPU, merged=True)
     assert furthest(second, under_adapters, trajectories) == 0
     assert architecture(model).model_type == "llama"
-    with pytest.raises((OSError, ValueError)):  # other programs would leave the adapters below out: they shall stop
-        AutoModelForCausalLM.from_pretrained(saved[-1])
+    for loader in (AutoModelForCausalLM, AutoPeftModelForCausalLM):
+        with pytest.raises((OSError, ValueError)):  # other programs would leave out the adapters below: they shall stop
+            loader.from_pretrained(saved[1])
 
 
 def test_adapters_of_the_hub_are_read_with_their_base_and_others_stand_on_both(
@@ -154,3 +156,21 @@ def test_a_folder_is_a_folder_under_the_name_of_the_hub_too(tmp_path: Path) -> N
     (saved / "trainer" / "pending.json").unlink()
     with pytest.raises(ConfigError, match=r"pending\.json: damaged: it is missing"):
         load_policy(model, 0, CPU)
+
+
+def test_a_base_is_taken_where_it_is_whole(tmp_path: Path) -> None:
+    """The place where it was trained has been written to, but the folders were copied before."""
+    parts, _ = learned()
+    first = save(parts, tmp_path / "made" / "first")
+    config = load_config(TrainConfig, [*WORDS, "model=local", f"model.path={first}"])
+    parts, trajectories = learned(config)
+    second = save(parts, tmp_path / "made" / "second")
+    now = score(parts.policy, trajectories, CONFIG)
+    shutil.copytree(tmp_path / "made", tmp_path / "copy")
+    (first / "tokenizer.json").write_text("{}")
+    copied = LocalModel(kind="local", path=str(tmp_path / "copy" / second.relative_to(tmp_path / "made")))
+    policy = load_policy(copied, 0, CPU)
+    assert furthest(policy, now, trajectories) == 0
+    assert policy.base is not None and policy.base.model.path.startswith(str(tmp_path / "copy"))
+    with pytest.raises(ConfigError, match=r"tokenizer\.json: damaged"):
+        load_policy(LocalModel(kind="local", path=str(second)), 0, CPU)
