@@ -25,21 +25,24 @@ WINDOWED = {"use_sliding_window": True, "max_window_layers": 0}
 SIZES: dict[int, str] = {
     258: "vocab_size vocab_size_per_layer_input",
     32: "hidden_size n_embd d_model dim_model emb_dim embedding_size embed_dim word_embed_proj_dim"
-    " attention_hidden_size lru_width conv_dim output_embedding_size input_embedding_size hidden_size_per_layer_input",
+    " attention_hidden_size lru_width conv_dim output_embedding_size input_embedding_size"
+    " hidden_size_per_layer_input",
     48: "intermediate_size n_inner ffn_dim d_ff dff dim_ff ffn_hidden_size encoder_ffn_dim decoder_ffn_dim"
     " intermediate_size_mlp dense_intermediate_size",
-    16: "moe_intermediate_size shared_expert_intermediate_size shared_intermediate_size expert_ffn_hidden_size"
-    " kv_lora_rank q_lora_rank mamba_chunk_size chunk_size",
-    8: "head_dim qk_rope_head_dim qk_nope_head_dim v_head_dim attention_head_dim dim_head rotary_dim kv_channels"
-    " linear_key_head_dim linear_value_head_dim linear_head_dim mamba_d_head mamba_head_dim mamba_d_state"
-    " state_size ssm_state_size index_head_dim global_head_dim swa_head_dim swa_v_head_dim mamba_n_heads mamba_num_heads n_mamba_heads",
-    4: "num_attention_heads n_head n_heads num_heads encoder_attention_heads decoder_attention_heads num_experts"
-    " num_local_experts n_routed_experts moe_num_experts swa_num_attention_heads linear_num_value_heads linear_num_heads"
-    " index_n_heads index_topk mamba_dt_rank time_step_rank",
-    2: "num_hidden_layers n_layer n_layers num_layers encoder_layers decoder_layers num_key_value_heads num_kv_heads"
-    " num_experts_per_tok moe_topk num_experts_per_token moe_k swa_num_key_value_heads linear_num_key_heads",
-    1: "n_group topk_group first_k_dense_replace num_dense_layers moe_layer_start_index n_groups mamba_n_groups"
-    " eos_token_id n_shared_experts",
+    16: "moe_intermediate_size shared_expert_intermediate_size shared_intermediate_size"
+    " expert_ffn_hidden_size kv_lora_rank q_lora_rank mamba_chunk_size chunk_size",
+    8: "head_dim qk_rope_head_dim qk_nope_head_dim v_head_dim attention_head_dim dim_head rotary_dim"
+    " kv_channels linear_key_head_dim linear_value_head_dim linear_head_dim mamba_d_head mamba_head_dim"
+    " mamba_d_state state_size ssm_state_size index_head_dim global_head_dim swa_head_dim swa_v_head_dim"
+    " mamba_n_heads mamba_num_heads n_mamba_heads",
+    4: "num_attention_heads n_head n_heads num_heads encoder_attention_heads decoder_attention_heads"
+    " num_experts num_local_experts n_routed_experts moe_num_experts swa_num_attention_heads"
+    " linear_num_value_heads linear_num_heads index_n_heads index_topk mamba_dt_rank time_step_rank",
+    2: "num_hidden_layers n_layer n_layers num_layers encoder_layers decoder_layers num_key_value_heads"
+    " num_kv_heads num_experts_per_tok moe_topk num_experts_per_token moe_k swa_num_key_value_heads"
+    " linear_num_key_heads",
+    1: "n_group topk_group first_k_dense_replace num_dense_layers moe_layer_start_index n_groups"
+    " mamba_n_groups eos_token_id n_shared_experts",
     0: "pad_token_id bos_token_id num_kv_shared_layers num_nextn_predict_layers",
     256: "max_position_embeddings n_positions n_ctx max_seq_len context_length",
 }
