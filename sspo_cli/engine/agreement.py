@@ -25,7 +25,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
 # The probe: few short samples that pass through fewer slots, so that rows enter beside others and leave before them.
 PROMPT_LENGTHS = (1, 2, 5, 9)
 SAMPLES, RESPONSE_LENGTH, SLOTS = 2, 6, 3
-STOP_EVERY = 5  # one token in so many ends a response of the probe
+OFTEN, HARDLY_EVER = 5, 2**31  # one token in so many ends a response of the probe
 BEFORE_A_SWITCH = RESPONSE_LENGTH // 2
 
 # Frequencies of these do not depend on how long a sequence is.
@@ -45,12 +45,15 @@ class Gap:
     max: float
 
 
+@dataclass(frozen=True)
 class Probe(Policy):
-    """A policy whose responses end after few tokens, at different places."""
+    """A policy of which one token in `stop_every` ends a response."""
+
+    stop_every: int = OFTEN
 
     @property
     def stop_ids(self) -> list[int]:
-        return plain_tokens(self)[::STOP_EVERY]
+        return plain_tokens(self)[:: self.stop_every]
 
 
 def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
@@ -64,20 +67,20 @@ def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
         ConfigError: naming the model's type, which of the two halves fails, and by how much.
     """
     longest_prompt = max(1, longest - RESPONSE_LENGTH)
-    check_lengths(policy, [min(length, longest_prompt) for length in PROMPT_LENGTHS], 0, trained=trained)
+    check_lengths(policy, [min(length, longest_prompt) for length in PROMPT_LENGTHS], OFTEN, 0, trained=trained)
     held = max(PROMPT_LENGTHS) + RESPONSE_LENGTH
     for switch in switches(policy.model.config.get_text_config()):
         if BEFORE_A_SWITCH < switch < longest:
-            check_lengths(policy, [1, switch - BEFORE_A_SWITCH], switch, trained=trained)
+            check_lengths(policy, [1, switch - BEFORE_A_SWITCH], HARDLY_EVER, switch, trained=trained)
             held = max(held, switch)
     if longest > held:
-        check_lengths(policy, [1, longest_prompt], held, trained=trained)
+        check_lengths(policy, [1, longest_prompt], HARDLY_EVER, held, trained=trained)
 
 
-def check_lengths(policy: Policy, lengths: Sequence[int], held: int, *, trained: bool) -> None:
+def check_lengths(policy: Policy, lengths: Sequence[int], stop_every: int, held: int, *, trained: bool) -> None:
     """`check_agreement` on prompts of these lengths; the model is known to hold for sequences of `held` tokens."""
     with refusing(policy, "sampling", held):
-        drawn = drawn_by_the_sampler(policy, lengths)
+        drawn = drawn_by_the_sampler(policy, lengths, stop_every)
         alone = [plain_logprobs(policy, item) for item in drawn]
     check_gap(policy, "sampling", gap_of([item.old_logp_T for item in drawn], alone), held)
     if not trained:
@@ -116,12 +119,12 @@ def refused(policy: Policy, half: str, how: str, held: int) -> ConfigError:
     return ConfigError([f"model: of type {kind}: {half} {' '.join(how.split())}; {way_out}"])
 
 
-def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int]) -> list[Trajectory]:
+def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int], stop_every: int) -> list[Trajectory]:
     """Responses to random prompts of `lengths` tokens, drawn with the cache of a run."""
     generator = torch.Generator().manual_seed(0)
     plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
-    probe = Probe(policy.model, policy.tokenizer, policy.base, policy.precision)
+    probe = Probe(policy.model, policy.tokenizer, policy.base, policy.precision, stop_every)
     decoding = Decoding(SAMPLES, 1.0, RESPONSE_LENGTH, SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
     responses = sample(probe, prompts, decoding, seeded(0, RESPONSE_LENGTH, "agreement"), lambda done, total: None)
     return [Trajectory(prompts[i // SAMPLES], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]

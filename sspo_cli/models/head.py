@@ -132,6 +132,8 @@ def find_projection(model: Any) -> Projection | None:
         return None
     token_1L = torch.arange(1, 5, device=head.weight.device)[None] % len(head.weight)
     hidden_1LD = trunk(input_ids=token_1L, use_cache=False).last_hidden_state
+    if hidden_1LD.shape[-1] != head.in_features:
+        return None
     largest = float(head(hidden_1LD).abs().max())
     for factor in (1.0, LARGE_LOGIT / max(largest, 1e-6)):
         with scaled_input(head, factor):

@@ -66,6 +66,13 @@ def test_frequencies_that_change_at_a_length_are_refused_beyond_it_alone() -> No
     assert line.endswith("more than 0.001 in float32; keep each prompt with its response within 16 tokens")
 
 
+@pytest.mark.parametrize("seed", [4, 6])
+def test_responses_of_the_probe_always_pass_the_switch(seed: int) -> None:
+    """If they could end before it, they would on these weights."""
+    with pytest.raises(ConfigError, match=r"sampling differed .* within 16 tokens"):
+        check_agreement(policy_of(PHI3, seed, spread=0.15), 17, trained=False)
+
+
 def ntk(**options: Any) -> Policy:
     return policy_of(config_of(**{**SHAPE, "max_position_embeddings": 16, **options}), spread=0.15)
 

@@ -17,7 +17,7 @@ from sspo_cli.engine.trajectory import Microbatch, Trajectory, pad_right, to_mic
 from sspo_cli.models import head
 from sspo_cli.models.head import Projected, projection
 from sspo_cli.models.policy import Policy
-from tests.tiny_models import ARCHITECTURES, SHAPE, WHOLE_LOGITS, random_policy
+from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, WHOLE_LOGITS, config_of, policy_of, random_policy
 
 TEMPERATURE = 0.7
 
@@ -94,6 +94,15 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(gradients(model, *found, 0.3), gradients(model, *expected, 0.3), rtol=1e-3, atol=1e-5)
+
+
+def test_a_head_that_reads_more_than_the_hidden_states_is_left_to_the_model() -> None:
+    """RemBERT widens the hidden states before its output layer."""
+    wide = {"input_embedding_size": 16, "output_embedding_size": 48, "is_decoder": True}
+    policy = policy_of(config_of("rembert", **NEOX, **wide), spread=0.15)
+    assert projection(policy.model) is None
+    found, expected = response_logprobs(policy, microbatch(), TEMPERATURE), whole(policy.model)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -1,0 +1,188 @@
+"""`python -m tests.benchmarks.families [--to docs] [TYPE ...]`: every causal family of transformers, asked whether the
+sampler, micro-batches and plain forward passes agree on a small random model; writes families.md.
+
+Each family runs in a process of its own, with limits on time and memory. The verdict is that of `check_agreement`. It
+is confirmed by other means: greedy responses to longer prompts, token by token against forward passes of each prefix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import time
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.engine.agreement import TOLERANCE, check_agreement
+from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.trajectory import Trajectory, to_microbatch
+from sspo_cli.models.policy import Policy
+from sspo_cli.rollout.sampler import Decoding, sample, seeded
+from tests.benchmarks.small import SWITCH, VARIANTS, WINDOW, build, small
+
+SECONDS, GIB = 240, 12
+LARGE = 5_000_000  # weights: parts for images or sound cannot be made small, and variants are left out
+PROMPT_LENGTHS, RESPONSE_LENGTH, SLOTS = (3, 17, 33, 12), 20, 3
+SAME = 1e-4  # nats; a gap beyond it that the check's tolerance allows is shown
+
+
+@torch.no_grad()
+def gaps_by_prefixes(policy: Policy) -> tuple[float, float]:
+    """The largest distances in nats of sampler and trainer from forward passes of each prefix alone, over greedy
+    responses; by how much the sampler missed the likeliest token counts too."""
+    generator = torch.Generator().manual_seed(1)
+    prompts = [torch.randint(2, 258, (length,), generator=generator).tolist() for length in PROMPT_LENGTHS]
+    decoding = Decoding(1, 0.0, RESPONSE_LENGTH, SLOTS * (max(PROMPT_LENGTHS) + RESPONSE_LENGTH + 1))
+    drawn = sample(policy, prompts, decoding, seeded(0, RESPONSE_LENGTH, "families"), lambda done, total: None)
+    items = [Trajectory(p, item.token_ids, item.logp_T, 0.0) for p, item in zip(prompts, drawn, strict=True)]
+    trained_BT, _ = response_logprobs(policy, to_microbatch(items, 0, policy.device), 1.0)
+    sampled, trained = [0.0], [0.0]
+    for item, trained_T in zip(items, trained_BT, strict=True):
+        for t, token in enumerate(item.response):
+            prefix_1L = torch.tensor([item.prompt + item.response[:t]])
+            logp_V = policy.model(input_ids=prefix_1L, use_cache=False).logits[0, -1].float().log_softmax(-1)
+            sampled += [float((other - logp_V[token]).abs()) for other in (logp_V.max(), item.old_logp_T[t])]
+            trained += [float((trained_T[t] - logp_V[token]).abs())]
+    return max(sampled), max(trained)
+
+
+def verdict(policy: Policy) -> tuple[str, str, str]:
+    """What `check_agreement` says in a few words, its whole line, and what contradicts it."""
+    longest = max(PROMPT_LENGTHS) + RESPONSE_LENGTH
+    try:
+        check_agreement(policy, longest, trained=True)
+        half, said, line = "agrees", "agrees", ""
+    except ConfigError as error:
+        line = error.problems[0].split(": ", 2)[2]
+        half = line.split()[0]
+        said = f"{half} {line.split(' by ')[1].split()[0]}" if "differed" in line else f"{half} stopped"
+    try:
+        sampled, trained = gaps_by_prefixes(policy)
+    except Exception as error:
+        return said, line, f"stopped with {type(error).__name__}: {error}" if half == "agrees" else ""
+    gap, tolerance = max(sampled, trained), TOLERANCE[policy.precision]
+    right = {"agrees": gap <= tolerance, "sampling": sampled > SAME, "micro-batches": sampled <= tolerance < trained}
+    if half == "agrees" and gap > SAME:
+        said = f"agrees within {gap:.1g}"
+    return said, line, "" if right[half] else f"{sampled:.2g} and {trained:.2g} nats by prefixes"
+
+
+def measure(family: str, pipe: Any) -> None:
+    """Send what is found of each variant as soon as it is."""
+    resource.setrlimit(resource.RLIMIT_AS, (GIB * 2**30, GIB * 2**30))
+    warnings.simplefilter("ignore")
+    rotary = 0
+    for variant in VARIANTS:
+        try:
+            config = small(family, variant, rotary)
+            policy = None if config is None else build(config)
+        except Exception as error:
+            pipe.send((variant, "not built", f"{type(error).__name__}: {error}", "", 0))
+            if variant == VARIANTS[0]:
+                return
+            continue
+        if policy is None:
+            continue
+        weights = sum(weight.numel() for weight in policy.model.parameters())
+        pipe.send((variant, *verdict(policy), weights))
+        if weights > LARGE:
+            return
+        buffers = [buffer for name, buffer in policy.model.named_buffers() if name.endswith("inv_freq")]
+        rotary = buffers[-1].numel() if buffers else 0
+
+
+def alone(family: str) -> dict[str, tuple[str, str, str, int]]:
+    """`measure` in a process of its own: verdict, line, contradiction and weights of each variant."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=measure, args=(family, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    found: dict[str, tuple[str, str, str, int]] = {}
+    ends = time.monotonic() + SECONDS
+    try:
+        while ours.poll(max(0.0, ends - time.monotonic())):
+            variant, *rest = ours.recv()
+            found[variant] = tuple(rest)
+    except EOFError:
+        pass
+    process.kill()
+    process.join()
+    if not found:
+        found[VARIANTS[0]] = ("not built", f"ended within {SECONDS} s and {GIB} GiB", "", 0)
+    return found
+
+
+def page(results: dict[str, dict[str, tuple[str, str, str, int]]], command: str, minutes: float) -> str:
+    counts = {
+        variant: Counter(found[variant][0].split()[0] for found in results.values() if variant in found)
+        for variant in VARIANTS
+    }
+    names = ("agrees", "sampling", "micro-batches", "not")
+    lines = [
+        "# Families of causal models",
+        "",
+        f"Every type of `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` in transformers {transformers.__version__}, each a small"
+        " model with random weights of two layers (more if there are more kinds of them), 32 wide. Written by"
+        f" `{command}` on {date.today()} in {minutes:.0f} minutes.",
+        "",
+        "A family agrees if sampling with the run's own cache, micro-batches and plain forward passes of single"
+        f" sequences give the same log-probabilities, within {TOLERANCE[torch.float32]:g} nats"
+        " (`sspo_cli/engine/agreement.py`). Any other is refused when it is loaded; the table names the half that"
+        " fails, and by how many nats. Each verdict is confirmed by forward passes of every prefix of greedy responses"
+        f" to prompts of {min(PROMPT_LENGTHS)} to {max(PROMPT_LENGTHS)} tokens; a gap above {SAME:g} nats is shown.",
+        "",
+        f"Variants: sliding windows of {WINDOW} tokens; rotary frequencies that change at {SWITCH} tokens (`dynamic`,"
+        " `longrope`), which sequences of the check exceed: such models can be used with shorter ones.",
+        "",
+        "| | agree | refused: sampling | refused: micro-batches | not built |",
+        "|---|---|---|---|---|",
+        *(f"| {variant} | {' | '.join(str(counts[variant][name]) for name in names)} |" for variant in VARIANTS),
+        "",
+        f"| type | weights | {' | '.join(VARIANTS)} | |",
+        f"|---|---|{'---|' * (len(VARIANTS) + 1)}",
+    ]
+    for family, found in sorted(results.items()):
+        cells = [found[variant][0] if variant in found else "" for variant in VARIANTS]
+        why = found[VARIANTS[0]][1] if not cells[0].startswith("agrees") else ""
+        why = " ".join(why.replace("|", "/").split())[:100] if "differed" not in why else ""
+        lines.append(f"| {family} | {found[VARIANTS[0]][3]:,} | {' | '.join(cells)} | {why} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.families", description=(__doc__ or "")[:200])
+    parser.add_argument("types", nargs="*", default=[], help="model types; all by default")
+    parser.add_argument("--to", type=Path, help="folder of families.md")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    begun = time.monotonic()
+    results, contradictions = {}, []
+    names = options.types or list(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for family, found in zip(names, pool.map(alone, names), strict=True):
+            results[family] = found
+            for variant, (said, line, against, _) in found.items():
+                print(f"{family:24} {variant:10} {said:22} {against and '!! ' + against} {line}"[:230], flush=True)
+                contradictions += [f"{family} ({variant}): {said}, but {against}"] if against else []
+    if options.to:
+        command = " ".join(["python -m tests.benchmarks.families", *sys.argv[1:]])
+        (options.to / "families.md").write_text(page(results, command, (time.monotonic() - begun) / 60))
+    print("\n".join(["", *contradictions]))
+    return int(bool(contradictions))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
