@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,13 +42,14 @@ class UserFile:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The file's own view of modules inside the block; everybody else's again behind it."""
-        of_others = self.taken_out()
+        """The file's own view of modules inside the block; everybody else's, and their directory, again behind it."""
+        of_others, directory = self.taken_out(), Path.cwd()
         sys.modules.update(self.imported)
         sys.path.insert(0, self.folder)
         try:
             yield
         finally:
+            os.chdir(directory)
             if self.folder in sys.path:
                 sys.path.remove(self.folder)
             self.imported = self.taken_out()

@@ -11,6 +11,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Dataset, Problem
 
 IDS_SHOWN = 3
+RENDERED_AGAIN = 3
 SENTENCEPIECE_SPACE = "\u2581"
 
 
@@ -151,8 +152,13 @@ def check_prompts(encoder: Encoder, dataset: Dataset) -> PromptReport:
         ConfigError: for a prompt that cannot be encoded.
     """
     found = PromptReport()
+    first = [*dataset.evaluation[:2]]
     for problem in dict.fromkeys([*dataset.problems(), *dataset.evaluation]):
         tokens = encoder.prompt(problem)
+        if problem in first and any(encoder.prompt(problem) != tokens for _ in range(RENDERED_AGAIN)):
+            raise ConfigError(
+                [f"{problem.id}: the model's chat template gives another prompt each time; use one that does not draw"]
+            )
         found.longest = max(found.longest, len(tokens))
         text = encoder.text(problem)
         normalised = encoder.normalised(text)
@@ -164,7 +170,7 @@ def check_prompts(encoder: Encoder, dataset: Dataset) -> PromptReport:
             found.special.append(problem.id)
         if any(content not in text for content in contents):
             found.templated.append(problem.id)
-        if any(squeezed(content) not in squeezed(normalised) for content in contents):
+        if squeezed(text) != squeezed(normalised):
             found.normalised.append(problem.id)
     return found
 

@@ -77,7 +77,12 @@ def as_text(value: Any) -> str:
     """
     if isinstance(value, str):
         return whole(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value in (math.inf, -math.inf)
+        or value != value
+    ):
         raise BadField(f"is {kind(value)}: must be a text or a number")
     if isinstance(value, int) or value.is_integer():
         return str(int(value))

@@ -56,12 +56,14 @@ def read_problems(key: str, path: str, config: JsonlData) -> tuple[list[Problem]
             continue
         where = f"{path}:{number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=without_repeats)
             problems.append(as_problem(row, where, config))
         except json.JSONDecodeError as error:
             faults.append(f"{where}: not JSON: {error.msg} at column {error.colno}")
         except BadField as error:
             faults.append(f"{where}: {error}")
+        except (ValueError, RecursionError) as error:
+            faults.append(f"{where}: not JSON that can be read: {error}")
         else:
             numbers += floats(row[config.answer_field])[:1]
     if faults:
@@ -74,6 +76,19 @@ def read_problems(key: str, path: str, config: JsonlData) -> tuple[list[Problem]
     if not problems:
         raise ConfigError([f"{key}={path}: the file holds no problems"])
     return problems, told_numbers(path, numbers)
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        BadField: for a key that is there twice, of which one value would be lost.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise BadField(f"the key '{next(key for key in keys if keys.count(key) > 1)}' is there more than once")
+    return found
 
 
 def told_numbers(path: str, numbers: list[float]) -> list[str]:

@@ -55,7 +55,7 @@ class Group:
     @property
     def tied(self) -> bool:
         """Whether the rewards that could be given are equal up to rounding: the group has no advantages."""
-        return bool(tied(self.rewards_1G, torch.tensor([self.largest_part])))
+        return bool(tied(self.rewards_1G, torch.tensor([self.largest_part], dtype=torch.float64)))
 
     @property
     def rewards_1G(self) -> Tensor:

@@ -42,8 +42,10 @@ def group_zscore(reward_PG: Tensor, size_P: Tensor | None = None) -> Tensor:
     """(R - mean) / (std + 1e-6) within each group (GRPO, arXiv 2402.03300), with the unbiased standard deviation."""
     centred_PG = group_mean(reward_PG, size_P)
     scored_P1 = scored(reward_PG).sum(-1, keepdim=True)
-    std_P1 = (centred_PG.square().sum(-1, keepdim=True) / (scored_P1 - 1).clamp(min=1)).sqrt()
-    return centred_PG / (std_P1 + EPSILON)
+    # Squares of very large rewards would overflow, so they are taken in units of the largest.
+    unit_P1 = centred_PG.abs().amax(-1, keepdim=True).clamp(min=1)
+    variance_P1 = (centred_PG / unit_P1).square().sum(-1, keepdim=True) / (scored_P1 - 1).clamp(min=1)
+    return centred_PG / (unit_P1 * variance_P1.sqrt() + EPSILON)
 
 
 def group_mean(reward_PG: Tensor, size_P: Tensor | None = None) -> Tensor:

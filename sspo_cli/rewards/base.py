@@ -87,6 +87,9 @@ class Rewarder:
     def check(self, parts: Parts, problem: Problem, response: str) -> None:
         if not parts:
             raise ConfigError([f"{problem.id}: the reward has no parts; return a number or a dict of numbers"])
+        unnamed = [name for name in parts if not isinstance(name, str) or not name.isprintable() or not name.strip()]
+        if unnamed:
+            raise ConfigError([f"{problem.id}: the reward has a part named {unnamed[0]!r}: must be a printable text"])
         self.names |= parts.keys()
         taken = sorted(self.names.intersection(METRICS))
         if taken:
@@ -105,8 +108,11 @@ class Rewarder:
                 raise GuardStop(f"the reward part '{name}' of {problem.id} is {value}, for the response {begin!r}")
 
     def is_correct(self, parts: Parts) -> bool:
+        total = sum(parts.values())
+        if math.isnan(total):
+            return False
         if isinstance(self.correct, float):
-            return sum(parts.values()) >= self.correct
+            return total >= self.correct
         decisive = self.correct or next(iter(self.names))
         return parts.get(decisive, 0.0) >= FROM
 
@@ -119,6 +125,8 @@ def as_number(value: Any, name: str, problem: Problem) -> float:
     """
     try:
         return math.nan if value is None else float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         raise ConfigError(
             [f"{problem.id}: the reward part '{name}' is {value!r}: must be a number, or None if it cannot be scored"]

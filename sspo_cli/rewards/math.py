@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from functools import cache
@@ -11,11 +12,16 @@ from math_verify import parse, verify
 
 from sspo_cli.data.problem import Problem
 from sspo_cli.rewards.base import Parts
-from sspo_cli.rewards.text import Final, final_answers, is_formula, is_negated, normalised, says_no
+from sspo_cli.rewards.text import Final, final_answers, is_formula, is_negated, normalised, plain, says_no
 
 SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+")
 MIXED = re.compile(r"([+-]?)(\d+)\s+(\d+)\s*/\s*(\d+)")
-CLOCK_OR_DATE = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?|\d{4}-\d{1,2}-\d{1,2}")
+# Times, dates, telephone numbers, hexadecimal numbers and words of letters alone.
+NO_MATHEMATICS = re.compile(
+    r"\d{1,2}:\d{2}(?::\d{2})?|\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}|\d{3}-\d{4}|0x[0-9a-f]+|[^\W\d_]{2,}"
+)
+STATEMENTS = re.compile(r"[=<>;]")
+ROUNDED = 1e-5
 IDS_SHOWN = 3
 
 
@@ -64,6 +70,7 @@ def counted(ids: dict[str, None]) -> str:
 
 def is_right(gold: str, response: str) -> bool:
     """Whether the final answer of `response` equals `gold`."""
+    gold, response = plain(gold), plain(response)
     wanted = normalised(gold)
     if normalised(response) == wanted:
         return True
@@ -73,19 +80,53 @@ def is_right(gold: str, response: str) -> bool:
     value = expression(gold)
     if not value:
         return False
-    formulas = [final for final in finals if is_formula(final.text) and says_no(final.text) == says_no(gold)]
-    if any(verify(value, read(final.text)) and not negated(final, response) for final in formulas):
+    formulas = [final for final in finals if is_formula(final.text) and is_comparable(final.text, gold)]
+    if any(equal(value, read(final.text), gold) and not negated(final, response) for final in formulas):
         return True
     if any(rewritten(final.text) != final.text.strip() for final in formulas):
         return False  # math-verify would take `1 1/2` for 1
-    found = parse(response)
-    if not found or not verify(value, found):
+    # Behind a mark only what it marks is read; in prose without one math-verify looks for the answer by itself.
+    whole = finals[-1] if finals[0].begin > 0 else Final(response, 0, len(response))
+    boxed = response[: whole.begin].endswith("{")
+    found = parse(f"\\boxed{{{whole.text}}}" if boxed else whole.text)
+    if not found or not equal(value, found, gold):
         return False
-    # math-verify looks for the answer by itself, and leaves out a negation of it.
+    # It leaves out what stands around the answer, such as a negation.
     text = str(found[-1])
-    begin = response.rfind(text)
-    seen = Final(text, begin, begin + len(text)) if begin >= 0 else finals[-1]
+    begin = response.rfind(text, whole.begin, whole.end)
+    seen = Final(text, begin, begin + len(text)) if begin >= 0 else whole
     return says_no(seen.text) == says_no(gold) and not negated(seen, response)
+
+
+def equal(gold: list[Any], found: list[Any], text: str) -> bool:
+    """Whether math-verify takes two parsed answers for equal, and two numbers differ by rounding alone: it compares six
+    decimals, which small numbers do not have. `50` stands for `50%`, as there. text: the gold as written."""
+    if not verify(gold, found):
+        return False
+    one, other = as_float(gold[0]), as_float(found[0])
+    if one is None or other is None or math.isclose(one, other, rel_tol=ROUNDED):
+        return True
+    return "%" in text and math.isclose(100 * one, other, rel_tol=ROUNDED)
+
+
+def as_float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def is_comparable(text: str, gold: str) -> bool:
+    """Whether `text` is one expression as the gold is: both negated or neither, in the same brackets, and with no more
+    statements, such as the steps of a derivation."""
+    alike = says_no(text) == says_no(gold) and brackets(text) == brackets(gold)
+    return alike and (STATEMENTS.search(text) is None or STATEMENTS.search(gold) is not None)
+
+
+def brackets(text: str) -> str:
+    """The brackets around all of `text`, if it is a set, a tuple or an interval."""
+    inner = normalised(text)
+    return inner[0] + inner[-1] if "," in inner and inner[0] in "([{" and inner[-1] in ")]}" else ""
 
 
 def negated(final: Final, response: str) -> bool:
@@ -95,7 +136,7 @@ def negated(final: Final, response: str) -> bool:
 @cache
 def expression(gold: str) -> list[Any]:
     """The gold as mathematics; empty where it is none, but words, a time of day or a date."""
-    if CLOCK_OR_DATE.fullmatch(normalised(gold)):
+    if NO_MATHEMATICS.fullmatch(normalised(gold)):
         return []
     found = read(gold)
     # Letters of a word would be variables, and `yes` the product of three.

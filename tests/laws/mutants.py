@@ -424,7 +424,7 @@ EDITS = {
         ("kl of the other sign", "- log_ratio_n).mean()", "+ log_ratio_n).mean()"),
     ],
     "sspo_cli/objectives/advantage.py": [
-        ("zscore: biased deviation", "(scored_P1 - 1).clamp(min=1)).sqrt()", "scored_P1.clamp(min=1)).sqrt()"),
+        ("zscore: biased deviation", ".sum(-1, keepdim=True) / (scored_P1 - 1)", ".sum(-1, keepdim=True) / scored_P1"),
         (
             "unscored counted as zero",
             "above_PG.nanmean(-1, keepdim=True)",

@@ -73,7 +73,7 @@ def rewarder(parts: object, correct: str | float | None = None) -> Rewarder:
         ({"format": 0.0, "right": 1.0}, "right", 1, True),
         ({"format": 1.0, "right": 0.5}, 1.5, 1.5, True),
         ({"format": 1.0, "right": 0.4}, 1.5, 1.4, False),
-        ({"right": 1.0, "cost": NAN}, "right", NAN, True),
+        ({"right": 1.0, "cost": NAN}, "right", NAN, False),
         ({"right": None}, None, NAN, False),
         (None, None, NAN, None),
     ],
@@ -91,6 +91,8 @@ def test_what_counts_as_correct(parts: object, correct: str | float | None, rewa
         ({}, None, "p: the reward has no parts"),
         ({"score": "high"}, None, "p: the reward part 'score' is 'high': must be a number"),
         ({"mean": 1.0}, None, "reward/mean is another metric"),
+        ({3: 1.0}, None, "p: the reward has a part named 3: must be a printable text"),
+        ({"a\nb": 1.0}, None, "must be a printable text"),
     ],
 )
 def test_rewards_that_cannot_be_used_are_refused(parts: object, correct: str | None, expected: str) -> None:
@@ -105,9 +107,11 @@ def test_parts_that_come_one_at_a_time_are_several_parts() -> None:
         several.score([(SUM, "a"), (SUM, "b")])
 
 
-@pytest.mark.parametrize("parts", [{"a": math.inf}, {"a": -math.inf, "b": 1.0}, {"a": 1e308, "b": 1e308}])
+@pytest.mark.parametrize(
+    "parts", [{"a": math.inf}, {"a": -math.inf, "b": 1.0}, {"a": 10**400}, {"a": 1e308, "b": 1e308}]
+)
 def test_an_infinite_reward_names_its_part_and_its_response(parts: dict[str, float]) -> None:
-    name = "a" if math.isinf(parts["a"]) else "sum"
+    name = "sum" if parts["a"] == 1e308 else "a"
     with pytest.raises(GuardStop, match=rf"part '{name}' of p is -?inf, for the response 'so 122'"):
         rewarder(parts, "a").score([(SUM, "so 122")])
 

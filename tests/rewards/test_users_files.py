@@ -68,6 +68,12 @@ def test_a_dataclass_of_the_users_works(tmp_path: Path) -> None:
     assert python_reward(str(mine), "score")(SUM, "") == {"score": 1.0}
 
 
+def test_a_reward_that_changes_the_directory_changes_it_for_itself(tmp_path: Path) -> None:
+    mine = write(tmp_path, mine="import os\ndef score(p, r, a):\n    os.chdir('/')\n    return 1.0\n")
+    before = Path.cwd()
+    assert python_reward(str(mine), "score")(SUM, "") == {"score": 1.0} and Path.cwd() == before
+
+
 def test_a_neighbour_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"ModuleNotFoundError: No module named 'grade_utils'"):
         python_reward(str(write(tmp_path, mine="import grade_utils\n")), "score")
