@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.compose import load_config, quoted, to_yaml, with_prompt_time
+from sspo_cli.commands.resume import Began
+from sspo_cli.config.compose import load_config, quoted, to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
@@ -65,6 +66,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     check_agreement(policy, prompts.longest + settings.eval.max_response_length, trained=False)
     for note in [] if quiet else [*dataset.notes, *prompts.notes]:
         print(note, file=sys.stderr)
+    changed = changed_since_training(target, settings, dataset)
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem_of(target, settings))
     try:
         with hold(folder), told_in_status(folder):
@@ -84,7 +86,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
                 "problems": len(dataset.evaluation),
                 "samples": settings.eval.samples,
                 "temperature": settings.eval.temperature,
-                "warnings": list({**rewarder.notes, **evaluation_alarms(result.metrics, settings)}.values()),
+                "warnings": [*changed, *rewarder.notes.values(), *evaluation_alarms(result.metrics, settings).values()],
                 **result.metrics,
             }
             (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
@@ -124,7 +126,7 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
             [f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"]
         )
     checkpoint = path
-    run_folder = next((folder for folder in (path, *path.absolute().parents[:2]) if runs.is_run(folder)), None)
+    run_folder = run_of(path)
     if run_folder is None:
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(str(path))}", *overrides])
     if run_folder == path:
@@ -134,6 +136,31 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         checkpoint = saved[-1]
     local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
+
+
+def run_of(path: Path) -> Path | None:
+    """The run that `path` is, or is a checkpoint of."""
+    return next((folder for folder in (path, *path.absolute().parents[:2]) if runs.is_run(folder)), None)
+
+
+def changed_since_training(target: str, settings: EvalConfig, dataset: Any) -> list[str]:
+    """What the run was measured with while it trained and is another now, though the settings say it is the same."""
+    from sspo_cli.engine.fingerprint import of_problems, of_reward
+
+    run_folder = run_of(Path(target))
+    began = Began(run_folder, allow=True) if run_folder else None
+    if began is None or not began.is_known:
+        return []
+    now, then = to_dict(settings), began.manifest["settings"]
+    if now["reward"] == then["reward"]:
+        began.check_reward(of_reward(settings.reward))
+    if (now["dataset"], now["seed"], now["eval"]["problems"]) == (
+        then["dataset"],
+        then["seed"],
+        then["eval"]["problems"],
+    ):
+        began.check_hashes({"evaluation_content": of_problems(dataset)["evaluation_content"]})
+    return [f"{change}, so these figures do not compare with the run's own" for change in began.changes]
 
 
 def stem_of(target: str, settings: EvalConfig) -> str:

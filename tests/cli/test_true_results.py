@@ -104,6 +104,10 @@ def test_the_part_that_decides_what_is_correct_is_named(sspo: Sspo, tmp_path: Pa
     rows = jsonl.read(run_folder(tmp_path) / "eval.jsonl")
     assert all(row["correct"] == (row["reward_parts"]["right"] == 1) for row in rows)
     assert {row["correct_if"] for row in rows} == {"right >= 1"} and {row["correct"] for row in rows} == {False, True}
+    write("mine.py", "def score(prompt, response, answer):\n    return {'format': 1.0, 'right': 1.0}\n")
+    done = sspo("eval", "outputs/train/run")
+    assert done.returncode == 0 and "warning: reward file at reward.path: SHA-256" in done.stdout
+    assert "so these figures do not compare with the run's own" in done.stdout
     accuracy = jsonl.read(run_folder(tmp_path) / "metrics.jsonl")[-1]["eval/accuracy"]
     assert accuracy == pytest.approx(sum(row["correct"] for row in rows[-16:]) / 16)
 
