@@ -14,9 +14,10 @@ STATES = ("conv_states", "recurrent_states")
 
 def prompt_cache(config: Any) -> DynamicCache:
     """An empty cache to encode prompts with: keys and values of all positions, whatever a layer's window, and states of
-    a fixed size for the layers that have them instead (convolutions, linear attention)."""
+    a fixed size for the layers beside them that have those instead (convolutions, linear attention)."""
     cache = DynamicCache(config=config)
-    if not any(hasattr(layer, STATES[0]) for layer in cache.layers):
+    attention = [isinstance(layer, CacheLayerMixin) for layer in cache.layers]
+    if all(attention) or not any(attention):
         return DynamicCache()
     cache.layers = [DynamicLayer() if isinstance(layer, DynamicLayer) else layer for layer in cache.layers]
     return cache
