@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sspo_cli.objectives.advantage import ADVANTAGES
+from sspo_cli.objectives.advantage import ADVANTAGES, tied
 
 NAN = math.nan
 GROUPED = ["group_zscore", "group_mean", "leave_one_out"]
@@ -157,3 +157,41 @@ def test_a_constant_added_to_every_reward_changes_nothing(name: str) -> None:
 def test_the_scale_of_the_rewards_does_not_matter(name: str) -> None:
     reward_PG = random_rewards(5)
     torch.testing.assert_close(ADVANTAGES[name](100 * reward_PG), ADVANTAGES[name](reward_PG), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("name", CENTRED)
+@pytest.mark.parametrize("offset", [1.0, -1e4, 1e8, 1e12])
+def test_a_constant_added_to_every_reward_changes_advantages_by_rounding_alone(name: str, offset: float) -> None:
+    """By no more than eps |c| over the group's spread, for each of the few roundings on the way."""
+    for seed in range(5):
+        reward_PG = random_rewards(seed)
+        moved_PG = ADVANTAGES[name](reward_PG + offset)
+        spread = float(reward_PG.nan_to_num().std())
+        rounding = 64 * torch.finfo(torch.float64).eps * max(1.0, abs(offset)) / spread
+        torch.testing.assert_close(moved_PG, ADVANTAGES[name](reward_PG), rtol=rounding, atol=rounding)
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_rewards_of_any_size_keep_their_advantages(name: str) -> None:
+    found = ADVANTAGES[name](rewards([1e8, 1e8 + 1], [0, 1e300], [1e-7, 0]))
+    assert (found[:, 0].sign() == -found[:, 1].sign()).all() and (found != 0).all() and found.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("group", "size", "expected"),
+    [
+        ([1, 1 + 9e-9], None, True),
+        ([1, 1 + 2e-8], None, False),
+        ([1e8, 1e8 + 1e-7], None, True),
+        ([1e8, 1e8 + 1], None, False),
+        ([0, 1e-7], 1e8, True),
+        ([0, 1e-6], 1e8, False),
+        ([NAN, 1], None, True),
+        ([NAN, NAN], None, True),
+    ],
+)
+def test_a_group_ties_up_to_rounding(group: list[float], size: float | None, expected: bool) -> None:
+    """max - min <= max(1e-8, 8 eps s), s the largest number that a reward was summed from."""
+    size_P = None if size is None else torch.tensor([size], dtype=torch.float64)
+    assert bool(tied(rewards(group), size_P)) is expected
+    assert bool((ADVANTAGES["group_mean"](rewards(group), size_P) == 0).all()) is expected
