@@ -157,8 +157,8 @@ def find(base: Base, owner: Path, first: ModelConfig | None = None, *, changed: 
     if there and changed:
         return there[0]
     known = f" (SHA-256 {base.sha256[: integrity.SHOWN]}...)" if base.sha256 else ""
-    told = [f"{owner}: stands on {show(base.model)}{known}, but {' and '.join(problems)}; bring it back"]
-    raise ConfigError([*damage, *(told if problems else [])])
+    told = f"{owner}: stands on {show(base.model)}{known}, but {' and '.join(problems)}; bring it back"
+    raise ConfigError(damage or [told])
 
 
 def why_missing(model: ModelConfig) -> str | None:
@@ -251,5 +251,5 @@ def to_json(base: Base, folder: Path) -> dict[str, Any]:
 
 
 def from_json(content: dict[str, Any], folder: Path) -> Base:
-    moved = folder.resolve() / content["from_here"] if "from_here" in content else None
+    moved = (folder / content["from_here"]).resolve() if "from_here" in content else None
     return Base(MODEL.validate_python(content["model"]), content["seed"], content["sha256"], moved)

@@ -16,11 +16,17 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
 from tests.cli.conftest import Sspo, environment
 
-SHORT = ["preset=smoke", "batch.prompts=4", "train.save_every=1", "rollout.max_response_length=24"]
+SHORT = [
+    "preset=smoke",
+    "batch.prompts=4",
+    "train.save_every=1",
+    "rollout.max_response_length=24",
+    "eval.max_response_length=24",
+]
 # A rate so large, and a reward so often untied, that two steps change many answers.
 REWARD = "def score(prompt, response, answer):\n    return response.count('1') / 8\n"
 JUDGED = ["reward=python", "reward.path=ones.py"]
-WORDS = [*SHORT, *JUDGED, "eval.max_response_length=24", "lora.rank=8", "optim.lr=3e-3"]
+WORDS = [*SHORT, *JUDGED, "lora.rank=8", "optim.lr=3e-3"]
 LAST = "checkpoints/step_000002"
 
 

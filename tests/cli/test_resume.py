@@ -144,21 +144,16 @@ def another_seed(home: Path) -> None:
     edit(home / RUN / "config.yaml", lambda content: content.update(seed=1))
 
 
-def another_choice(home: Path) -> None:
-    edit(home / RUN / "config.yaml", lambda content: content["objective"].update(advantage="group_mean"))
-
-
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (as_fact("problems.jsonl"), ["problems (prompts, answers, solutions): SHA-256 "]),
         (another_seed, ["seed: 0 when the run began, 1 now"]),
-        (another_choice, ["objective.advantage: group_zscore when the run began, group_mean now"]),
         (torn_manifest, ["manifest.json: whole when the run began, missing or torn now"]),
         (lambda home: (home / "near.py").unlink(), ["reward file near.py: SHA-256 ", " not there now"]),
         (lambda home: (home / RUN / "config.yaml").write_text("torn: ["), ["config.yaml is torn, or no YAML"]),
     ],
-    ids=["a solution", "the seed", "the advantage", "the manifest", "a missing neighbour", "a torn config"],
+    ids=["a solution", "the seed", "the manifest", "a missing neighbour", "a torn config"],
 )  # fmt: skip
 def test_a_change_is_one_line(
     sspo: Sspo, tmp_path: Path, run: Path, change: Callable[[Path], None], told: list[str]
