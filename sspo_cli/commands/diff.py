@@ -14,7 +14,17 @@ from rich.text import Text
 from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.wording import show_value
-from sspo_cli.runs.diff import ABSENT, Figures, Pair, Side, differences, metric_pairs, read_side, same_hashes
+from sspo_cli.runs.diff import (
+    ABSENT,
+    Figures,
+    Pair,
+    Side,
+    differences,
+    metric_pairs,
+    read_side,
+    same_hashes,
+    setting_differences,
+)
 from sspo_cli.runs.find import existing_run
 from sspo_cli.tracking.summary import printable
 
@@ -47,7 +57,7 @@ def run(a: str, b: str, *, as_json: bool) -> int:
         ConfigError: with everything that is wrong with either.
     """
     left, right = all_or_problems(lambda: side(a), lambda: side(b))
-    settings = differences(left.settings, right.settings)
+    settings = setting_differences(left, right)
     found = differences(left.manifest, right.manifest) if left.manifest and right.manifest else None
     same = same_hashes(left.manifest, right.manifest)
     metrics = metric_pairs(left, right)

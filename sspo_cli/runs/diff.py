@@ -18,6 +18,9 @@ Figures = Mapping[str, float]
 TOLD_BY_SETTINGS = ("seed", "settings", "directory", "base")
 
 
+PROMPTS = "prompt_tokens"
+
+
 class Absent:
     """Stands for a value that one side does not have; it is not null, which is a value."""
 
@@ -66,6 +69,14 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Pair]:
     keys.sort(key=lambda key: places[key.rpartition(".")[0]])
     pairs = {key: (a.get(key, ABSENT), b.get(key, ABSENT)) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def setting_differences(a: Side, b: Side) -> dict[str, Pair]:
+    """The settings that differ. The time that prompts were rendered at is no difference where the prompts are equal."""
+    found = differences(a.settings, b.settings)
+    if PROMPTS in same_hashes(a.manifest, b.manifest):
+        found.pop("prompt_time", None)
+    return found
 
 
 def same_hashes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

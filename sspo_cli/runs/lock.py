@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from sspo_cli.config.errors import ConfigError
 
@@ -26,16 +25,19 @@ def hold(folder: Path) -> Iterator[str]:
         ConfigError: naming the process that already is.
     """
     own = f"{os.getpid()} {socket.gethostname()} {time.time()}"
-    with (folder / FILE).open("a+", encoding="utf-8") as file:
+    file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
         if not take(file):
             raise ConfigError([f"{folder}: {holder(folder)} is at work there; wait for it, or end it"])
-        file.truncate(0)
-        file.write(own)
-        file.flush()
+        # Written before it is cut: a file emptied first would look the same to readers for every run that begins.
+        os.pwrite(file, own.encode(), 0)
+        os.ftruncate(file, len(own.encode()))
         yield own
+    finally:
+        os.close(file)
 
 
-def take(file: IO[str]) -> bool:
+def take(file: int) -> bool:
     """Whether the lock could be had. Tried more than once: `is_held` has it for an instant while it looks."""
     for attempt in range(TRIES):
         time.sleep(PAUSE_S if attempt else 0)

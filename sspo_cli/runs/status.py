@@ -42,8 +42,9 @@ def read_state(folder: Path) -> State:
             return State(RUNNING, f"on {host}, wrote {minutes:.0f} min ago")
         if is_held(folder):
             return said
-        # A run writes STATUS before it releases its lock, so one that came or went meanwhile shows here: look again.
-        if (signature(folder), say(folder)) == (owner, said):
+        # A run signs its lock, then writes STATUS, and releases the lock last. One that came or went meanwhile shows
+        # here, where STATUS is read before the signature: look again.
+        if say(folder) == said and signature(folder) == owner:
             return State(DIED, "its process ended without a word")
 
 

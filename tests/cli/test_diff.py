@@ -57,7 +57,8 @@ def test_metrics_are_compared_by_their_final_first_and_best_values(sspo: Sspo, r
 def test_what_the_runs_stood_on_is_compared_and_what_is_the_same_is_named(sspo: Sspo, runs_home: Path) -> None:
     told = found(sspo, FIRST, SECOND)
     assert list(told["manifest"]) == ["hashes.data_order"], "one seed, but another number of steps"
-    drawn, content = ["rollout_draws", "evaluation_draws"], ["training_content", "evaluation_content"]
+    drawn = ["rollout_draws", "evaluation_draws"]
+    content = ["training_content", "evaluation_content", "prompt_tokens"]
     assert told["same_hashes"] == ["initial_weights", "tokenizer", "evaluation_problems", *drawn, "reward", *content]
     file = runs_home / SECOND / "manifest.json"
     manifest = json.loads(file.read_text())

@@ -112,7 +112,7 @@ def test_a_run_that_ends_itself_has_died_for_everybody_who_asks(sspo: Sspo, tmp_
     assert nothing.returncode == 2 and f"(status: died: {SILENT})" in nothing.stderr
 
     write("mine.py", REWARD.format("pass"))
-    assert sspo("train", "--resume", train).returncode == 0
+    assert sspo("train", "--resume", train, "--allow-change").returncode == 0
     assert status(tmp_path, "train/one") == "done"
 
 
