@@ -6,10 +6,10 @@ from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special  # scipy.stats takes half a second to import
 
 TAIL = 0.025  # on either side of a 95 % interval
-NORMAL = float(stats.norm.ppf(1 - TAIL))
+NORMAL = float(special.ndtri(1 - TAIL))
 # The larger of two estimates of the spread is too large on average: with all of the second, 20 problems cover 97.6 %.
 MODEL_SHARE = 0.75
 SMALLEST = 1e-12
@@ -100,7 +100,7 @@ def effective_size(problems: NDArray[np.int64], mean: Values, spread: Values) ->
     """
     carrying = problems * np.minimum(mean / (mean + spread * (1 - mean)), (1 - mean) / (1 - mean + spread * mean))
     freedom = (carrying - 2) * (1 + 2 * spread) / np.maximum(1 - spread, SMALLEST)
-    student = stats.t.ppf(1 - TAIL, np.maximum(freedom, 0.1))
+    student = special.stdtrit(np.maximum(freedom, 0.1), 1 - TAIL)
     size: Values = np.maximum(problems / spread * np.square(NORMAL / student), problems)
     return size
 
@@ -118,8 +118,8 @@ def proportion_interval(mean: Values, size: Values) -> tuple[Values, Values]:
     right, wrong = size * mean, size * (1 - mean)
     centre = (right + NORMAL**2 / 2) / (size + NORMAL**2)
     reach = NORMAL * np.sqrt(centre * (1 - centre) / (size + NORMAL**2))
-    exact_low = stats.beta.ppf(TAIL, np.maximum(right, SMALLEST), wrong + 1)
-    exact_high = stats.beta.ppf(1 - TAIL, right + 1, np.maximum(wrong, SMALLEST))
+    exact_low = special.betaincinv(np.maximum(right, SMALLEST), wrong + 1, TAIL)
+    exact_high = special.betaincinv(right + 1, np.maximum(wrong, SMALLEST), 1 - TAIL)
     low, high = np.maximum(centre - reach, exact_low), np.minimum(centre + reach, exact_high)
     return np.minimum(low, mean), np.maximum(high, mean)
 
