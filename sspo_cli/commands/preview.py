@@ -14,6 +14,7 @@ from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import SoftGate, TrainConfig
 from sspo_cli.config.wording import show_value
+from sspo_cli.engine.device import device_of
 from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
 from sspo_cli.objectives.load import calibrated
@@ -59,7 +60,7 @@ def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:
         shape = architecture(config.model)
     except NotCached:
         return None, {}
-    return parameter_count(shape), memory_estimate(shape, config)
+    return parameter_count(shape), memory_estimate(shape, config, device_of(config.engine))
 
 
 def response_tokens(config: TrainConfig) -> int | None:

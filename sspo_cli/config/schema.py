@@ -303,7 +303,7 @@ class EngineSection:
     threads: Whole
     precision: Literal["auto", "float32", "bfloat16"]
     tokens_per_microbatch: Whole
-    tokens_per_generation: Count
+    tokens_per_generation: Whole
 
 
 @section

@@ -26,9 +26,18 @@ def choose_device(engine: EngineSection) -> torch.device:
         torch.set_num_threads(engine.threads)
     if engine.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(["engine.device=cuda: PyTorch sees no GPU here; use engine.device=cpu or auto"])
-    if engine.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(engine.device)
+    device = device_of(engine)
+    if device.type == "cuda":
+        # PyTorch prefers cuDNN's attention on new cards. It makes a plan for every new shape, and while decoding every
+        # step has a new shape: the first rollouts of a default run took 6 to 10 times as long with it (docs/gpu.md).
+        torch.backends.cuda.enable_cudnn_sdp(False)
+    return device
+
+
+def device_of(engine: EngineSection) -> torch.device:
+    """The device of engine.device, whether or not there is one."""
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(automatic if engine.device == "auto" else engine.device)
 
 
 def keep_freed_memory() -> None:

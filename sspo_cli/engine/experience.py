@@ -21,7 +21,7 @@ from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES, tied
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.rewards.base import Score
-from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded
+from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded, tokens_in_flight
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def draw(
         samples_per_prompt=G,
         temperature=config.rollout.temperature,
         max_response_length=config.rollout.max_response_length,
-        tokens_in_flight=config.engine.tokens_per_generation,
+        tokens_in_flight=tokens_in_flight(policy, config.engine),
     )
     uniforms = seeded(config.seed, decoding.max_response_length, "rollout", step)
     responses = sample(policy, prompts, decoding, lambda p, k: uniforms(place + p, k), progress)

@@ -16,7 +16,7 @@ from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Rewarder
-from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded
+from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded, tokens_in_flight
 
 Item = tuple[Problem, str]
 
@@ -47,7 +47,7 @@ def evaluate(
         samples_per_prompt=G,
         temperature=config.eval.temperature,
         max_response_length=config.eval.max_response_length,
-        tokens_in_flight=config.engine.tokens_per_generation,
+        tokens_in_flight=tokens_in_flight(policy, config.engine),
     )
     uniforms = seeded(config.seed, decoding.max_response_length, "evaluation")
     encoder = Encoder(policy.tokenizer, config.prompt_time)

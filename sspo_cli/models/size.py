@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
-from sspo_cli.config.schema import LoraSection, TrainConfig
+from sspo_cli.config.schema import EngineSection, LoraSection, TrainConfig
 from sspo_cli.models.head import positions_at_once
 
 FLOAT32 = 4
+TOKENS_ON_A_CPU = 65536
+SHARE_OF_A_GPU = 0.25
 
 
 def parameter_count(architecture: PretrainedConfig) -> int:
@@ -28,21 +30,39 @@ def trained_count(architecture: PretrainedConfig, lora: LoraSection) -> int:
         return adapter_count(AutoModelForCausalLM.from_config(architecture), lora)
 
 
-def memory_estimate(architecture: PretrainedConfig, config: TrainConfig) -> dict[str, int]:
-    """Bytes by purpose, without the activations, all in float32: weights, gradients and AdamW's two moments; a second
-    model as reference policy; keys and values of the tokens held while sampling; logits, and their exponentials, of the
-    positions that the output layer takes at once."""
+def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device: torch.device) -> dict[str, int]:
+    """Bytes by purpose on `device`, without the activations, all in float32: weights, gradients and AdamW's two
+    moments; a second model as reference policy; keys and values of the tokens held while sampling; logits, and their
+    exponentials, of the positions that the output layer takes at once."""
     parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
     second_model = config.objective.reads_reference and not config.lora.rank
     text = architecture.get_text_config()
-    kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    cache_per_token = 2 * text.num_hidden_layers * kv_heads * head_dim * FLOAT32
+    tokens = generation_tokens(config.engine, architecture, device, FLOAT32)
     return {
         "weights": FLOAT32 * parameters,
         **({"reference policy": FLOAT32 * parameters} if second_model else {}),
         "gradients": FLOAT32 * trained,
         "AdamW moments": 2 * FLOAT32 * trained,
-        "key/value cache": config.engine.tokens_per_generation * cache_per_token,
-        "logits": 2 * FLOAT32 * positions_at_once(text.vocab_size) * text.vocab_size,
+        "key/value cache": tokens * cache_per_token(architecture, FLOAT32),
+        "logits": 2 * FLOAT32 * positions_at_once(text.vocab_size, device) * text.vocab_size,
     }
+
+
+def generation_tokens(
+    engine: EngineSection, architecture: PretrainedConfig, device: torch.device, itemsize: int
+) -> int:
+    """Tokens whose keys and values, of `itemsize` bytes each number, are held while sampling."""
+    if engine.tokens_per_generation:
+        return engine.tokens_per_generation
+    if device.type == "cpu":
+        return TOKENS_ON_A_CPU
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return max(1, int(SHARE_OF_A_GPU * memory) // cache_per_token(architecture, itemsize))
+
+
+def cache_per_token(architecture: PretrainedConfig, itemsize: int) -> int:
+    """Bytes of the keys and values of one token in all layers."""
+    text = architecture.get_text_config()
+    kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(2 * text.num_hidden_layers * kv_heads * head_dim * itemsize)

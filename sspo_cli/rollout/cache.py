@@ -23,16 +23,30 @@ def prompt_cache(config: Any) -> DynamicCache:
     return cache
 
 
-class SlotCache(Cache):  # type: ignore[misc]
-    """What the rows that decode together hold: the first `rows` of `slots`, each `width` columns wide.
+@dataclass
+class Columns:
+    """Where rows are: the first `rows` of `slots`, each `width` columns wide.
 
     All rows end in the same column, `end`, wherever they began, so that a decoding step writes one column. Columns
-    before `begin` belong to nobody. Storage is allocated once; entering, leaving and writing copy only what moves.
+    before `begin` belong to nobody.
     """
 
-    def __init__(self, slots: int, width: int, end: int) -> None:
-        self.slots, self.width = slots, width
-        self.rows, self.begin, self.end = 0, end, end
+    slots: int
+    width: int
+    begin: int
+    end: int
+    rows: int = 0
+
+
+class SlotCache(Cache):  # type: ignore[misc]
+    """What the rows that decode together hold, and where. Storage is allocated once; entering, leaving and writing copy
+    only what moves.
+
+    Layers know `at`, not the cache: a cycle of references would keep the storage until Python looks for cycles.
+    """
+
+    def __init__(self, at: Columns) -> None:
+        self.at = at
         self.layers: list[Any]
         self.states: list[SlotState] = []
         super().__init__(layers=[])
@@ -46,27 +60,27 @@ class SlotCache(Cache):  # type: ignore[misc]
         from."""
         if not self.layers:
             self.allocate(encoded)
-        first = self.end - encoded.get_seq_length()
-        begin = min(self.begin, first) if self.rows else first
-        old, new = slice(self.rows), slice(self.rows, self.rows + len(of_M))
+        first = self.at.end - encoded.get_seq_length()
+        begin = min(self.at.begin, first) if self.at.rows else first
+        old, new = slice(self.at.rows), slice(self.at.rows, self.at.rows + len(of_M))
         for layer, source in zip(self.layers, encoded.layers, strict=True):
             if not isinstance(layer, SlotLayer):
                 continue
             for stored, states in zip(layer.stored, (source.keys, source.values), strict=True):
                 # Attention multiplies what it hides by 0, but empty storage may hold NaN.
-                stored[old, :, begin : self.begin] = 0
+                stored[old, :, begin : self.at.begin] = 0
                 stored[new, :, begin:first] = 0
-                stored[new, :, first : self.end] = states[of_M]
-        self.begin, self.rows = begin, new.stop
+                stored[new, :, first : self.at.end] = states[of_M]
+        self.at.begin, self.at.rows = begin, new.stop
         for state in self.states:
             state.stored[new] = state.of(encoded)[of_M]
-            state.show(self.rows)
+            state.show(self.at.rows)
 
     def allocate(self, encoded: DynamicCache) -> None:
         """Slots for what every layer of `encoded` holds."""
         for number, source in enumerate(encoded.layers):
             if isinstance(source, CacheLayerMixin):
-                self.layers.append(SlotLayer(self, source.keys, source.values))
+                self.layers.append(SlotLayer(self.at, source.keys, source.values))
                 continue
             layer = copy.copy(source)
             self.layers.append(layer)
@@ -74,28 +88,29 @@ class SlotCache(Cache):  # type: ignore[misc]
                 held = dict(getattr(source, name, {}))
                 setattr(layer, name, held)
                 self.states += [
-                    SlotState(number, name, index, layer, state.new_empty(self.slots, *state.shape[1:]))
+                    SlotState(number, name, index, layer, state.new_empty(self.at.slots, *state.shape[1:]))
                     for index, state in held.items()
                     if state is not None
                 ]
 
     def keep(self, rows: int, begin: int, source_M: Tensor, target_M: Tensor) -> None:
         """Shrink to `rows` rows that begin at column `begin` or later, rows source_M having moved to target_M."""
-        self.rows, self.begin = rows, begin
+        self.at.rows, self.at.begin = rows, begin
         for layer in self.attention:
             for stored in layer.stored:
-                stored[target_M, :, begin : self.end] = stored[source_M, :, begin : self.end]
+                stored[target_M, :, begin : self.at.end] = stored[source_M, :, begin : self.at.end]
         for state in self.states:
             state.stored[target_M] = state.stored[source_M]
             state.show(rows)
 
     def shift(self, columns: int) -> None:
         """Move everything `columns` to the left."""
-        held = slice(self.begin, self.end)
-        self.begin, self.end = self.begin - columns, self.end - columns
+        held = slice(self.at.begin, self.at.end)
+        self.at.begin -= columns
+        self.at.end -= columns
         for layer in self.attention:
             for stored in layer.stored:
-                stored[: self.rows, :, self.begin : self.end] = stored[: self.rows, :, held].clone()
+                stored[: self.at.rows, :, self.at.begin : self.at.end] = stored[: self.at.rows, :, held].clone()
 
 
 @dataclass
@@ -126,14 +141,14 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
 
     is_sliding = False
 
-    def __init__(self, cache: SlotCache, key_states: Tensor, value_states: Tensor) -> None:
+    def __init__(self, at: Columns, key_states: Tensor, value_states: Tensor) -> None:
         super().__init__()
-        self.cache = cache
+        self.at = at
         self.lazy_initialization(key_states, value_states)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self.stored = [
-            states.new_empty(self.cache.slots, states.shape[1], self.cache.width, states.shape[3])
+            states.new_empty(self.at.slots, states.shape[1], self.at.width, states.shape[3])
             for states in (key_states, value_states)
         ]
         self.is_initialized = True
@@ -141,17 +156,17 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        cache, end = self.cache, self.cache.end + key_states.shape[-2]
+        at, end = self.at, self.at.end + key_states.shape[-2]
         for stored, states in zip(self.stored, (key_states, value_states), strict=True):
-            stored[: cache.rows, :, cache.end : end] = states
-        keys, values = (stored[: cache.rows, :, cache.begin : end] for stored in self.stored)
+            stored[: at.rows, :, at.end : end] = states
+        keys, values = (stored[: at.rows, :, at.begin : end] for stored in self.stored)
         return keys, values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.get_seq_length() + query_length, 0
 
     def get_seq_length(self) -> int:
-        return self.cache.end - self.cache.begin
+        return self.at.end - self.at.begin
 
     def get_max_length(self) -> int:
         return -1

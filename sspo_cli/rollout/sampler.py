@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sspo_cli.config.schema import EngineSection
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.cache import SlotCache, prompt_cache
+from sspo_cli.models.size import generation_tokens
+from sspo_cli.rollout.cache import Columns, SlotCache, prompt_cache
 from sspo_cli.rollout.draw import draw
 from sspo_cli.seeds import stream
 
@@ -46,6 +48,11 @@ class Response:
 def seeded(seed: int, length: int, name: str, *counters: int) -> Uniforms:
     """Uniforms of the stream `name` at `counters`, `length` for every prompt and sample."""
     return lambda p, k: torch.from_numpy(stream(seed, name, *counters, p, k).random(length))
+
+
+def tokens_in_flight(policy: Policy, engine: EngineSection) -> int:
+    """Tokens of key/value cache that engine.tokens_per_generation allows."""
+    return generation_tokens(engine, policy.model.config, policy.device, policy.precision.itemsize)
 
 
 def sample(
@@ -93,7 +100,8 @@ class Sampler:
         row = self.longest + T + self.looks
         self.slots = min(self.N, max(1, decoding.tokens_in_flight // row))
         # Rows that enter late need columns beyond those of the first; the more there are, the rarer the shifts.
-        self.cache = SlotCache(self.slots, row if self.slots == self.N else row + row // 4, self.longest)
+        width = row if self.slots == self.N else row + row // 4
+        self.cache = SlotCache(Columns(self.slots, width, begin=self.longest, end=self.longest))
         self.stop_ids = torch.tensor(policy.stop_ids, device=device)
         # Row N takes what finished rows go on drawing until they are looked at.
         self.token_NT = torch.full((self.N + 1, T), policy.pad_id, device=device)
@@ -106,10 +114,10 @@ class Sampler:
     def run(self) -> None:
         while True:
             self.leave()
-            free, waiting = self.slots - self.cache.rows, self.N - self.entered
+            free, waiting = self.slots - self.cache.at.rows, self.N - self.entered
             if waiting and free >= min(waiting, FREE_SHARE_TO_ENTER * self.slots):
                 self.enter(min(free, waiting))
-            elif self.cache.rows:
+            elif self.cache.at.rows:
                 for _ in range(self.looks):
                     self.step()
             else:
@@ -125,10 +133,10 @@ class Sampler:
         encoded = prompt_cache(self.policy.model.config)
         logits_PV = self.forward(prompt_PS, attention_PS, positions(attention_PS), encoded)
         of_M = torch.tensor([sample // G - first for sample in samples], device=device)
-        at = slice(self.cache.rows, self.cache.rows + count)
+        at = slice(self.cache.at.rows, self.cache.at.rows + count)
         self.cache.enter(encoded, of_M)
         self.sample[at] = torch.tensor(samples, device=device)
-        self.start[at] = self.cache.end - attention_PS.sum(1)[of_M]
+        self.start[at] = self.cache.at.end - attention_PS.sum(1)[of_M]
         self.age[at] = 0
         self.finished[at] = False
         self.uniform[at] = torch.stack([self.uniforms(sample // G, sample % G) for sample in samples]).to(device)
@@ -136,16 +144,16 @@ class Sampler:
 
     def step(self) -> None:
         """One token more for every row."""
-        cache = self.cache
-        if cache.end == cache.width:
-            cache.shift(moved := min(cache.begin, cache.end - self.longest))
+        cache, held = self.cache, self.cache.at
+        if held.end == held.width:
+            cache.shift(moved := min(held.begin, held.end - self.longest))
             self.start -= moved
-        rows = slice(cache.rows)
-        column_S = torch.arange(cache.begin, cache.end + 1, device=self.policy.device)
+        rows = slice(held.rows)
+        column_S = torch.arange(held.begin, held.end + 1, device=self.policy.device)
         attention_RS = (column_S >= self.start[rows, None]).long()
-        position_R1 = cache.end - self.start[rows, None]
+        position_R1 = held.end - self.start[rows, None]
         logits_RV = self.forward(self.token[rows, None], attention_RS, position_R1, cache)
-        cache.end += 1
+        held.end += 1
         self.take(rows, logits_RV)
 
     def take(self, at: slice, logits_RV: Tensor) -> None:
@@ -164,7 +172,7 @@ class Sampler:
 
     def leave(self) -> None:
         """Give up the slots of finished rows; the last rows that go on move into the gaps."""
-        rows = self.cache.rows
+        rows = self.cache.at.rows
         finished_R = self.finished[:rows]
         going_M = (~finished_R).nonzero().squeeze(1)
         kept = len(going_M)
@@ -175,7 +183,7 @@ class Sampler:
         source_M, target_M = going_M[going_M >= kept], finished_R[:kept].nonzero().squeeze(1)
         for described in (self.sample, self.start, self.age, self.token, self.finished, self.uniform):
             described[target_M] = described[source_M]
-        begin = int(self.start[:kept].min()) if kept else self.cache.end
+        begin = int(self.start[:kept].min()) if kept else self.cache.at.end
         self.cache.keep(kept, begin, source_M, target_M)
 
     def forward(self, token_RS: Tensor, attention_RS: Tensor, position_RS: Tensor, cache: Any) -> Tensor:

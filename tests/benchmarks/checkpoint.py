@@ -61,9 +61,10 @@ def architecture(workload: Workload) -> LlamaConfig:
     )
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a letter or digit; 64 tokens with padding and end."""
-    vocabulary = {token: place for place, token in enumerate([PAD, EOS, *CHARACTERS])}
+def make_tokenizer(tokens: int = 64) -> PreTrainedTokenizerFast:
+    """One token a letter or digit, 64 with padding and end; the others are words that no prompt holds."""
+    words = [PAD, EOS, *CHARACTERS]
+    vocabulary = {word: place for place, word in enumerate([*words, *(f"<{i}>" for i in range(len(words), tokens))])}
     tokenizer = Tokenizer(WordLevel(vocabulary))
     tokenizer.pre_tokenizer = Split(Regex("."), behavior="isolated")
     tokenizer.decoder = Fuse()

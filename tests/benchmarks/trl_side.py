@@ -140,16 +140,21 @@ def build(
     cache: str | None = None,
     seed: int = SEED,
     microbatches: int = 1,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> Timed:
-    """A trainer for `steps` rollout steps whose updates are cut into `microbatches`."""
+    """A trainer for `steps` rollout steps whose updates are cut into `microbatches`.
+
+    dtype: of the weights; on a GPU matrix products are in bfloat16.
+    """
     torch.set_num_threads(threads)
     arguments = GRPOConfig(
         output_dir=str(folder / "trl"),  # never written to
         loss_type="sapo",
         beta=0.0,
         seed=seed,
-        use_cpu=True,
-        bf16=False,
+        use_cpu=device == "cpu",
+        bf16=device == "cuda",
         gradient_checkpointing=False,
         per_device_train_batch_size=workload.responses // workload.updates // microbatches,
         gradient_accumulation_steps=microbatches,
@@ -174,7 +179,7 @@ def build(
     tokenizer = AutoTokenizer.from_pretrained(folder)
     close = CloseLast(workload.updates)
     trainer = Timed(
-        model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        model=AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)),
         reward_funcs=lambda prompts, completions, **_: [
             score(prompt, completion, "") for prompt, completion in zip(prompts, completions, strict=True)
         ],

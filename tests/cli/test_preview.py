@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from sspo_cli.commands.preview import tree_of
@@ -63,10 +64,10 @@ def test_parameters_are_counted_as_the_built_model_has_them():
 
 def terms(*words):
     """The memory terms with the weights counted in parameters of SMALL, and what the others have in common."""
-    found = memory_estimate(SMALL, load_config(TrainConfig, ["engine.tokens_per_generation=11", *words]))
-    assert (
-        found.pop("key/value cache") == 11 * 3 * 2 * 2 * 8 * 4
-    )  # tokens, layers, key and value, heads, head size, bytes
+    config = load_config(TrainConfig, ["engine.tokens_per_generation=11", *words])
+    found = memory_estimate(SMALL, config, torch.device("cpu"))
+    # tokens, layers, key and value, heads, head size, bytes
+    assert found.pop("key/value cache") == 11 * 3 * 2 * 2 * 8 * 4
     assert found.pop("logits") == 2 * (2**22 // 100) * 100 * 4  # twice 16 MiB, in rows of 100
     return found
 

@@ -149,7 +149,7 @@ class Drifting(LlamaForCausalLM):  # type: ignore[misc]
     def forward(self, input_ids: Any = None, past_key_values: Any = None, **options: Any) -> Any:
         output = super().forward(input_ids, past_key_values=past_key_values, **options)
         if past_key_values is not None:
-            output.logits[torch.isin(input_ids[:, -1], torch.tensor(self.after))] *= self.times
+            output.logits[torch.isin(input_ids[:, -1], torch.tensor(self.after, device=input_ids.device))] *= self.times
         return output
 
 
@@ -162,7 +162,7 @@ class Told(Display):
 
 
 def settings(*words: str) -> TrainConfig:
-    return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "train.steps=3", *words])
+    return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "train.steps=3", "engine.precision=float32", *words])
 
 
 def drifting(config: TrainConfig, times: float, after: str = "") -> Parts:

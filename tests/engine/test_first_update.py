@@ -21,7 +21,7 @@ SAME_NORMALIZER = {"rloo": "sum"}
 
 
 def settings(name: str, *words: str) -> TrainConfig:
-    return load_config(TrainConfig, [f"objective={name}", "batch.prompts=16", *words])
+    return load_config(TrainConfig, [f"objective={name}", "batch.prompts=16", "engine.precision=float32", *words])
 
 
 @cache

@@ -55,7 +55,7 @@ def gradients(model: Any, logp_BT: Tensor, entropy_BT: Tensor, entropy_coef: flo
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "LOGITS_AT_ONCE", 258 * 5)
+    monkeypatch.setitem(head.LOGITS_AT_ONCE, "cpu", 258 * 5)
     monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
 
 
@@ -67,7 +67,7 @@ ALSO = [("llama", 258 * 5, 0.0), ("phi", 258 * 5, 0.0), ("llama", 2**25, 0.0), (
 def test_pieces_are_the_whole(
     architecture: str, logits_at_once: int, entropy_coef: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head, "LOGITS_AT_ONCE", logits_at_once)
+    monkeypatch.setitem(head.LOGITS_AT_ONCE, "cpu", logits_at_once)
     monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
     policy, batch = random_policy(architecture, spread=0.15), microbatch()
     model = policy.model
@@ -107,7 +107,7 @@ def test_a_head_that_reads_more_than_the_hidden_states_is_left_to_the_model() ->
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_the_gradient_written_out_is_the_derivative(bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "LOGITS_AT_ONCE", 22)
+    monkeypatch.setitem(head.LOGITS_AT_ONCE, "cpu", 22)
     monkeypatch.setattr(head, "POSITIONS_AT_LEAST", 1)
     generator = torch.Generator().manual_seed(0)
 

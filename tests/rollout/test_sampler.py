@@ -109,8 +109,8 @@ def test_what_hidden_columns_hold_is_never_read(monkeypatch: pytest.MonkeyPatch)
         plain(cache, *moved)
         for layer in cache.layers:
             for stored in layer.stored:
-                stored[cache.rows :] = float("nan")
-                stored[:, :, : cache.begin] = float("nan")
+                stored[cache.at.rows :] = float("nan")
+                stored[:, :, : cache.at.begin] = float("nan")
 
     monkeypatch.setattr(SlotCache, "keep", spoiled)
     found = run(policy, samples=10, tokens_in_flight=5 * 32)
@@ -123,7 +123,7 @@ def test_rows_enter_in_turns_and_the_last_as_soon_as_they_fit(slots: int, monkey
     plain = Sampler.enter
 
     def watched(sampler: Sampler, count: int) -> None:
-        entered.append((sampler.slots - sampler.cache.rows, count))
+        entered.append((sampler.slots - sampler.cache.at.rows, count))
         plain(sampler, count)
 
     monkeypatch.setattr(Sampler, "enter", watched)
