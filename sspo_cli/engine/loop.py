@@ -20,7 +20,7 @@ from sspo_cli.engine.update import make_updater, minibatches
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
 from sspo_cli.runs import jsonl
-from sspo_cli.runs.alarms import evaluation_alarms, training_alarms
+from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
 
@@ -208,7 +208,8 @@ class Loop:
             lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
             history.append(self.updater.update([trajectories[i] for i in places], lr))
             self.display.phase("update", len(history), updates_per_step)
-        return {name: sum(row[name] for row in history) / len(history) for name in history[0]}
+        means = {name: sum(row[name] for row in history) / len(history) for name in history[0]}
+        return {**means, FIRST_EFFECTIVE_RATIO: history[0][EFFECTIVE_RATIO]}
 
     def evaluate(self, step: int) -> dict[str, float]:
         with phase("evaluation"):

@@ -9,6 +9,8 @@ from sspo_cli.config.rules import GROUP_ADVANTAGES
 from sspo_cli.config.schema import EvalConfig, TrainConfig
 
 NEARLY_ALL = 0.95
+EFFECTIVE_RATIO = "update/effective_ratio"
+FIRST_EFFECTIVE_RATIO = "update/effective_ratio_first"  # of the first update of each rollout
 OFTEN = 0.5
 
 Row = Mapping[str, Any]
@@ -32,7 +34,24 @@ def training_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:
             f"{truncated:.0%} of the responses were cut at rollout.max_response_length="
             f"{config.rollout.max_response_length}; raise it if they have not reached their answers by then"
         )
+    found["rounding"] = gated_by_rounding(steps, config)
     return {topic: line for topic, line in found.items() if line}
+
+
+def gated_by_rounding(steps: Sequence[Row], config: TrainConfig) -> str:
+    """Whether the objective gates tokens before the policy has moved, when all ratios should be 1."""
+    if config.rollout.staleness or any(row.get(FIRST_EFFECTIVE_RATIO) is None for row in steps):
+        return ""
+    first = mean(steps, FIRST_EFFECTIVE_RATIO)
+    level = "token" if config.objective.gate.name == "gamma" else "sequence"
+    if not abs(first - 1) > 1 - NEARLY_ALL:
+        return ""
+    return (
+        f"the first update of a rollout was {first:.0%} of its size on-policy, although the weights had not moved;"
+        f" likely cause: sampler and trainer differ by {mean(steps, 'rollout/logp_gap_mean'):.1g} nats by rounding, and"
+        f" objective={config.choices['objective']} gates ratios so close to 1; set objective.correction.level={level}"
+        " or engine.precision=float32"
+    )
 
 
 def equal_rewards(steps: Sequence[Row], truncated: float, config: TrainConfig) -> str:

@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.cli.forked import Server
+
 Sspo = Callable[..., subprocess.CompletedProcess[str]]
+LIMIT_S = 1800
 
 
 def environment() -> dict[str, str]:
@@ -22,21 +25,34 @@ def environment() -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
+SERVER = Server()
+# What libraries read when they are imported: with one of these the process imports them itself.
+READ_BY_IMPORTS = ("PYTHON", "HF_", "OMP_", "_SSPO", "LD_")
+
+
+def run_sspo(words: Sequence[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """`sspo *words` in `cwd`, with `extra` environment variables; forked from a process with the libraries loaded."""
+    if any(name.startswith(READ_BY_IMPORTS) for name in extra):
+        return run_fresh(words, cwd, **extra)
+    return SERVER.run(words, cwd, {**environment(), **extra}, LIMIT_S)
+
+
+def run_fresh(words: Sequence[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """As `run_sspo`, in a new interpreter."""
+    command, env = [sys.executable, "-m", "sspo_cli", *words], {**environment(), **extra}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=LIMIT_S)
+
+
 @pytest.fixture
 def sspo(tmp_path: Path) -> Sspo:
     """`sspo(*words, **environment)` runs the command line in `tmp_path`."""
+    return lambda *words, **extra: run_sspo(words, tmp_path, **extra)
 
-    def run(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "sspo_cli", *words],
-            cwd=tmp_path,
-            env={**environment(), **extra},
-            capture_output=True,
-            text=True,
-            timeout=1800,
-        )
 
-    return run
+@pytest.fixture
+def fresh_sspo(tmp_path: Path) -> Sspo:
+    """As `sspo`, each time in a new interpreter: for what imports and hashing may change."""
+    return lambda *words, **extra: run_fresh(words, tmp_path, **extra)
 
 
 @pytest.fixture
@@ -69,8 +85,7 @@ def made_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 ["train", "preset=smoke", "objective=grpo", "optim.lr=1e-4", "train.steps=3", "--name", "second"],
                 ["eval", "outputs/train/first", "eval.samples=4", "--name", "again"],
             ):
-                command = [sys.executable, "-m", "sspo_cli", *words]
-                subprocess.run(command, cwd=home, env=environment(), check=True, capture_output=True, timeout=600)
+                run_sspo(words, home).check_returncode()
             (home / "ready").touch()
     return home
 

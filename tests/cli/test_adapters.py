@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from sspo_cli.models.source import EMBEDDED
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, run_sspo
 
 SHORT = [
     "preset=smoke",
@@ -38,8 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "ones.py").write_text(REWARD)
     for name, model in (("first", "models/mine"), ("second", f"outputs/train/first/{LAST}")):
         words = ["train", *WORDS, "model=local", f"model.path={model}", "--name", name]
-        command = [sys.executable, "-m", "sspo_cli", *words]
-        subprocess.run(command, cwd=home, env=environment(), check=True, capture_output=True, timeout=300)
+        run_sspo(words, home).check_returncode()
     return home
 
 

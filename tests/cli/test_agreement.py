@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -49,3 +50,21 @@ def test_every_token_of_a_padded_vocabulary_that_is_sampled_has_text(sspo: Sspo,
     samples = jsonl.read(tmp_path / "outputs" / "train" / "run" / "samples.jsonl")
     assert len(samples) == 128 and any("1" in row["response"] for row in samples)
     assert [len(row["response"]) for row in samples] == [row["length"] - (not row["truncated"]) for row in samples]
+
+
+def test_an_update_that_rounding_alone_gates_is_told(sspo: Sspo, tmp_path: Path) -> None:
+    """GSPO clips from 0.0003 on; in bfloat16 sampler and trainer differ by more."""
+
+    def warnings(name: str, *words: str) -> list[str]:
+        fixed = ["preset=smoke", "train.steps=1", "batch.prompts=16", "train.eval_every=9", "eval.problems=2"]
+        assert sspo("train", *fixed, *words, "--name", name).returncode == 0
+        summary = json.loads((tmp_path / "outputs/train" / name / "summary.json").read_text())
+        return [line for line in summary["warnings"] if "the first update" in line]
+
+    (line,) = warnings("gated", "objective=gspo", "engine.precision=bfloat16")
+    assert "of its size on-policy, although the weights had not moved" in line
+    assert "set objective.correction.level=sequence or engine.precision=float32" in line
+    corrected = ["engine.precision=bfloat16", "objective.correction.level=sequence"]
+    assert warnings("corrected", "objective=gspo", *corrected) == []
+    assert warnings("exact", "objective=gspo", "engine.precision=float32") == []
+    assert warnings("soft", "objective=sspo", "engine.precision=bfloat16") == []

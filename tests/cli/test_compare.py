@@ -18,7 +18,7 @@ import yaml
 
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, environment, run_sspo
 from tests.grid.tiny import TINY
 
 COMPARE = ["compare", "objective=grpo,sspo", "seed=0,1", *TINY]
@@ -28,8 +28,7 @@ LIMIT_S = 300
 
 
 def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sspo_cli", *words]
-    return subprocess.run(command, cwd=home, env=environment(), capture_output=True, text=True, timeout=LIMIT_S)
+    return run_sspo(words, home)
 
 
 @pytest.fixture(scope="module")

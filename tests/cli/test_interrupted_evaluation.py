@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, environment, run_sspo
 
 # Counts its calls; while the file `slow` is there, every call after the first LINES of them takes a second.
 REWARD = """
@@ -38,7 +38,7 @@ def measured(home: Path) -> list[dict[str, Any]]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     home = tmp_path_factory.mktemp("undisturbed")
     (home / "mine.py").write_text(REWARD.replace("AFTER", "0"))
-    subprocess.run([sys.executable, "-m", "sspo_cli", *WORDS], cwd=home, env=environment(), check=True, timeout=300)
+    run_sspo(WORDS, home).check_returncode()
     return measured(home)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 
 from sspo_cli.engine.measure import PHASES
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, run_sspo
 from tests.cli.test_train import metrics
 
 SMOKE = ["preset=smoke", "train.steps=4", "train.eval_every=3", "train.save_every=2"]
@@ -25,10 +23,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where one run was made twice, with a profile and without."""
     home = tmp_path_factory.mktemp("profiles")
     for name, options in (("plain", []), ("profiled", ["--profile"])):
-        done = subprocess.run(
-            [sys.executable, "-m", "sspo_cli", "train", *SMOKE, "--name", name, "--json", *options],
-            cwd=home, env=environment(), capture_output=True, text=True, timeout=300, check=True,
-        )  # fmt: skip
+        done = run_sspo(["train", *SMOKE, "--name", name, "--json", *options], home)
+        done.check_returncode()
         assert done.stderr.count("\n") == 5, "a line a step; the profiler itself says nothing"
         (home / f"{name}.json").write_text(done.stdout)
     return home

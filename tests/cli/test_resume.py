@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import yaml
 
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status, set_status
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, run_sspo
 from tests.cli.test_train import metrics
 from tests.grid.tiny import TINY
 
@@ -54,8 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in FILES.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
-    words = [sys.executable, "-m", "sspo_cli", "train", *WORDS, "--name", "whole"]
-    subprocess.run(words, cwd=home, env=environment(), check=True, capture_output=True, timeout=300)
+    run_sspo(["train", *WORDS, "--name", "whole"], home).check_returncode()
     return home
 
 
@@ -187,10 +185,9 @@ def test_from_another_folder_a_run_finds_the_same_files_or_is_told_where_it_bega
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    words = [sys.executable, "-m", "sspo_cli", "train", "--resume", f"../{RUN}"]
 
     def go_on() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, cwd=other, env=environment(), capture_output=True, text=True, timeout=300)
+        return run_sspo(["train", "--resume", f"../{RUN}"], other)
 
     edit(run / "manifest.json", lambda content: content.update(directory=str(tmp_path)))
     lost = go_on()

@@ -37,10 +37,10 @@ def score(prompt, response, answer):
 
 
 def test_the_first_rollout_waits_for_nothing_that_it_does_not_need(
-    sspo: Sspo, tmp_path: Path, write: Callable[[str, str], Path]
+    fresh_sspo: Sspo, tmp_path: Path, write: Callable[[str, str], Path]
 ) -> None:
     write("reward.py", REWARD)
-    done = sspo("train", "preset=smoke", "train.steps=1", "reward=python", "reward.path=reward.py")
+    done = fresh_sspo("train", "preset=smoke", "train.steps=1", "reward=python", "reward.path=reward.py")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "loaded_at_reward.json").read_text())
     loaded = set(found["modules"])

@@ -47,8 +47,8 @@ def test_the_run_folder_is_complete_and_says_what_was_done(smoke: Path) -> None:
         "checkpoints/step_000002/model.safetensors",
     } <= files  # fmt: skip
     assert (smoke / "STATUS").read_text() == "done\n"
-    assert (smoke / "overrides.txt").read_text() == "preset=smoke\noptim.lr=1e-4\nengine.precision=float32\nname=first\n"
-    assert (smoke / "command.sh").read_text().endswith("sspo train preset=smoke optim.lr=1e-4 engine.precision=float32\n")
+    assert (smoke / "overrides.txt").read_text() == "\n".join([*SMOKE, "name=first", ""])
+    assert (smoke / "command.sh").read_text().endswith(f"sspo train {' '.join(SMOKE)}\n")
     rows = metrics(smoke)
     assert [row["step"] for row in rows] == [0, 1, 2]
     assert len(jsonl.read(smoke / "samples.jsonl")) == 2 * 8 * 8
@@ -96,9 +96,9 @@ def test_every_objective_trains_and_logs_the_same_diagnostics(sspo: Sspo, tmp_pa
     assert {"update/effective_ratio", "update/removed_pos", "weight/ess", "ratio/q99", "policy/entropy"} <= set(row)
 
 
-def test_one_seed_repeats_byte_for_byte_and_another_differs(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
+def test_one_seed_repeats_byte_for_byte_and_another_differs(fresh_sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
     for name, seed in (("again", 0), ("other", 1)):
-        assert sspo("train", *SMOKE, "--name", name, "--seed", str(seed)).returncode == 0
+        assert fresh_sspo("train", *SMOKE, "--name", name, "--seed", str(seed)).returncode == 0
     runs = tmp_path / "outputs" / "train"
     assert json.dumps(metrics(runs / "again")) == json.dumps(metrics(smoke))
     assert (runs / "again" / "samples.jsonl").read_bytes() == (smoke / "samples.jsonl").read_bytes()

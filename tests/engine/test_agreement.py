@@ -162,7 +162,8 @@ class Told(Display):
 
 
 def settings(*words: str) -> TrainConfig:
-    return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "train.steps=3", "engine.precision=float32", *words])
+    fixed = ["preset=smoke", "batch.prompts=4", "train.steps=3", "engine.precision=float32"]
+    return load_config(TrainConfig, [*fixed, *words])
 
 
 def drifting(config: TrainConfig, times: float, after: str = "") -> Parts:
