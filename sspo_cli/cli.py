@@ -281,6 +281,7 @@ def evaluate(
         "sspo show objective sspo",
         "sspo show objective sspo objective/gate=erf objective.gate.calibrate='{at: 1.2, multiplier: 0.5}'",
         "sspo show objective sspo sapo gmpo grpo --plot",
+        "sspo show metric update/effective_ratio",
     )
 )
 def show(
@@ -309,10 +310,14 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the choices of every group, or explain some.
+    """List the choices of every group, or explain some; `sspo show metric` tells what runs measure.
 
     A choice is told in full: what it is, its settings, and where each setting comes from.
     """
+    if group == "metric":
+        from sspo_cli.commands import show_metric
+
+        return show_metric.run(words or [], as_json=as_json)
     from sspo_cli.commands import show as command
 
     return command.run(group, words or [], plot=plot, out=out, as_json=as_json)

@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sspo_cli.analysis.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
+from sspo_cli.metrics import Metric, metric
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes over steps: a line, perhaps inside a band, perhaps beside a reference value.
+    """One pair of axes over steps: a metric's line, perhaps inside a band, perhaps beside a reference value.
 
-    `form` is the template of the values written at the line. With `points` every value counts: few are marked, many are
-    not smoothed.
+    With `points` every value counts: few are marked, many are not smoothed.
     The band lies between the keys `low` and `high`, or `spread` below and above the line; `band` says what it is.
     """
 
-    title: str
-    unit: str
     key: str
     colour: str
-    form: str
-    scale: float = 1.0
     low: str | None = None
     high: str | None = None
     spread: str | None = None
@@ -29,6 +25,15 @@ class Panel:
     reference: tuple[float, str] | None = None
     points: bool = False
     from_zero: bool = False
+
+    @property
+    def metric(self) -> Metric:
+        return metric(self.key)
+
+    @property
+    def scale(self) -> float:
+        """From the value that is kept to the one that is drawn."""
+        return 100.0 if self.metric.is_share else 1.0
 
 
 @dataclass(frozen=True)
@@ -46,112 +51,52 @@ CHARTS = (
         "Learning curve",
         (
             Panel(
-                "Accuracy on held-out problems",
-                "% of sampled responses",
                 "eval/accuracy",
                 BLUE,
-                "{:.1f} %",
-                scale=100,
                 low="eval/accuracy_low",
                 high="eval/accuracy_high",
                 band="95 % interval over problems",
                 points=True,
             ),
-            Panel("Mean reward in training", "reward per response", "reward/mean", VERMILION, "{:.3f}"),
+            Panel("reward/mean", VERMILION),
         ),
     ),
     Chart(
         "policy",
         "How the policy moves",
         (
-            Panel("Entropy", "nats per token", "policy/entropy", GREEN, "{:.3f}", from_zero=True),
-            Panel("KL from the sampling policy", "nats per token", "policy/kl", PURPLE, "{:.2g}", from_zero=True),
-            Panel(
-                "Effective update ratio",
-                "mean token multiplier",
-                "update/effective_ratio",
-                BLUE,
-                "{:.3f}",
-                reference=(1.0, "on-policy"),
-            ),
-            Panel(
-                "Token probability ratio",
-                "current / sampling policy, median",
-                "ratio/q50",
-                VERMILION,
-                "{:.3f}",
-                low="ratio/q01",
-                high="ratio/q99",
-                band="1 % to 99 % of tokens",
-            ),
+            Panel("policy/entropy", GREEN, from_zero=True),
+            Panel("policy/kl", PURPLE, from_zero=True),
+            Panel("update/effective_ratio", BLUE, reference=(1.0, "on-policy")),
+            Panel("ratio/q50", VERMILION, low="ratio/q01", high="ratio/q99", band="1 % to 99 % of tokens"),
         ),
     ),
     Chart(
         "trust_region",
         "What the gate removes",
         (
-            Panel(
-                "Gradient removed, positive advantage",
-                "% of |A|-weighted gradient",
-                "update/removed_pos",
-                BLUE,
-                "{:.2f} %",
-                scale=100,
-            ),
-            Panel(
-                "Gradient removed, negative advantage",
-                "% of |A|-weighted gradient",
-                "update/removed_neg",
-                VERMILION,
-                "{:.2f} %",
-                scale=100,
-            ),
-            Panel("Effective sample size", "share of the responses, by weight", "weight/ess", GREEN, "{:.3f}"),
-            Panel(
-                "Variance within responses", "of the log-ratio", "ratio/log_variance", PURPLE, "{:.2g}", from_zero=True
-            ),
+            Panel("update/removed_pos", BLUE),
+            Panel("update/removed_neg", VERMILION),
+            Panel("weight/ess", GREEN),
+            Panel("ratio/log_variance", PURPLE, from_zero=True),
         ),
     ),
     Chart(
         "response",
         "What the model writes",
         (
-            Panel("Response length", "tokens", "response/length", BLUE, "{:.1f}"),
-            Panel(
-                "Responses cut at the limit",
-                "% of responses",
-                "response/truncated",
-                VERMILION,
-                "{:.1f} %",
-                scale=100,
-                from_zero=True,
-            ),
-            Panel(
-                "Groups that tie",
-                "% of prompts",
-                "group/dead",
-                PURPLE,
-                "{:.1f} %",
-                scale=100,
-                from_zero=True,
-            ),
+            Panel("response/length", BLUE),
+            Panel("response/truncated", VERMILION, from_zero=True),
+            Panel("group/dead", PURPLE, from_zero=True),
         ),
     ),
     Chart(
         "optimisation",
         "Optimisation",
         (
-            Panel("Gradient norm", "L2, over all parameters", "grad/norm", ORANGE, "{:.2g}", from_zero=True),
-            Panel("Loss", "the objective, negated", "loss", PURPLE, "{:.2g}"),
-            Panel(
-                "Sequence weight",
-                "mean over responses",
-                "weight/mean",
-                GREEN,
-                "{:.3f}",
-                spread="weight/std",
-                band="one standard deviation",
-            ),
+            Panel("grad/norm", ORANGE, from_zero=True),
+            Panel("loss", PURPLE),
+            Panel("weight/mean", GREEN, spread="weight/std", band="one standard deviation"),
         ),
     ),
 )

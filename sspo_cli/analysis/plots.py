@@ -63,7 +63,7 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
     if panel.reference is not None:
         draw_reference(axes, *panel.reference)
     draw_band(axes, panel, rows, known)
-    unit = panel.unit
+    unit = panel.metric.unit
     many = len(value) > MANY_POINTS
     if many and not panel.points:
         axes.plot(step, value, color=panel.colour, linewidth=0.7, alpha=0.35, zorder=2)
@@ -77,7 +77,7 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
     if panel.points and len(value) > 1:
         away = -5 if value[-1] >= value[0] else 5  # on the side that the curve does not take
         label_value(axes, panel, (step[0], value[0]), (10, away), "center")
-    dress(axes, panel.title, unit, "step")
+    dress(axes, panel.metric.title, unit, "step")
     round_steps(axes)
     round_values(axes)
     axes.margins(y=0.14)
@@ -89,7 +89,7 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
 def label_value(
     axes: Axes, panel: Panel, point: tuple[float, float], offset: tuple[float, float], vertical: str
 ) -> None:
-    axes.annotate(panel.form.format(point[1]), point, offset, textcoords="offset points", va=vertical,
+    axes.annotate(panel.metric.written(point[1] / panel.scale), point, offset, textcoords="offset points", va=vertical,
                   color=panel.colour, fontweight="bold", annotation_clip=False)  # fmt: skip
 
 

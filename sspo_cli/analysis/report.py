@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.analysis import page
+from sspo_cli.metrics import BOUNDS, metric
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import command_of
 
 SAMPLES_SHOWN = 12
-HAS_A_BEST = ("eval/accuracy", "eval/pass@", "reward/")
 
 
 def write_report(folder: Path) -> Path:
@@ -49,11 +49,18 @@ def metrics_table(summary: dict[str, Any]) -> str:
     passes = [name for name in summary if name.startswith("eval/pass@") and not name.endswith(("_low", "_high"))]
     rows = []
     for name in (name for name in wanted[:1] + passes + wanted[1:] if name in summary):
-        values = [f"{summary[name][part]:.4g}" for part in ("first", "best", "last")]
-        values[1] = values[1] if name.startswith(HAS_A_BEST) else ""
-        ends = [f"{summary[f'{name}{end}']['last']:.4g}" for end in ("_low", "_high") if f"{name}{end}" in summary]
+        shown = metric(name)
+        values = [shown.written(summary[name][part]) for part in ("first", "best", "last")]
+        values[1] = values[1] if shown.better else ""
+        bounds = [summary.get(f"{name}{end}") for end in BOUNDS]
+        ends = [shown.written(bound["last"]) for bound in bounds if bound]
         values.append(" to ".join(ends))
-        rows.append([f"<td>{escape(name)}</td>", *(f'<td class="number">{value}</td>' for value in values)])
+        rows.append(
+            [
+                f'<td title="{escape(shown.meaning)}">{escape(shown.title)}</td>',
+                *(f'<td class="number">{value}</td>' for value in values),
+            ]
+        )
     parts = ("first", "best", "last", "95 % interval")
     heads = [page.head(""), *(page.head(part, number=True) for part in parts)]
     return page.table(heads, rows)

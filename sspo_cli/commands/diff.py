@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.text import Text
 from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.wording import show_value
+from sspo_cli.metrics import BOUNDS, Metric, metric
 from sspo_cli.runs.diff import (
     ABSENT,
     Figures,
@@ -29,23 +30,22 @@ from sspo_cli.runs.find import existing_run
 from sspo_cli.tracking.summary import printable
 
 HASH_SHOWN = 12
-# The metrics on the screen, with their number formats; of those that learning moves, the way they went.
-FORMATS = {
-    "eval/accuracy": ".1%",
-    "eval/pass@2": ".1%",
-    "eval/pass@4": ".1%",
-    "eval/pass@8": ".1%",
-    "reward/mean": ".3f",
-    "response/length": ".1f",
-    "response/truncated": ".1%",
-    "policy/entropy": ".3f",
-    "update/effective_ratio": ".3f",
-    "weight/std": ".3f",
-    "grad/norm": ".3g",
-    "throughput/rollout_tokens_per_s": ",.0f",
-    "tokens/total": ",.0f",
-    "minutes": ".1f",
-}
+PASS = "eval/pass@"
+# The metrics on the screen, with all of pass@; of those that learning moves, the way they went.
+SHOWN = (
+    "eval/accuracy",
+    PASS,
+    "reward/mean",
+    "response/length",
+    "response/truncated",
+    "policy/entropy",
+    "update/effective_ratio",
+    "weight/std",
+    "grad/norm",
+    "throughput/rollout_tokens_per_s",
+    "tokens/total",
+    "minutes",
+)
 LEARNED = ("eval/accuracy", "reward/mean")
 PARTS = {"last": "final", "first": "first", "best": "best"}
 
@@ -148,27 +148,32 @@ def metric_table(metrics: Mapping[str, tuple[Figures | None, Figures | None]]) -
     table.add_column("", style="dim")
     for title in ("A", "B", "B - A"):
         table.add_column(title, justify="right", no_wrap=True)
-    for name in (name for name in FORMATS if name in metrics):
+    for name in shown_of(metrics):
         one, other = metrics[name]
+        known = metric(name)
         for part in PARTS if name in LEARNED else ["last"]:
             table.add_row(
                 Text(name if part == "last" else "", style="cyan"),
                 PARTS[part],
-                *(number(figures[part] if figures else None, FORMATS[name]) for figures in (one, other)),
-                gain(difference(one, other, part), FORMATS[name]),
+                *(Text(known.written(figures[part] if figures else None) or "-") for figures in (one, other)),
+                gain(difference(one, other, part), known),
                 style="" if part == "last" else "dim",
             )
     return table
 
 
-def number(value: float | None, form: str) -> Text:
-    return Text("-" if value is None else format(value, form))
+def shown_of(names: Iterable[str]) -> list[str]:
+    """Those of `names` that the screen shows, in its order."""
+    passes = [name for name in names if name.startswith(PASS) and not name.endswith(tuple(BOUNDS))]
+    passes.sort(key=lambda name: int(name.removeprefix(PASS)))
+    known = set(names)
+    return [name for shown in SHOWN for name in (passes if shown == PASS else [shown]) if name in known]
 
 
-def gain(value: float | None, form: str) -> Text:
+def gain(value: float | None, known: Metric) -> Text:
     if value is None or value == 0:
         return Text("-" if value is None else "same")
-    return Text(f"{100 * value:+.1f} pts" if form.endswith("%") else format(value, f"+{form}"))
+    return Text(f"{100 * value:+.1f} pts" if known.is_share else format(value, f"+{known.form}"))
 
 
 def remarks(a: Side, b: Side) -> list[str]:

@@ -17,6 +17,7 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.guards import GuardStop
+from sspo_cli.metrics import metric
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.runs.lock import hold
@@ -180,8 +181,7 @@ def print_table(folder: Path, summary: dict[str, Any]) -> None:
     for title in ("", "mean", "95 % interval"):
         table.add_column(title, justify="left" if not title else "right")
     for name in [key for key in summary if f"{key}_low" in summary]:
-        scale, form = (1, "{:.1f}") if name == "eval/length" else (100, "{:.1f}%")
-        mean, low, high = (form.format(scale * summary[key]) for key in (name, f"{name}_low", f"{name}_high"))
+        mean, low, high = (metric(name).written(summary[key]) for key in (name, f"{name}_low", f"{name}_high"))
         table.add_row(name.removeprefix("eval/"), mean, f"{low} to {high}")
     console = Console(soft_wrap=True, highlight=False)
     decoding = f"temperature {summary['temperature']:g}" if summary["temperature"] else "greedy decoding"

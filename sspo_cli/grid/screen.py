@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.grid.follow import DIED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Followed, left_s
-from sspo_cli.tracking.values import duration, formatted
+from sspo_cli.metrics import metric
+from sspo_cli.tracking.values import duration
 
 STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", DIED: "bold red", INTERRUPTED: "yellow"}
 NOT_WELL = (FAILED, DIED, INTERRUPTED)
@@ -26,10 +27,9 @@ CELL_WIDTH = 21
 REFRESH_PER_SECOND = 2
 
 
-def shown_value(metric: str, value: float | None) -> str:
-    """Accuracies as a percentage, everything else with four digits; - where there is none."""
-    share = metric.startswith(("eval/accuracy", "eval/pass@"))
-    return formatted(value, ".1%" if share else ".4g") or "-"
+def shown_value(name: str, value: float | None) -> str:
+    """A value of the metric `name`; - where there is none."""
+    return metric(name).written(value) or "-"
 
 
 def counts(cells: Sequence[Followed]) -> str:

@@ -7,18 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sspo_cli.metrics import metric
 from sspo_cli.runs import jsonl
-
-LOWER_IS_BETTER = (
-    "eval/length",
-    "eval/truncated",
-    "eval/unscored",
-    "response/",
-    "group/dead",
-    "loss",
-    "grad/",
-    "time/",
-)
 
 
 def summarise_run(
@@ -42,12 +32,11 @@ def summarise_run(
     return summary
 
 
-def figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """{"first", "best", "last"} of every metric in rows of metrics.jsonl."""
-    found = {}
+def figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """{"first", "best", "last"} of every metric in rows of metrics.jsonl; "best" is None where no end is better."""
+    found: dict[str, dict[str, float | None]] = {}
     for name in sorted({name for row in rows for name in row} - {"step"}):
         values = [row[name] for row in rows if row.get(name) is not None]
         if values:
-            best = min(values) if name.startswith(LOWER_IS_BETTER) else max(values)
-            found[name] = {"first": values[0], "best": best, "last": values[-1]}
+            found[name] = {"first": values[0], "best": metric(name).best(values), "last": values[-1]}
     return found

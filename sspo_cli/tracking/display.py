@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sspo_cli.tracking.values import SHOWN, TimeLeft, duration, formatted, number
+from sspo_cli.metrics import metric
+from sspo_cli.tracking.values import SHOWN, TimeLeft, duration, number
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -45,10 +46,11 @@ class PlainDisplay(Display):
         self.time_left.see(row)
         total = str(self.time_left.total_steps)
         cells = [f"step {self.time_left.step:>{len(total)}}/{total}"]
-        for shown in (shown for shown in SHOWN if shown.label):
-            value = formatted(number(row, shown.key), shown.form)
-            cell = f"{shown.label} {value:>{shown.width}}"
-            cells.append(cell if value else " " * len(cell))
+        for name, width in SHOWN.items():
+            if (shown := metric(name)).short:
+                value = shown.written(number(row, name))
+                cell = f"{shown.short} {value:>{width}}"
+                cells.append(cell if value else " " * len(cell))
         cells.append(f"ETA {duration(self.time_left.seconds)}")
         self.print("  ".join(cells))
 

@@ -19,8 +19,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.metrics import metric
 from sspo_cli.tracking.display import Display
-from sspo_cli.tracking.values import ASCII_BLOCKS, BLOCKS, SHOWN, TimeLeft, duration, formatted, number, sparkline
+from sspo_cli.tracking.values import ASCII_BLOCKS, BLOCKS, SHOWN, TimeLeft, duration, number, sparkline
 
 MAX_WIDTH = 120
 REFRESH_PER_SECOND = 2
@@ -41,7 +42,7 @@ class LiveDisplay(Display):
         self.time_left = TimeLeft(total_steps, first_step)
         self.now: Phase | None = None
         self.latest: dict[str, float] = {}
-        self.history: dict[str, list[float]] = {shown.key: [] for shown in SHOWN}
+        self.history: dict[str, list[float]] = {name: [] for name in SHOWN}
         self.started = self.stepped = time.monotonic()
         # A pipe on stdout carries results; only a terminal shares the screen with this panel.
         self.live = Live(
@@ -112,11 +113,11 @@ class LiveDisplay(Display):
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right", min_width=8)
         table.add_column(ratio=1)
-        for shown in SHOWN:
+        for name in SHOWN:
             table.add_row(
-                Text(shown.key, style="dim"),
-                Text(formatted(self.latest.get(shown.key), shown.form), style="bold"),
-                Sparkline(self.history[shown.key].copy()),
+                Text(name, style="dim"),
+                Text(metric(name).written(self.latest.get(name)), style="bold"),
+                Sparkline(self.history[name].copy()),
             )
         return table
 

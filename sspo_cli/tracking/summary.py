@@ -11,15 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.tracking.values import formatted, number
+from sspo_cli.metrics import metric
+from sspo_cli.tracking.values import number
 
-# key, what it is called, number format, and whether a higher value is better (only then is there a best one)
-ROWS = (
-    ("eval/accuracy", "held-out accuracy", ".1%", True),
-    ("reward/mean", "mean reward", ".3f", True),
-    ("response/length", "response length", ".1f", False),
-    ("throughput/rollout_tokens_per_s", "rollout tokens/s", ",.0f", False),
-)
+SHOWN = ("eval/accuracy", "reward/mean", "response/length", "throughput/rollout_tokens_per_s")
 MAX_CHARACTERS = 400
 SAMPLES = 3
 
@@ -54,7 +49,7 @@ def line(console: Console, text: str) -> None:
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    minutes = formatted(number(summary, "minutes"), ".1f") or "?"
+    minutes = metric("minutes").written(number(summary, "minutes")) or "?"
     words = [str(summary.get("status", "?")), f"{summary.get('steps', '?')} steps in {minutes} minutes"]
     return ", ".join([*words, f"objective {summary.get('objective', '?')}", f"seed {summary.get('seed', '?')}"])
 
@@ -64,10 +59,10 @@ def figures(summary: Mapping[str, Any]) -> Table:
     table.add_column("")
     for name in ("start", "best", "final"):
         table.add_column(name, justify="right")
-    for key, label, form, has_best in ROWS:
-        if isinstance(found := summary.get(key), Mapping):
-            first, best, last = (formatted(number(found, name), form) for name in ("first", "best", "last"))
-            table.add_row(label, first, best if has_best else "", Text(last, style="bold"))
+    for shown in map(metric, SHOWN):
+        if isinstance(found := summary.get(shown.name), Mapping):
+            first, best, last = (shown.written(number(found, part)) for part in ("first", "best", "last"))
+            table.add_row(shown.label, first, best if shown.better else "", Text(last, style="bold"))
     return table
 
 
@@ -84,7 +79,7 @@ def sample(row: Mapping[str, Any], encoding: str) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row(Text("prompt", style="dim"), Text(printable(cut(str(row.get("prompt", ""))), encoding)))
     table.add_row(Text("response", style="dim"), Text(printable(cut(str(row.get("response", ""))), encoding)))
-    table.add_row(Text("reward", style="dim"), Text(formatted(number(row, "reward"), ".2f"), style="bold"))
+    table.add_row(Text("reward", style="dim"), Text(metric("reward/mean").written(number(row, "reward")), style="bold"))
     return table
 
 

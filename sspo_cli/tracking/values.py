@@ -14,26 +14,16 @@ ASCII_BLOCKS = ".:-=+*#@"
 RECENT_STEPS = 20
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A metric that displays show: its key in metrics.jsonl, its label in plain lines (None: left out there), its
-    number format and the usual width of its values."""
-
-    key: str
-    label: str | None
-    form: str
-    width: int
-
-
-SHOWN = (
-    Shown("reward/mean", "reward", ".3f", 5),
-    Shown("eval/accuracy", "accuracy", ".1%", 6),
-    Shown("policy/entropy", "entropy", ".3f", 5),
-    Shown("update/effective_ratio", "effective", ".3f", 5),
-    Shown("response/length", "length", ".1f", 5),
-    Shown("throughput/rollout_tokens_per_s", "tok/s", ",.0f", 6),
-    Shown("grad/norm", None, ".3g", 6),
-)
+# The metrics that displays show, with the usual width of their values.
+SHOWN = {
+    "reward/mean": 5,
+    "eval/accuracy": 6,
+    "policy/entropy": 5,
+    "update/effective_ratio": 5,
+    "response/length": 5,
+    "throughput/rollout_tokens_per_s": 6,
+    "grad/norm": 6,
+}
 
 
 def number(row: Mapping[str, Any], key: str) -> float | None:
@@ -42,15 +32,6 @@ def number(row: Mapping[str, Any], key: str) -> float | None:
         return float(row[key])
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-
-
-def formatted(value: float | None, form: str) -> str:
-    """`value` in the format `form`; plain words for what is not finite, scientific for what is huge, "" for None."""
-    if value is None:
-        return ""
-    if not math.isfinite(value):
-        return str(value)
-    return format(value, ".2e" if abs(value) >= 1e7 else form)
 
 
 def duration(seconds: float | None) -> str:

@@ -19,6 +19,7 @@ from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.plots import MANY_POINTS, running_mean
 from sspo_cli.analysis.style import STYLE
+from sspo_cli.metrics import metric
 
 HEIGHT_INCHES = 2.9
 FEW_POINTS = 20
@@ -43,16 +44,14 @@ class Quantity:
     reference: tuple[float, str] | None = None
 
 
+def of_metric(name: str, key: str, reference: tuple[float, str] | None = None, *, inferred: bool = False) -> Quantity:
+    return Quantity(name, metric(key).title, metric(key).unit, key, reference=reference, inferred=inferred)
+
+
 DYNAMICS = (
-    Quantity("reward", "Mean reward in training", "reward per response", "reward/mean"),
-    Quantity("entropy", "Entropy", "nats per token", "policy/entropy"),
-    Quantity(
-        "effective_ratio",
-        "Effective update ratio",
-        "mean token multiplier",
-        "update/effective_ratio",
-        reference=(1.0, "on-policy"),
-    ),
+    of_metric("reward", "reward/mean"),
+    of_metric("entropy", "policy/entropy"),
+    of_metric("effective_ratio", "update/effective_ratio", (1.0, "on-policy")),
     Quantity(
         "weight_variance",
         "Variance of sequence weights",
@@ -61,15 +60,13 @@ DYNAMICS = (
         squared=True,
         logarithmic=True,
     ),
-    Quantity("response_length", "Response length", "tokens", "response/length"),
-    Quantity("gradient_norm", "Gradient norm", "L2, over all parameters", "grad/norm"),
+    of_metric("response_length", "response/length"),
+    of_metric("gradient_norm", "grad/norm"),
 )
 
 
-def learning_curve(metric: str) -> Quantity:
-    unit = "% of responses" if metric == "eval/accuracy" else "%" if is_share(metric) else ""
-    title = "Accuracy on held-out problems" if metric == "eval/accuracy" else metric
-    return Quantity("learning_curve", title, unit, metric, inferred=True)
+def learning_curve(key: str) -> Quantity:
+    return of_metric("learning_curve", key, inferred=True)
 
 
 def plot_curves(grid: Grid, best_first: Sequence[Point]) -> list[Path]:

@@ -1,0 +1,43 @@
+"""`sspo show metric`: what every column of metrics.jsonl is, or some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from sspo_cli.commands.screen import print_json, results
+from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.metrics import METRICS, Metric, known, metric
+
+
+def run(names: Sequence[str], *, as_json: bool) -> int:
+    """Print the metrics `names`, all if none is given.
+
+    Raises:
+        ConfigError: for names that no run writes.
+    """
+    listed = [item.name for item in METRICS]
+    if problems := [
+        f"metric={name}: unknown metric{did_you_mean(name, listed)}; `sspo show metric` lists them"
+        for name in names
+        if metric(name).meaning == "" and known(name) is None
+    ]:
+        raise ConfigError(problems)
+    shown = [metric(name) for name in names] if names else list(METRICS)
+    if as_json:
+        print_json([asdict(item) for item in shown])
+    else:
+        results().print(table_of(shown))
+    return 0
+
+
+def table_of(shown: Sequence[Metric]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for title in ("metric", "unit", "better", "meaning"):
+        table.add_column(title, no_wrap=title == "metric")
+    for item in shown:
+        table.add_row(Text(item.name, style="cyan"), Text(item.unit), item.better or "", Text(item.meaning))
+    return table
