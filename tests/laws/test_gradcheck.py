@@ -13,8 +13,10 @@ from sspo_cli.laws.cases import random_case
 from .cases import ALL, Variant, load, subject
 
 
-@pytest.mark.parametrize("variant", [variant for variant in ALL if not subject(variant).has_stop_gradient], ids=str)
+@pytest.mark.parametrize("variant", ALL, ids=str)
 def test_the_gradient_is_the_derivative_of_the_loss(variant: Variant) -> None:
+    if subject(variant).has_stop_gradient:
+        pytest.skip("the gradient is not that of the loss")
     for seed in range(1, 4):
         batch, counts = random_case(seed, B=3, T=4)
 
