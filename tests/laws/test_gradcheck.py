@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sspo_cli.laws.cases import random_case
+from sspo_cli.objectives import Counts, PolicyBatch
 
 from .cases import ALL, Variant, load, subject
 
@@ -20,7 +21,7 @@ def test_the_gradient_is_the_derivative_of_the_loss(variant: Variant) -> None:
     for seed in range(1, 4):
         batch, counts = random_case(seed, B=3, T=4)
 
-        def loss(logp_BT: Tensor, batch=batch, counts=counts) -> Tensor:  # type: ignore[no-untyped-def]
+        def loss(logp_BT: Tensor, batch: PolicyBatch = batch, counts: Counts = counts) -> Tensor:
             return load(variant)(replace(batch, logp_BT=logp_BT), counts).loss
 
         assert torch.autograd.gradcheck(loss, batch.logp_BT.where(batch.mask_BT, 0).requires_grad_())
