@@ -60,28 +60,29 @@ class Metric:
 
 METRICS = (
     # What is compared.
-    Metric("eval/accuracy", "accuracy on held-out problems", "% of sampled responses", ".1%", "higher",
+    Metric("eval/accuracy", "held-out accuracy", "% of sampled responses", ".1%", "higher",
            "Mean over held-out problems of the share of responses that are correct.", "accuracy"),
-    Metric("eval/pass@K", "pass@K on held-out problems", "% of problems", ".1%", "higher",
+    Metric("eval/pass@K", "held-out pass@K", "% of problems", ".1%", "higher",
            "Mean over held-out problems of the probability that at least one of K samples is correct, without bias"
            " (arXiv 2107.03374).", "pass@K"),
-    Metric("eval/reward", "reward on held-out problems", "reward per response", ".3f", "higher",
+    Metric("eval/reward", "held-out reward", "reward per response", ".3f", "higher",
            "Mean reward of the responses to held-out problems that could be scored."),
-    Metric("eval/length", "response length on held-out problems", "tokens", ".1f", None,
+    Metric("eval/length", "held-out response length", "tokens", ".1f", None,
            "Mean length of the responses to held-out problems."),
     Metric("eval/truncated", "held-out responses cut at the limit", "% of responses", ".1%", "lower",
            "Share of the held-out responses that reached eval.max_response_length without a stop token."),
     Metric("eval/unscored", "held-out responses without a reward", "% of responses", ".1%", "lower",
            "Share of the held-out responses that the reward gave no number for."),
     # Rollout.
-    Metric("reward/mean", "mean reward in training", "reward per response", ".3f", "higher",
+    Metric("reward/mean", "mean reward", "reward per response", ".3f", "higher",
            "Mean reward of the rollout's responses, before a KL or length penalty is taken from it.", "reward"),
     Metric("reward/unscored", "responses without a reward", "% of responses", ".1%", "lower",
            "Share of the rollout's responses that the reward gave no number for."),
     Metric("reward/PART", "mean of the reward part PART", "reward per response", ".3f", "higher",
            "Mean over the rollout's responses of one part of the reward; the reward is the sum of its parts."),
-    Metric("shaping/NAME", "taken from the reward for NAME", "reward per response", ".3g", None,
-           "Mean over responses of what the KL penalty (kl) or the length penalty (overlong) takes from the reward."),
+    Metric("shaping/NAME", "added to the reward by NAME", "reward per response", ".3g", None,
+           "Mean over responses of what the KL penalty (kl) or length penalty (overlong) adds to the reward: below 0"
+           " where it takes from it."),
     Metric("group/dead", "groups with equal rewards", "% of prompts", ".1%", "lower",
            "Share of the groups whose rewards are equal: their advantages are 0."),
     Metric("response/length", "response length", "tokens", ".1f", None, "Mean length of the rollout's responses.",

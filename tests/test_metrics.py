@@ -10,6 +10,7 @@ import pytest
 from sspo_cli.metrics import METRICS, metric
 
 REFERENCE = Path(__file__).parent / "reference" / "outputs"
+PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 
 def test_every_metric_that_a_run_writes_is_in_the_catalogue() -> None:
@@ -23,13 +24,13 @@ def test_every_metric_that_a_run_writes_is_in_the_catalogue() -> None:
 @pytest.mark.parametrize(
     ("name", "label", "better"),
     [
-        ("eval/pass@16", "pass@16 on held-out problems", "higher"),
-        ("eval/accuracy_low", "accuracy on held-out problems, lower end", None),
-        ("eval/pass@2_high", "pass@2 on held-out problems, upper end", None),
+        ("eval/pass@16", "held-out pass@16", "higher"),
+        ("eval/accuracy_low", "held-out accuracy, lower end", None),
+        ("eval/pass@2_high", "held-out pass@2, upper end", None),
         ("reward/format", "mean of the reward part format", "higher"),
-        ("reward/mean", "mean reward in training", "higher"),
+        ("reward/mean", "mean reward", "higher"),
         ("time/rollout_s", "time of rollout", "lower"),
-        ("shaping/kl", "taken from the reward for kl", None),
+        ("shaping/kl", "added to the reward by kl", None),
         ("mine/of_an_objective", "mine/of_an_objective", None),
         ("eval/pass@", "eval/pass@", None),
     ],
@@ -63,3 +64,36 @@ def test_names_are_unique_and_told_in_sentences() -> None:
             item.meaning.startswith(("update/", "(sum"))
         ), item.name
         assert item.written(0.25) and item.label
+
+
+def page() -> str:
+    """docs/metrics.md: `python -m tests.test_metrics` writes it."""
+    rows = [
+        f"| `{item.name}` | {item.unit} | {item.better or ''} | {item.meaning} |".replace("|A|", "\\|A\\|").replace(
+            " || ", " \\|\\| "
+        )
+        for item in METRICS
+    ]
+    return "\n".join(
+        [
+            "# Metrics",
+            "",
+            "Every step writes one row to `metrics.jsonl`; a figure of updates is the mean over the step's updates."
+            " `sspo show metric NAME` prints a line of this table. Figures of an evaluation have the ends of their 95 %"
+            " interval beside them (`_low`, `_high`; [statistics.md](statistics.md)). Shares are kept between 0 and 1."
+            " `better` is the end to reach for; without one, `summary.json` gives no best value.",
+            "",
+            "| metric | unit | better | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def test_the_page_is_the_catalogue() -> None:
+    assert PAGE.read_text() == page(), "write it anew: python -m tests.test_metrics"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -102,7 +102,8 @@ def to_json(pair: Pair) -> dict[str, Any]:
 
 
 def difference(a: Figures | None, b: Figures | None, part: str) -> float | None:
-    return b[part] - a[part] if a and b else None
+    one, other = (figures.get(part) if figures else None for figures in (a, b))
+    return None if one is None or other is None else other - one
 
 
 def folded(pairs: Mapping[str, Pair], a: Side, b: Side) -> dict[str, Pair]:

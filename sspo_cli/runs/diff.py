@@ -12,7 +12,7 @@ from sspo_cli.runs import manifest
 from sspo_cli.runs.record import Record, flat, read_config, read_record
 
 Pair = tuple[Any, Any]
-Figures = Mapping[str, float]
+Figures = Mapping[str, float | None]
 
 # Of manifest.json; of the base, hashes.base tells whether it is the same.
 TOLD_BY_SETTINGS = ("seed", "settings", "directory", "base")

@@ -39,7 +39,7 @@ class Record:
     notes: list[str]
     choices: dict[str, str]
     config: dict[str, Any]
-    figures: dict[str, dict[str, float]]
+    figures: dict[str, dict[str, float | None]]
     step: int | None
     minutes: float | None
     changed: float
@@ -115,7 +115,7 @@ def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def read_figures(
     folder: Path, kind: str, *, summarised: bool
-) -> tuple[int | None, float | None, dict[str, dict[str, float]]]:
+) -> tuple[int | None, float | None, dict[str, dict[str, float | None]]]:
     """The last step, the minutes spent, and the figures of a run. summarised: whether summary.json is the latest word.
 
     Raises:

@@ -87,8 +87,8 @@ def test_the_live_view_fits_its_terminal_and_names_every_metric(columns: int, tm
     output = live(tmp_path, columns)
     drawn = lines(output)
     assert max(cell_len(line) for line in drawn) == columns
-    for shown in SHOWN:
-        assert any(shown.key in line for line in drawn)
+    for name in SHOWN:
+        assert any(name in line for line in drawn)
     assert "a name with [brackets]" in output
     assert "step 8/9" in output
     assert "700/1,000" in output
