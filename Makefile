@@ -7,7 +7,7 @@ PEERS := .venv-peers
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test check peers bench lock install
+.PHONY: train test check reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -23,6 +23,10 @@ check: install
 # Needs TRL, in an environment of its own; prints the figures of docs/peers.md.
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
+
+# Runs real commands and compares all that they write, but times, with tests/reference/outputs; a minute on 2 cores.
+reference: install
+	$(VENV)/bin/python -m tests.reference $(ARGS)
 
 # Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/bench.md.
 bench: $(PEERS)/.installed

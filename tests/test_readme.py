@@ -25,13 +25,15 @@ def test_the_python_example_runs_and_prints_a_number() -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(block, "README.md", "exec"), {})
-    assert 0 < float(re.search(r"[\d.]+", printed.getvalue())[0]) < 2
+    number = re.search(r"[\d.]+", printed.getvalue())
+    assert number is not None and 0 < float(number[0]) < 2
 
 
 @pytest.mark.parametrize("line", [line for line in TRAIN if "--resume" not in line])
 def test_every_train_command_composes(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "conf" / "objective").mkdir(parents=True)
     example = re.search(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    assert example is not None
     (tmp_path / "conf" / "objective" / "mine.yaml").write_text(example[1])
     monkeypatch.chdir(tmp_path)
     load_config(TrainConfig, [word for word in shlex.split(line)[2:] if not word.startswith("-")])

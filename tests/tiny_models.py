@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from sspo_cli.models.load import EMBEDDED
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.source import EMBEDDED
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 258,

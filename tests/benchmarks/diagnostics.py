@@ -10,7 +10,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+
+from torch import Tensor
 
 from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
@@ -19,12 +21,12 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.experience import draw, learn_from, problems_from
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.update import make_updater, minibatches
-from sspo_cli.objectives import Objective
+from sspo_cli.objectives import Objective, PolicyBatch
 
 UPDATES, LIMIT = 12, 0.02
 
 
-def seconds(function: Callable[[], Any]) -> float:
+def seconds(function: Callable[[], object]) -> float:
     begun = time.perf_counter()
     function()
     return time.perf_counter() - begun
@@ -42,17 +44,17 @@ def share_of(name: str) -> tuple[float, float]:
     spent: list[float] = []
     diagnose = Objective.diagnose
 
-    def timed(self: Objective, batch: Any) -> Any:
+    def timed(self: Objective, batch: PolicyBatch) -> dict[str, Tensor]:
         begun = time.perf_counter()
         found = diagnose(self, batch)
         spent.append(time.perf_counter() - begun)
         return found
 
+    def update(n: int) -> None:
+        updater.update([trajectories[i] for i in places[n % len(places)]], config.optim.lr)
+
     Objective.diagnose = timed  # type: ignore[method-assign]
-    whole = [
-        seconds(lambda n=n: updater.update([trajectories[i] for i in places[n % len(places)]], config.optim.lr))
-        for n in range(UPDATES)
-    ]
+    whole = [seconds(partial(update, n)) for n in range(UPDATES)]
     Objective.diagnose = diagnose  # type: ignore[method-assign]
     return statistics.median(whole), statistics.median(spent)
 

@@ -16,8 +16,8 @@ import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers
@@ -49,6 +49,7 @@ def gaps_by_prefixes(policy: Policy) -> tuple[float, float]:
     trained_BT, _ = response_logprobs(policy, to_microbatch(items, 0, policy.device), 1.0)
     sampled, trained = [0.0], [0.0]
     for item, trained_T in zip(items, trained_BT, strict=True):
+        assert item.old_logp_T is not None
         for t, token in enumerate(item.response):
             prefix_1L = torch.tensor([item.prompt + item.response[:t]])
             logp_V = policy.model(input_ids=prefix_1L, use_cache=False).logits[0, -1].float().log_softmax(-1)
@@ -78,7 +79,7 @@ def verdict(policy: Policy) -> tuple[str, str, str]:
     return said, line, "" if right[half] else f"{sampled:.2g} and {trained:.2g} nats by prefixes"
 
 
-def measure(family: str, pipe: Any) -> None:
+def measure(family: str, pipe: Connection) -> None:
     """Send what is found of each variant as soon as it is."""
     resource.setrlimit(resource.RLIMIT_AS, (GIB * 2**30, GIB * 2**30))
     warnings.simplefilter("ignore")

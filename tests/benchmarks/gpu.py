@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,7 @@ def trl_count(found: dict[str, Any]) -> int:
     return max((len(side.get("rows", ())) for side in found["trl"].values()), default=0)
 
 
-def median(values: Any) -> float:
+def median(values: Iterable[float]) -> float:
     return statistics.median(list(values))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -17,8 +18,9 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine import loop as engine_loop
 from sspo_cli.engine.loop import Loop
+from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.profiler import Profiler
-from sspo_cli.engine.score import score
+from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.tracking.display import Display
@@ -104,17 +106,13 @@ def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, 
 def learned_from() -> Iterator[list[Trajectory]]:
     """Collects the trajectories that the loop learns from, where it hands them to the updates."""
     seen: list[Trajectory] = []
-    original = engine_loop.with_logps
 
-    def watched(trajectories: Any, *rest: Any) -> Any:
+    def watched(trajectories: Sequence[Trajectory], parts: Parts, config: TrainConfig) -> list[Trajectory]:
         seen.extend(trajectories)
-        return original(trajectories, *rest)
+        return with_logps(trajectories, parts, config)
 
-    engine_loop.with_logps = watched  # type: ignore[assignment]
-    try:
+    with patch.object(engine_loop, "with_logps", watched):
         yield seen
-    finally:
-        engine_loop.with_logps = original
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
 from sspo_cli.engine.profiler import Profiler
-from sspo_cli.objectives import Objective
+from sspo_cli.objectives import Counts, Objective, ObjectiveOutput, PolicyBatch
 from sspo_cli.runs import jsonl
 from sspo_cli.tracking.live import LiveDisplay
 from sspo_cli.tracking.mirror import Mirror
@@ -54,10 +54,11 @@ def measure(workload: Workload, folder: Path, threads: int) -> list[dict[str, An
     """
     config = load_config(TrainConfig, [f"engine.threads={threads}", "train.steps=1000", "train.eval_every=1000"])
     parts = load_parts(config)
-    spent, seen = Spent(), []
+    spent = Spent()
+    seen: list[tuple[Objective, PolicyBatch, Counts]] = []
     objective_call = Objective.__call__
 
-    def noted(self: Objective, batch: Any, counts: Any) -> Any:
+    def noted(self: Objective, batch: PolicyBatch, counts: Counts) -> ObjectiveOutput:
         seen.append((self, batch, counts))
         return objective_call(self, batch, counts)
 
@@ -87,7 +88,7 @@ def measure(workload: Workload, folder: Path, threads: int) -> list[dict[str, An
     return [{"step_s": whole_s / STEPS, **{name: value / STEPS for name, value in seconds.items()}}]
 
 
-def objective_seconds(seen: list[tuple[Any, Any, Any]]) -> float:
+def objective_seconds(seen: list[tuple[Objective, PolicyBatch, Counts]]) -> float:
     """Forward and backward pass of the objective alone."""
     leaves = [
         (objective, replace(batch.detach(), logp_BT=batch.logp_BT.detach().requires_grad_()), counts)
@@ -95,5 +96,5 @@ def objective_seconds(seen: list[tuple[Any, Any, Any]]) -> float:
     ]
     begun = time.perf_counter()
     for objective, batch, counts in leaves:
-        objective(batch, counts).loss.backward()
+        objective(batch, counts).loss.backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - begun

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from sspo_cli.engine.agreement import ropes
-from sspo_cli.models.load import EMBEDDED
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.source import EMBEDDED
 
 SPREAD = 0.2  # standard deviation of the weights: choices differ from token to token
 SWITCH = 16  # tokens at which rotary frequencies of the variants change
@@ -48,8 +48,10 @@ SIZES: dict[int, str] = {
 }
 FIELDS = {name: value for value, names in SIZES.items() for name in names.split()}
 # None stands for something else than a size that is derived.
-DERIVED = ("head_dim", "num_key_value_heads", "num_kv_heads", "pad_token_id", "bos_token_id", "eos_token_id")
-DERIVED += ("num_experts_per_tok", "n_routed_experts", "n_shared_experts", "n_group", "topk_group")
+DERIVED = (
+    "head_dim", "num_key_value_heads", "num_kv_heads", "pad_token_id", "bos_token_id", "eos_token_id",
+    "num_experts_per_tok", "n_routed_experts", "n_shared_experts", "n_group", "topk_group",
+)  # fmt: skip
 FLAGS = {"is_decoder": True, "is_encoder_decoder": False, "use_cache": True}
 # What the names do not settle: one layer of each kind, and sizes that must fit each other.
 CONV = {"layer_types": ["conv", "full_attention"]}
@@ -89,7 +91,7 @@ def small(family: str, variant: str, rotary: int) -> Any:
     text = base.get_text_config()
     inside = [name for name in getattr(kind, "sub_configs", {}) if getattr(base, name, None) is text]
     known = fields(type(text))
-    options = {n: v for n, v in FIELDS.items() if n in known and (known[n] is not None or n in DERIVED)}
+    options: dict[str, Any] = {n: v for n, v in FIELDS.items() if n in known and (known[n] is not None or n in DERIVED)}
     options |= {"num_key_value_heads": 4} if "kv_lora_rank" in known else {}
     if "layer_types" in known and (kinds := list(dict.fromkeys(text.layer_types or []))):
         options |= {"layer_types": kinds * 2 if len(kinds) == 1 else kinds}
@@ -111,16 +113,17 @@ def small(family: str, variant: str, rotary: int) -> Any:
 
 def turn(config: Any, rope_type: str, rotary: int) -> None:
     """Let rotary frequencies change at SWITCH tokens."""
-    options = {
+    kinds: dict[str, dict[str, object]] = {
         "dynamic": {"factor": 4.0},
         "longrope": {
             "short_factor": [1.0] * rotary,
             "long_factor": torch.linspace(2, 16, rotary).tolist(),
             "original_max_position_embeddings": SWITCH,
         },
-    }[rope_type]
+    }
     for rope in ropes(config.rope_parameters):
-        rope |= {"rope_type": rope_type, **options}
+        assert isinstance(rope, dict)
+        rope |= {"rope_type": rope_type, **kinds[rope_type]}
     for name in ("original_max_position_embeddings", "max_position_embeddings"):
         if hasattr(config, name):
             setattr(config, name, SWITCH)

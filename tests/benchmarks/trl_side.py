@@ -68,6 +68,10 @@ class Clock:
 class Timed(GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer with a clock on its phases."""
 
+    _get_per_token_logps_and_entropies: Callable[..., Any]
+    _generate: Callable[..., Any]
+    training_step: Callable[..., Any]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.clock = Clock()

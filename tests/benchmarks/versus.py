@@ -17,7 +17,10 @@ def scaled(job: Row, *phases: str) -> float:
     workload = job["workload"]
     tokens = workload["mean_response_share"] * workload["max_response_length"]
     tokens *= workload["prompts"] * workload["samples_per_prompt"]
-    return statistics.median(sum(row[p] for p in phases) * tokens / row["response_tokens"] for row in job["rows"])
+    seconds: float = statistics.median(
+        sum(row[p] for p in phases) * tokens / row["response_tokens"] for row in job["rows"]
+    )
+    return seconds
 
 
 def better_trl(result: Results) -> str:

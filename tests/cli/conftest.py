@@ -15,6 +15,7 @@ import pytest
 from tests.cli.forked import Server
 
 Sspo = Callable[..., subprocess.CompletedProcess[str]]
+Write = Callable[[str, str], Path]
 LIMIT_S = 1800
 
 
@@ -56,7 +57,7 @@ def fresh_sspo(tmp_path: Path) -> Sspo:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, str], Path]:
+def write(tmp_path: Path) -> Write:
     """`write("conf/objective/mine.yaml", text)` makes a file of the user's."""
 
     def make(name: str, text: str) -> Path:

@@ -62,7 +62,7 @@ class Server:
         with theirs:
             command = [sys.executable, "-m", "tests.cli.forked"]
             here = Path(__file__).parents[2]
-            self.process = subprocess.Popen(command, cwd=here, env=dict(environment), stdin=theirs)
+            self.process = subprocess.Popen(command, cwd=here, env=dict(environment), stdin=theirs.fileno())
 
     def run(
         self, words: Sequence[str], cwd: Path, environment: Mapping[str, str], timeout: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(home: Path, tmp_path: Path) -> Path:
+def copy(home: Path, tmp_path: Path) -> Iterator[Path]:
     """All of it moved elsewhere: the place where it was made is gone."""
     shutil.copytree(home, tmp_path, dirs_exist_ok=True)
     hidden = home.with_name("hidden")

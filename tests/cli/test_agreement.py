@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sspo_cli.models.load import EMBEDDED
+from sspo_cli.models.source import EMBEDDED
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo
 from tests.engine.test_agreement import PHI3

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sspo_cli.models.load import EMBEDDED
-from tests.cli.conftest import Sspo
+from sspo_cli.models.source import EMBEDDED
+from tests.cli.conftest import Sspo, Write
 
 
-def refused(done: Any, tmp_path: Path, *expected: str) -> None:
+def refused(done: subprocess.CompletedProcess[str], tmp_path: Path, *expected: str) -> None:
     """`done` ended with code 2 and one line that holds each of `expected`; nothing was written."""
     assert done.returncode == 2, done.stderr
     lines = done.stderr.splitlines()
@@ -33,7 +33,7 @@ def refused(done: Any, tmp_path: Path, *expected: str) -> None:
         ("", ["dataset.path=mine.jsonl", "holds no problems"]),
     ],
 )
-def test_a_bad_problem_file(sspo: Sspo, tmp_path: Path, write: Any, content: str | None, expected: list[str]) -> None:
+def test_a_bad_problem_file(sspo: Sspo, tmp_path: Path, write: Write, content: str | None, expected: list[str]) -> None:
     if content is not None:
         write("mine.jsonl", content)
     refused(sspo("train", "dataset=jsonl", "dataset.path=mine.jsonl"), tmp_path, *expected)
@@ -69,7 +69,7 @@ def test_a_hub_model_and_data_set_without_network_are_told_together(sspo: Sspo, 
     assert not (tmp_path / "outputs").exists()
 
 
-def test_prompts_longer_than_the_models_positions(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_prompts_longer_than_the_models_positions(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("long.jsonl", "".join(json.dumps({"prompt": "9" * 1000 + f"{i}=", "answer": "9"}) + "\n" for i in range(20)))
     done = sspo("train", "dataset=jsonl", "dataset.path=long.jsonl")
     refused(done, tmp_path, "longest prompt has 1003 tokens", "1024 positions")
@@ -84,13 +84,13 @@ def test_a_run_name_that_exists_is_never_overwritten(sspo: Sspo, tmp_path: Path)
     assert list(taken.iterdir()) == []
 
 
-def test_outputs_that_cannot_be_written(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_outputs_that_cannot_be_written(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("file", "")
     done = sspo("train", "output_dir=file")
     refused(done, tmp_path, "output_dir=file", "cannot write")
 
 
-def test_reference_solutions_are_needed_for_sft(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_reference_solutions_are_needed_for_sft(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.jsonl", "".join(json.dumps({"prompt": f"{i}=", "answer": "1"}) + "\n" for i in range(20)))
     words = ["objective=sft", "batch.samples_per_prompt=1", "dataset=jsonl", "dataset.path=mine.jsonl"]
     refused(sspo("train", *words), tmp_path, "no reference solution", "dataset.solution_field")

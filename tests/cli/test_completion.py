@@ -9,17 +9,19 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .conftest import environment
+from tests.cli.conftest import Sspo, Write, environment
 
+Complete = Callable[..., list[str]]
 GATES_SOME = ["objective/gate=arctan", "objective/gate=clip", "objective/gate=erf"]
 
 
 @pytest.fixture
-def bash(sspo):
+def bash(sspo: Sspo) -> Complete:
     """Candidates for the words as bash splits them, the last being the one at the cursor."""
 
     def complete(*words: str) -> list[str]:
@@ -30,7 +32,7 @@ def bash(sspo):
     return complete
 
 
-def test_bash_completes_commands_and_options(bash):
+def test_bash_completes_commands_and_options(bash: Complete) -> None:
     assert bash("") == [
         "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples",
         "recipe",
@@ -40,7 +42,7 @@ def test_bash_completes_commands_and_options(bash):
     assert "--multirun" not in bash("train", "--")
 
 
-def test_bash_completes_the_choices_of_a_group_after_the_equals_sign_it_splits_at(bash):
+def test_bash_completes_the_choices_of_a_group_after_the_equals_sign_it_splits_at(bash: Complete) -> None:
     assert bash("train", "objective", "=", "gr") == ["grpo"]
     assert bash("train", "objective", "=", "g") == ["gmpo", "gpg", "grpo", "gspo", "gspo_token"]
     assert bash("train", "seed", "=", "1", "objective/gate", "=", "log_a") == ["log_arctan"]
@@ -48,12 +50,12 @@ def test_bash_completes_the_choices_of_a_group_after_the_equals_sign_it_splits_a
     assert bash("recipe", "run", "any", "model", "=", "ti") == ["tiny"]
 
 
-def test_bash_completes_the_allowed_words_of_a_key(bash):
+def test_bash_completes_the_allowed_words_of_a_key(bash: Complete) -> None:
     assert bash("train", "objective.pool", "=") == ["arithmetic", "geometric"]
     assert bash("train", "objective.gate.one_sided", "=", "t") == ["true"]
 
 
-def test_keys_are_completed_one_level_at_a_time(bash):
+def test_keys_are_completed_one_level_at_a_time(bash: Complete) -> None:
     assert bash("train", "batch.") == [
         "batch.epochs=",
         "batch.minibatches=",
@@ -64,24 +66,26 @@ def test_keys_are_completed_one_level_at_a_time(bash):
     assert bash("train", "obj") == ["objective.", "objective/gate=", "objective="]
 
 
-def test_a_single_candidate_is_followed_to_where_there_is_a_choice_because_bash_ends_it_with_a_space(bash):
+def test_a_single_candidate_is_followed_to_where_there_is_a_choice_because_bash_ends_it_with_a_space(
+    bash: Complete,
+) -> None:
     assert bash("train", "opti") == bash("train", "optim.")
     assert set(GATES_SOME) < set(bash("train", "objective/"))
 
 
-def test_keys_that_tell_the_kind_of_a_choice_are_not_offered(bash):
+def test_keys_that_tell_the_kind_of_a_choice_are_not_offered(bash: Complete) -> None:
     offered = bash("train", "model.")
     assert "model.path=" in offered and "model.kind=" not in offered
     assert "objective.gate.name=" not in bash("train", "objective.gate.")
 
 
-def test_eval_offers_only_what_eval_reads(bash):
+def test_eval_offers_only_what_eval_reads(bash: Complete) -> None:
     offered = bash("eval", "outputs/train/a", "")
     assert "dataset=" in offered
     assert not [word for word in offered if word.startswith(("objective", "batch", "preset"))]
 
 
-def test_a_grid_offers_what_its_cells_take_and_what_is_its_own(bash):
+def test_a_grid_offers_what_its_cells_take_and_what_is_its_own(bash: Complete) -> None:
     assert bash("compare", "compare.") == [
         "compare.baseline=",
         "compare.difference=",
@@ -96,7 +100,7 @@ def test_a_grid_offers_what_its_cells_take_and_what_is_its_own(bash):
     assert not [word for word in bash("sweep", "") if word.startswith("compare")]
 
 
-def test_show_completes_groups_and_names(bash):
+def test_show_completes_groups_and_names(bash: Complete) -> None:
     assert bash("show", "objective/") == ["objective/gate"]
     assert bash("show", "objective/gate", "log_e") == ["log_erf"]
     assert bash("show", "objective", "grpo", "ss") == ["sspo"]
@@ -107,7 +111,7 @@ def test_show_completes_groups_and_names(bash):
     assert bash("show", "objective", "grpo", "objective/gate", "=", "log_e") == ["log_erf"]
 
 
-def test_selftest_completes_objectives_and_their_settings(bash):
+def test_selftest_completes_objectives_and_their_settings(bash: Complete) -> None:
     assert bash("selftest", "gspo") == ["gspo", "gspo_token"]
     assert bash("selftest", "grpo", "ss") == ["sspo"]
     assert bash("selftest", "objective.gate.tau_") == ["objective.gate.tau_neg=", "objective.gate.tau_pos="]
@@ -115,14 +119,14 @@ def test_selftest_completes_objectives_and_their_settings(bash):
     assert not [word for word in bash("selftest", "") if word.startswith(("optim", "model", "objective="))]
 
 
-def test_a_users_choices_and_recipes_are_completed(bash, write):
+def test_a_users_choices_and_recipes_are_completed(bash: Complete, write: Write) -> None:
     write("conf/objective/mine.yaml", "# Mine.\n")
     write("recipes/my_recipe.yaml", "about: mine\n")
     assert bash("train", "objective", "=", "mi") == ["mine"]
     assert bash("recipe", "run", "my_") == ["my_recipe"]
 
 
-def test_zsh_and_fish_get_the_whole_word(sspo):
+def test_zsh_and_fish_get_the_whole_word(sspo: Sspo) -> None:
     line = "sspo train objective=gr"
     zsh = sspo(_TYPER_COMPLETE_ARGS=line, _SSPO_COMPLETE="complete_zsh").stdout
     fish = sspo(
@@ -132,7 +136,7 @@ def test_zsh_and_fish_get_the_whole_word(sspo):
     assert fish.split() == ["objective=grpo"]
 
 
-def test_completion_imports_neither_torch_nor_hydra(tmp_path):
+def test_completion_imports_neither_torch_nor_hydra(tmp_path: Path) -> None:
     """An import of either makes every TAB wait; `-X importtime` names each module on stderr."""
     env = {
         **environment(),
@@ -178,7 +182,7 @@ SOURCE = {
     ],
 )
 @pytest.mark.parametrize("shell", SHELLS)
-def test_tab_completes_in_a_real_shell(shell: str, typed: str, words: str, fake_home: Path):
+def test_tab_completes_in_a_real_shell(shell: str, typed: str, words: str, fake_home: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     env = {**environment(), "PATH": f"{fake_home / 'bin'}:{os.environ['PATH']}", "HOME": str(fake_home), "TERM": "dumb"}

@@ -19,7 +19,8 @@ FIRST, SECOND, AGAIN = "outputs/train/first", "outputs/train/second", "outputs/e
 def found(sspo: Sspo, *words: str) -> dict[str, Any]:
     done = sspo("diff", *words, "--json")
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def test_exactly_the_settings_that_differ_are_told_with_both_values(sspo: Sspo, runs_home: Path) -> None:

@@ -9,17 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.status import read_state
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, Write, environment
 from tests.grid.tiny import TINY
 
-Write = Callable[[str, str], Path]
 FAST = [*TINY, "train.steps=2", "eval.problems=2", "eval.samples=1", "reward=python", "reward.path=mine.py"]
 EVAL = ["eval", "tiny", "eval.problems=2", "eval.samples=1", "reward=python", "reward.path=mine.py"]
 # `late` does what it does once a step is saved; before, everything is worth nothing.

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.cli.conftest import Sspo, Write
+
 SMALL = ("preset=smoke", "batch.prompts=16", "-q")
 
 
-def inspected(sspo, *words):
+def inspected(sspo: Sspo, *words: str) -> dict[str, Any]:
     done = sspo("inspect", *words, *SMALL, "--json")
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def test_sspo_without_a_gate_has_the_gradient_of_gspo_without_clipping(sspo):
+def test_sspo_without_a_gate_has_the_gradient_of_gspo_without_clipping(sspo: Sspo) -> None:
     found = inspected(sspo, "objective=sspo,gspo", "objective/gate=identity", "optim.lr=1e-4")
     assert found["off_policy"]["ratio"]["std"] > 0.05
     assert found["off_policy"]["cosine"][0][1] == pytest.approx(1, abs=1e-6)
     assert found["off_policy"]["norm_ratio"][0][1] == pytest.approx(1, abs=1e-5)
 
 
-def test_objectives_agree_at_r_1_and_part_once_off_policy(sspo, tmp_path):
+def test_objectives_agree_at_r_1_and_part_once_off_policy(sspo: Sspo, tmp_path: Path) -> None:
     names = ["sspo", "sapo", "gmpo", "grpo"]
     found = inspected(sspo, f"objective={','.join(names)}", "--updates", "6", "optim.lr=1e-4", "name=four")
     assert list(found["off_policy"]["objectives"]) == names
@@ -40,13 +45,13 @@ def test_objectives_agree_at_r_1_and_part_once_off_policy(sspo, tmp_path):
         assert set(names) <= texts
 
 
-def test_without_updates_nothing_has_moved(sspo):
+def test_without_updates_nothing_has_moved(sspo: Sspo) -> None:
     found = inspected(sspo, "objective=sspo,rloo", "--updates", "0")
     assert found["off_policy"] == found["on_policy"]
     assert found["on_policy"]["objectives"]["sspo"]["effective_ratio"] == pytest.approx(1, abs=1e-3)
 
 
-def test_the_rollouts_of_a_checkpoint_are_those_that_the_run_drew_from_it(sspo, tmp_path):
+def test_the_rollouts_of_a_checkpoint_are_those_that_the_run_drew_from_it(sspo: Sspo, tmp_path: Path) -> None:
     words = ("preset=smoke", "train.steps=2", "train.save_every=1", "objective=grpo", "name=run", "-q")
     trained = sspo("train", *words)
     assert trained.returncode == 0, trained.stderr
@@ -60,7 +65,7 @@ def test_the_rollouts_of_a_checkpoint_are_those_that_the_run_drew_from_it(sspo, 
     assert found["reward"] == pytest.approx(row["reward/mean"])
 
 
-def test_the_screen_names_every_objective_with_its_figures_and_the_files(sspo, tmp_path):
+def test_the_screen_names_every_objective_with_its_figures_and_the_files(sspo: Sspo, tmp_path: Path) -> None:
     done = sspo("inspect", "objective=sspo,grpo", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "128 responses in 2 batches" in done.stdout and "moved by 2 updates of sspo" in done.stdout
@@ -70,7 +75,7 @@ def test_the_screen_names_every_objective_with_its_figures_and_the_files(sspo, t
     assert "\x1b" not in done.stdout
 
 
-def test_a_users_objective_is_inspected_with_the_others(sspo, write):
+def test_a_users_objective_is_inspected_with_the_others(sspo: Sspo, write: Write) -> None:
     write("conf/objective/mine.yaml", "# Mine.\ndefaults:\n  - sspo\n  - override gate: erf\nnormalize: token\n"
           "gate:\n  one_sided: true\n")  # fmt: skip
     found = inspected(sspo, "objective=mine,sspo")
@@ -88,7 +93,7 @@ def test_a_users_objective_is_inspected_with_the_others(sspo, write):
         (["objective=[sspo"], "cannot read 'objective=[sspo'"),
     ],
 )
-def test_bad_requests_are_told_in_a_line_each(sspo, words, said):
+def test_bad_requests_are_told_in_a_line_each(sspo: Sspo, words: list[str], said: str) -> None:
     done = sspo("inspect", *words)
     assert done.returncode == 2 and done.stdout == ""
     assert any(said in line for line in done.stderr.splitlines()), done.stderr

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from sspo_cli.config.locate import groups
+from tests.cli.conftest import Sspo
 
 DIAGNOSTICS = {
     "update/effective_ratio", "update/removed_pos", "update/removed_neg", "ratio/mean", "ratio/std", "ratio/q01",
@@ -18,7 +20,7 @@ DIAGNOSTICS = {
 
 
 @pytest.mark.parametrize("name", groups()["objective"])
-def test_every_objective_trains_for_five_steps(sspo, tmp_path, name):
+def test_every_objective_trains_for_five_steps(sspo: Sspo, tmp_path: Path, name: str) -> None:
     sft = ["batch.samples_per_prompt=1"] if name == "sft" else []
     done = sspo(
         "train", f"objective={name}", "preset=smoke", "train.steps=5", "train.eval_every=5", *sft, "--name", "run", "-q"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from rich.text import Text
+from rich.tree import Tree
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from sspo_cli.commands.preview import tree_of
@@ -13,6 +16,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.models.size import memory_estimate, parameter_count
+from tests.cli.conftest import Sspo
 
 SMALL = LlamaConfig(
     vocab_size=100,
@@ -40,11 +44,11 @@ SMALL = LlamaConfig(
         ),
     ],
 )
-def test_the_batch_is_told_in_one_sentence(words, sentence):
+def test_the_batch_is_told_in_one_sentence(words: list[str], sentence: str) -> None:
     assert batch_sentence(load_config(TrainConfig, words)) == sentence
 
 
-def test_objectives_are_called_the_same_exactly_where_every_ratio_is_1():
+def test_objectives_are_called_the_same_exactly_where_every_ratio_is_1() -> None:
     def told(*words: str) -> bool:
         return notes(load_config(TrainConfig, ["batch.minibatches=1", *words])) == [
             "with 1 update per rollout these objectives are the same up to normalisation"
@@ -57,12 +61,12 @@ def test_objectives_are_called_the_same_exactly_where_every_ratio_is_1():
     assert not told("objective=sft", "batch.samples_per_prompt=1")
 
 
-def test_parameters_are_counted_as_the_built_model_has_them():
+def test_parameters_are_counted_as_the_built_model_has_them() -> None:
     built = AutoModelForCausalLM.from_config(SMALL)
     assert parameter_count(SMALL) == sum(weights.numel() for weights in built.parameters())
 
 
-def terms(*words):
+def terms(*words: str) -> dict[str, int]:
     """The memory terms with the weights counted in parameters of SMALL, and what the others have in common."""
     config = load_config(TrainConfig, ["engine.tokens_per_generation=11", *words])
     found = memory_estimate(SMALL, config, torch.device("cpu"))
@@ -72,14 +76,14 @@ def terms(*words):
     return found
 
 
-def test_the_memory_terms_are_those_of_a_count_by_hand():
+def test_the_memory_terms_are_those_of_a_count_by_hand() -> None:
     count = parameter_count(SMALL)
     plain = {"weights": 4 * count, "gradients": 4 * count, "AdamW moments": 8 * count}
     assert terms() == plain
     assert terms("objective.kl.coef=0.1") == plain | {"reference policy": 4 * count}
 
 
-def test_adapters_learn_alone_and_need_no_second_model_as_reference():
+def test_adapters_learn_alone_and_need_no_second_model_as_reference() -> None:
     """In each of 3 layers q, o are 32x32, k, v 32x16, gate, up 32x48, down 48x32; rank 2 adds 2 (in + out) to each."""
     adapters = 3 * 2 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 48))
     found = terms("lora.rank=2", "objective.kl.coef=0.1")
@@ -90,16 +94,21 @@ def test_adapters_learn_alone_and_need_no_second_model_as_reference():
     }
 
 
-def test_every_leaf_of_the_configuration_is_in_the_tree_under_the_name_of_its_choice():
+def label(tree: Tree) -> str:
+    assert isinstance(tree.label, Text)
+    return tree.label.plain
+
+
+def test_every_leaf_of_the_configuration_is_in_the_tree_under_the_name_of_its_choice() -> None:
     tree = tree_of(load_config(TrainConfig, ["objective=grpo", "objective/gate=erf", "seed=7"]))
-    branches = {child.label.plain: child for child in tree.children}
+    branches = {label(child): child for child in tree.children}
     assert "seed: 7" in branches and "name: null" in branches and "preset = none" in branches
-    objective = {child.label.plain: child for child in branches["objective = grpo"].children}
+    objective = {label(child): child for child in branches["objective = grpo"].children}
     assert "pool: arithmetic" in objective
-    assert "tau_pos: 10.0" in [leaf.label.plain for leaf in objective["gate = erf"].children]
+    assert "tau_pos: 10.0" in [label(leaf) for leaf in objective["gate = erf"].children]
 
 
-def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo, tmp_path):
+def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo: Sspo, tmp_path: Path) -> None:
     done = sspo("train", "--dry-run", "--json", "model=hub", "model.path=nobody/nothing", HF_HOME=str(tmp_path / "hf"))
     told = json.loads(done.stdout)
     assert told["parameters"] is None and told["memory_gib"] == {}

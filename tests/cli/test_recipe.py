@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import shipped
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.grid.request import read_request
+from tests.cli.conftest import Sspo, Write
 
 SHORT = """about: Two steps that need half a minute at most
 command: train
@@ -21,7 +23,7 @@ verified: {{on: 2 CPU cores, version: 0.1.0, value: 0.5}}
 
 
 @pytest.mark.parametrize("file", sorted(shipped("recipes").glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_shipped_recipe_is_valid_and_composes(file):
+def test_every_shipped_recipe_is_valid_and_composes(file: Path) -> None:
     recipe = load(file)
     if recipe.command == "train":
         load_config(TrainConfig, recipe.overrides)
@@ -30,7 +32,7 @@ def test_every_shipped_recipe_is_valid_and_composes(file):
 
 
 @pytest.mark.parametrize("name", [file.stem for file in shipped("recipes").glob("paper_*.yaml")])
-def test_a_papers_setup_can_be_read_without_network_and_says_what_is_not_disclosed(sspo, name):
+def test_a_papers_setup_can_be_read_without_network_and_says_what_is_not_disclosed(sspo: Sspo, name: str) -> None:
     done = sspo("recipe", "run", name, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "one step = " in done.stdout
@@ -38,7 +40,7 @@ def test_a_papers_setup_can_be_read_without_network_and_says_what_is_not_disclos
     assert "# Source: " in shown and "# Not disclosed" in shown
 
 
-def test_the_list_tells_what_a_recipe_shows_and_where_it_was_verified(sspo, write):
+def test_the_list_tells_what_a_recipe_shows_and_where_it_was_verified(sspo: Sspo, write: Write) -> None:
     write("recipes/short.yaml", SHORT.format(least=0.0))
     write("recipes/unrun.yaml", SHORT.format(least=0.0).split("verified")[0] + "verified: not run in full\n")
     lines = sspo("recipe", "list").stdout.split("\n")
@@ -50,12 +52,12 @@ def test_the_list_tells_what_a_recipe_shows_and_where_it_was_verified(sspo, writ
     assert listed["short"]["expect"]["minutes"] == {"at_most": 30.0}
 
 
-def test_show_prints_the_file_as_it_is(sspo, write):
+def test_show_prints_the_file_as_it_is(sspo: Sspo, write: Write) -> None:
     file = write("recipes/short.yaml", SHORT.format(least=0.0))
     assert sspo("recipe", "show", "short").stdout == file.read_text()
 
 
-def test_a_copied_recipe_is_the_users_own_and_a_second_copy_overwrites_nothing(sspo, tmp_path):
+def test_a_copied_recipe_is_the_users_own_and_a_second_copy_overwrites_nothing(sspo: Sspo, tmp_path: Path) -> None:
     name = sorted(file.stem for file in shipped("recipes").glob("*.yaml"))[0]
     copied = sspo("recipe", "copy", name)
     mine = tmp_path / "recipes" / f"{name}.yaml"
@@ -67,7 +69,7 @@ def test_a_copied_recipe_is_the_users_own_and_a_second_copy_overwrites_nothing(s
     assert "Two steps" in sspo("recipe", "show", name).stdout, "the user's own file is the one that counts"
 
 
-def test_every_mistake_in_a_recipe_is_told_at_once(sspo, write):
+def test_every_mistake_in_a_recipe_is_told_at_once(sspo: Sspo, write: Write) -> None:
     write(
         "recipes/bad.yaml",
         "about: ''\ncommand: fly\noverrides: objective=sspo\nexpekt: {}\nexpect: {minutes: {at_leest: soon}}\n",
@@ -80,7 +82,7 @@ def test_every_mistake_in_a_recipe_is_told_at_once(sspo, write):
         assert any(f"bad.yaml: {key}" in line for line in lines), key
 
 
-def test_a_recipe_that_is_not_yaml_and_an_unknown_one_are_one_line_each(sspo, write):
+def test_a_recipe_that_is_not_yaml_and_an_unknown_one_are_one_line_each(sspo: Sspo, write: Write) -> None:
     write("recipes/broken.yaml", "about: [")
     broken, unknown = sspo("recipe", "show", "brocken"), sspo("recipe", "run", "broken")
     for done in (broken, unknown):
@@ -89,7 +91,9 @@ def test_a_recipe_that_is_not_yaml_and_an_unknown_one_are_one_line_each(sspo, wr
     assert "not YAML" in unknown.stderr
 
 
-def test_a_checked_run_that_meets_its_expectations_exits_0_and_says_so(sspo, write, tmp_path):
+def test_a_checked_run_that_meets_its_expectations_exits_0_and_says_so(
+    sspo: Sspo, write: Write, tmp_path: Path
+) -> None:
     write("recipes/short.yaml", SHORT.format(least=0.0))
     done = sspo("recipe", "run", "short", "--check", "--quiet", "seed=3")
     assert done.returncode == 0, done.stderr
@@ -102,7 +106,7 @@ def test_a_checked_run_that_meets_its_expectations_exits_0_and_says_so(sspo, wri
     assert json.loads(again.stdout)["folder"].endswith("short-2"), "a second run takes the next free name"
 
 
-def test_a_checked_run_that_misses_an_expectation_exits_1_and_names_it(sspo, write):
+def test_a_checked_run_that_misses_an_expectation_exits_1_and_names_it(sspo: Sspo, write: Write) -> None:
     write("recipes/short.yaml", SHORT.format(least=2.0))
     done = sspo("recipe", "run", "short", "--check", "--quiet", "--json", "name=mine")
     assert done.returncode == 1, done.stderr

@@ -14,7 +14,7 @@ import yaml
 
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status, set_status
-from tests.cli.conftest import Sspo, run_sspo
+from tests.cli.conftest import Sspo, Write, run_sspo
 from tests.cli.test_train import metrics
 from tests.grid.tiny import TINY
 
@@ -86,7 +86,7 @@ def content_of(run: Path) -> dict[str, bytes]:
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in files}
 
 
-def edit(file: Path, change: Callable[[Any], None]) -> None:
+def edit(file: Path, change: Callable[[Any], object]) -> None:
     """Change a YAML or JSON file by hand."""
     content = yaml.safe_load(file.read_text())
     change(content)
@@ -130,7 +130,7 @@ def test_every_change_is_told_at_once_with_what_was_and_what_is_and_nothing_goes
     assert content_of(run) == before and get_status(run) == "interrupted"
 
 
-def as_fact(name: str) -> Callable[[Path], None]:
+def as_fact(name: str) -> Callable[[Path], object]:
     return lambda home: (home / name).write_text((home / name).read_text().replace('">9"', '">8"'))
 
 
@@ -311,7 +311,7 @@ def test_a_run_from_before_manifests_goes_on_with_a_line_for_what_cannot_be_told
     is_as_if_never_stopped(run, home)
 
 
-def test_a_cell_that_cannot_go_on_is_told_and_goes_on_once_it_can(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_a_cell_that_cannot_go_on_is_told_and_goes_on_once_it_can(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     reward = write("r.py", "import near\n\n\ndef score(prompt, response, answer):\n    return near.VALUE\n")
     near = write("near.py", "VALUE = 1.0\n")
     words = ["compare", "objective=grpo,sspo", "seed=0", "hydra/launcher=basic", *TINY, "reward=python"]

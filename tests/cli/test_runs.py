@@ -26,7 +26,8 @@ def listed(sspo: Sspo) -> Listed:
     def run(*words: str) -> list[dict[str, Any]]:
         done = sspo("runs", *words, "--json")
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)  # type: ignore[no-any-return]
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        return rows
 
     return run
 
@@ -95,6 +96,12 @@ def break_metrics(folder: Path) -> None:
     (folder / "metrics.jsonl").write_text('half a row\n{"step": 1}\n')
 
 
+def remove_files(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_file():
+            path.unlink()
+
+
 def tear_metrics(folder: Path) -> None:
     """As a run that was killed while it wrote step 3, and had been interrupted at step 1 before."""
     file = folder / "metrics.jsonl"
@@ -105,8 +112,7 @@ def tear_metrics(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str, int | None, str]] = {
-    "empty": (lambda folder: [path.unlink() for path in folder.iterdir() if path.is_file()], "half-written", None,
-              "there is no config.yaml"),
+    "empty": (remove_files, "half-written", None, "there is no config.yaml"),
     "torn configuration": (break_config, "half-written", 3, "config.yaml is torn"),
     "no status": (lambda folder: (folder / "STATUS").unlink(), "not started", 3, ""),
     "a status of bytes": (lambda folder: (folder / "STATUS").write_bytes(b"\xff\xfe"), "unknown", 3, "STATUS cannot"),

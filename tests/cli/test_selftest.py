@@ -7,14 +7,14 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from sspo_cli.config.locate import groups
 from sspo_cli.laws.laws import LAWS
+from tests.cli.conftest import Sspo, Write, environment
 from tests.laws.mutants import MUTANTS, mutated, run
-
-from .conftest import environment
 
 SOUND = """# One-sided erf gates, a geometric pool, every token counting the same.
 defaults: [sspo, {override gate: erf}, _self_]
@@ -34,7 +34,7 @@ def table(stdout: str) -> dict[str, list[str]]:
     return {name: cells for name, *cells in rows}
 
 
-def test_every_shipped_objective_keeps_every_law(sspo):
+def test_every_shipped_objective_keeps_every_law(sspo: Sspo) -> None:
     done = sspo("selftest")
     assert done.returncode == 0 and done.stderr == ""
     rows = table(done.stdout)
@@ -46,7 +46,7 @@ def test_every_shipped_objective_keeps_every_law(sspo):
     assert f"\nall {len(rows)} objectives keep every law that applies, " in done.stdout
 
 
-def test_json_tells_every_verdict(sspo):
+def test_json_tells_every_verdict(sspo: Sspo) -> None:
     done = sspo("selftest", "sspo", "cispo", "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 0
@@ -57,7 +57,7 @@ def test_json_tells_every_verdict(sspo):
     assert found["objectives"]["sspo"]["yours"] is False and found["objectives"]["sspo"]["problems"] == []
 
 
-def test_a_users_own_objectives_are_asked_and_one_mistake_does_not_hide_the_others(sspo, write):
+def test_a_users_own_objectives_are_asked_and_one_mistake_does_not_hide_the_others(sspo: Sspo, write: Write) -> None:
     for name, text in MINE.items():
         write(f"conf/objective/{name}.yaml", text)
     done = sspo("selftest", *MINE, "grpo")
@@ -81,14 +81,14 @@ def test_a_users_own_objectives_are_asked_and_one_mistake_does_not_hide_the_othe
     assert failures[3:] == ["3 of 5 objectives fail: capped, misspelt, not_yaml"]
 
 
-def test_all_objectives_are_those_of_the_user_too(sspo, write):
+def test_all_objectives_are_those_of_the_user_too(sspo: Sspo, write: Write) -> None:
     write("conf/objective/sound.yaml", SOUND)
     found = json.loads(sspo("selftest", "--json").stdout)["objectives"]
     assert list(found) == sorted([*groups()["objective"], "sound"])
     assert [name for name, row in found.items() if row["yours"]] == ["sound"]
 
 
-def test_overrides_apply_to_every_objective_named(sspo):
+def test_overrides_apply_to_every_objective_named(sspo: Sspo) -> None:
     done = sspo("selftest", "sspo", "cispo", "objective/gate=cap", "objective.gate.cap=0.25", "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 1 and found["broken"] == ["sspo", "cispo"]
@@ -107,7 +107,7 @@ def test_overrides_apply_to_every_objective_named(sspo):
     ],
     ids=lambda value: " ".join(value),
 )
-def test_a_mistake_is_one_clear_line_and_exit_2(sspo, words, named):
+def test_a_mistake_is_one_clear_line_and_exit_2(sspo: Sspo, words: list[str], named: list[str]) -> None:
     done = sspo("selftest", *words)
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("sspo: ")
@@ -115,7 +115,7 @@ def test_a_mistake_is_one_clear_line_and_exit_2(sspo, words, named):
         assert part in done.stderr
 
 
-def test_a_users_file_with_the_name_of_a_builtin_one_is_told_once(sspo, write):
+def test_a_users_file_with_the_name_of_a_builtin_one_is_told_once(sspo: Sspo, write: Write) -> None:
     write("conf/objective/sspo.yaml", SOUND)
     done = sspo("selftest")
     assert (done.returncode, done.stdout) == (2, "")
@@ -124,7 +124,7 @@ def test_a_users_file_with_the_name_of_a_builtin_one_is_told_once(sspo, write):
     ]
 
 
-def test_marks_are_ascii_where_stdout_cannot_encode_others(sspo, write):
+def test_marks_are_ascii_where_stdout_cannot_encode_others(sspo: Sspo, write: Write) -> None:
     write("conf/objective/capped.yaml", CAPPED)
     done = sspo("selftest", "grpo", "capped", PYTHONIOENCODING="ascii")
     assert done.returncode == 1 and done.stdout.isascii()
@@ -133,7 +133,7 @@ def test_marks_are_ascii_where_stdout_cannot_encode_others(sspo, write):
     assert {cell.strip() for cell in rows["capped"].split("|")[2:-1]} == {"ok", "NO", "-"}
 
 
-def test_broken_code_is_crossed_out(tmp_path):
+def test_broken_code_is_crossed_out(tmp_path: Path) -> None:
     flipped = next(mutant for mutant in MUTANTS if mutant.label == "sign flipped")
     with mutated(flipped) as copy:
         done = run(copy, tmp_path, "sspo_cli", "selftest", "grpo", "sspo")
@@ -146,7 +146,7 @@ def test_broken_code_is_crossed_out(tmp_path):
     assert "\n2 of 2 objectives fail: grpo, sspo\n" in done.stdout
 
 
-def test_a_terminal_shows_how_far_it_is(tmp_path):
+def test_a_terminal_shows_how_far_it_is(tmp_path: Path) -> None:
     """Progress goes to stderr alone, where that is a terminal."""
     leader, follower = pty.openpty()
     done = subprocess.run(

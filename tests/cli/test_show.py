@@ -11,6 +11,7 @@ import pytest
 
 from sspo_cli.commands.lens import write as write_picture
 from sspo_cli.config.locate import groups
+from tests.cli.conftest import Sspo, Write
 
 MINE = """# Mine, half way between two.
 #
@@ -24,7 +25,7 @@ gate:
 """
 
 
-def test_without_a_word_every_choice_of_every_group_is_listed_with_its_first_line(sspo):
+def test_without_a_word_every_choice_of_every_group_is_listed_with_its_first_line(sspo: Sspo) -> None:
     shown = sspo("show")
     assert shown.returncode == 0
     for group, names in groups().items():
@@ -37,13 +38,13 @@ def test_without_a_word_every_choice_of_every_group_is_listed_with_its_first_lin
     assert "@package" not in shown.stdout
 
 
-def test_a_group_alone_lists_its_choices(sspo):
+def test_a_group_alone_lists_its_choices(sspo: Sspo) -> None:
     listing = json.loads(sspo("show", "objective/gate", "--json").stdout)
     assert list(listing) == ["objective/gate"]
     assert listing["objective/gate"]["identity"] == {"about": "f(r) = r: no trust region.", "yours": False}
 
 
-def test_an_objective_is_told_with_formula_paper_reductions_and_the_source_of_each_setting(sspo):
+def test_an_objective_is_told_with_formula_paper_reductions_and_the_source_of_each_setting(sspo: Sspo) -> None:
     shown = sspo("show", "objective", "sspo").stdout
     assert "J = 1/N sum_i A_i * (prod_t f(r_it))^(1/T_i)" in shown
     assert "arXiv 2602.19327" in shown
@@ -55,7 +56,7 @@ def test_an_objective_is_told_with_formula_paper_reductions_and_the_source_of_ea
     assert "the geometric mean over tokens" in rows["objective.pool"]
 
 
-def test_values_and_sources_follow_the_defaults_of_a_users_file(sspo, write):
+def test_values_and_sources_follow_the_defaults_of_a_users_file(sspo: Sspo, write: Write) -> None:
     write("conf/objective/mine.yaml", MINE)
     shown = json.loads(sspo("show", "objective", "mine", "--json").stdout)
     settings = {row["key"]: (row["value"], row["source"]) for row in shown["settings"]}
@@ -69,14 +70,14 @@ def test_values_and_sources_follow_the_defaults_of_a_users_file(sspo, write):
     assert settings["objective.advantage"] == ("group_zscore", "as GRPO (inferred)")
 
 
-def test_a_users_choice_is_marked_in_the_list_and_in_full(sspo, write):
+def test_a_users_choice_is_marked_in_the_list_and_in_full(sspo: Sspo, write: Write) -> None:
     write("conf/objective/mine.yaml", MINE)
     line = next(line for line in sspo("show", "objective").stdout.split("\n") if line.startswith("  mine"))
     assert line.split() == ["mine", "(yours)", "Mine,", "half", "way", "between", "two."]
     assert "yours: conf/objective/mine.yaml" in sspo("show", "objective", "mine").stdout
 
 
-def test_every_shipped_choice_can_be_told(sspo):
+def test_every_shipped_choice_can_be_told(sspo: Sspo) -> None:
     from sspo_cli.commands.show import settings_of
 
     for group, names in groups().items():
@@ -86,22 +87,22 @@ def test_every_shipped_choice_can_be_told(sspo):
             assert settings or (group, name) == ("preset", "none"), f"{group}={name} sets nothing"
 
 
-def test_a_setting_that_the_user_must_give_is_said_in_words(sspo):
+def test_a_setting_that_the_user_must_give_is_said_in_words(sspo: Sspo) -> None:
     assert "(you must set it)" in sspo("show", "model", "local").stdout
 
 
-def test_a_preset_shows_the_settings_it_lays_over_the_others(sspo):
+def test_a_preset_shows_the_settings_it_lays_over_the_others(sspo: Sspo) -> None:
     settings = json.loads(sspo("show", "preset", "smoke", "--json").stdout)["settings"]
     assert {"key": "train.steps", "value": 2, "source": ""} in settings
 
 
-def test_a_pipe_gets_whole_lines_and_no_colour(sspo):
+def test_a_pipe_gets_whole_lines_and_no_colour(sspo: Sspo) -> None:
     shown = sspo("show", "objective", "sspo", COLUMNS="40").stdout
     assert "…" not in shown and "\x1b" not in shown
     assert any("gate study (arXiv 2602.19345) found best" in line for line in shown.split("\n"))
 
 
-def test_unknown_names_are_answered_with_the_closest_and_the_allowed(sspo):
+def test_unknown_names_are_answered_with_the_closest_and_the_allowed(sspo: Sspo) -> None:
     group = sspo("show", "objectiv")
     name = sspo("show", "objective", "ssp")
     assert (group.returncode, name.returncode) == (2, 2)
@@ -111,12 +112,12 @@ def test_unknown_names_are_answered_with_the_closest_and_the_allowed(sspo):
     assert len(name.stderr.splitlines()) == 1 and name.stdout == ""
 
 
-def settings(sspo, *words: str) -> dict[str, tuple[object, str]]:
+def settings(sspo: Sspo, *words: str) -> dict[str, tuple[object, str]]:
     shown = json.loads(sspo("show", *words, "--json").stdout)
     return {row["key"]: (row["value"], row["source"]) for row in shown["settings"]}
 
 
-def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_says_otherwise(sspo):
+def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_says_otherwise(sspo: Sspo) -> None:
     found = settings(sspo, "objective", "scopic")
     assert found["objective.entropy_coef"] == (0.0, "of a bonus on the entropy of every token's distribution")
     assert found["objective.kl.estimator"][1].startswith("k1, k2 or k3")
@@ -126,14 +127,14 @@ def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_s
     assert found["objective.correction.cap"] == (2.0, "")
 
 
-def test_several_choices_are_told_one_after_the_other(sspo):
+def test_several_choices_are_told_one_after_the_other(sspo: Sspo) -> None:
     told = sspo("show", "objective/gate", "erf", "clip")
     assert told.stdout.index("objective/gate=erf") < told.stdout.index("\n\nobjective/gate=clip\n")
     listed = json.loads(sspo("show", "objective/gate", "erf", "clip", "--json").stdout)
     assert [choice["name"] for choice in listed] == ["erf", "clip"]
 
 
-def test_overrides_change_what_is_shown_and_are_named_as_its_source(sspo):
+def test_overrides_change_what_is_shown_and_are_named_as_its_source(sspo: Sspo) -> None:
     words = ["objective", "sspo", "objective/gate=erf", "objective.gate.tau_pos=5", "objective.pool=arithmetic"]
     found = settings(sspo, *words)
     assert found["objective.gate.name"] == ("erf", "command line")
@@ -148,7 +149,7 @@ def test_overrides_change_what_is_shown_and_are_named_as_its_source(sspo):
     assert "Here with objective/gate=erf: f(r) = 1 + sqrt(pi/2)/tau" in told
 
 
-def test_a_calibrated_gate_shows_the_temperatures_that_were_solved(sspo):
+def test_a_calibrated_gate_shows_the_temperatures_that_were_solved(sspo: Sspo) -> None:
     """log_arctan has the multiplier 1 / (1 + (tau l)^2): one half at tau = 1/l."""
     words = ["objective", "sspo", "objective.gate.calibrate={at: 1.2, multiplier: 0.5}"]
     found = settings(sspo, *words)
@@ -160,7 +161,7 @@ def test_a_calibrated_gate_shows_the_temperatures_that_were_solved(sspo):
     assert row.split()[:4] == ["objective.gate.tau_pos", "5.48481", "from", "calibrate:"]
 
 
-def test_a_saturation_is_solved_too_and_a_users_comment_beside_it_is_its_source(sspo, write):
+def test_a_saturation_is_solved_too_and_a_users_comment_beside_it_is_its_source(sspo: Sspo, write: Write) -> None:
     write("conf/objective/mine.yaml", "defaults: [sspo]\ngate:\n  calibrate: {low: 0.8, high: 1.3}  # as clipping\n")
     found = settings(sspo, "objective", "mine")
     solved = pytest.approx(math.pi / 2 / math.log(1.3), rel=1e-2)
@@ -168,7 +169,7 @@ def test_a_saturation_is_solved_too_and_a_users_comment_beside_it_is_its_source(
     assert found["objective.gate.calibrate.low"] == (0.8, "as clipping")
 
 
-def test_the_picture_is_drawn_in_a_pipe_and_written_beside_the_runs(sspo, tmp_path):
+def test_the_picture_is_drawn_in_a_pipe_and_written_beside_the_runs(sspo: Sspo, tmp_path: Path) -> None:
     drawn = sspo("show", "objective", "sspo", "grpo", "ppo_clip", "scopic", "--plot")
     assert (drawn.returncode, drawn.stderr) == (0, "")
     *lines, path = drawn.stdout.splitlines()
@@ -185,7 +186,7 @@ def test_the_picture_is_drawn_in_a_pipe_and_written_beside_the_runs(sspo, tmp_pa
         assert words in text
 
 
-def test_a_picture_is_never_overwritten_by_another(tmp_path, monkeypatch):
+def test_a_picture_is_never_overwritten_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = Path("outputs/show")
     assert write_picture(b"one", "objective-sspo", None) == folder / "objective-sspo.svg"
@@ -194,7 +195,7 @@ def test_a_picture_is_never_overwritten_by_another(tmp_path, monkeypatch):
     assert [file.read_bytes() for file in sorted(folder.iterdir())] == [b"two", b"one"]
 
 
-def test_a_named_file_is_written_once_and_refused_for_another_picture(sspo, tmp_path):
+def test_a_named_file_is_written_once_and_refused_for_another_picture(sspo: Sspo, tmp_path: Path) -> None:
     file = tmp_path / "paper/lens.svg"
     assert sspo("show", "objective", "sspo", "--plot", "--out", "paper/lens.svg").returncode == 0
     content = file.read_bytes()
@@ -204,7 +205,7 @@ def test_a_named_file_is_written_once_and_refused_for_another_picture(sspo, tmp_
     assert file.read_bytes() == content and sorted(tmp_path.rglob("*.svg")) == [file]
 
 
-def test_a_users_objective_is_drawn_and_all_are_where_none_is_named(sspo, write):
+def test_a_users_objective_is_drawn_and_all_are_where_none_is_named(sspo: Sspo, write: Write) -> None:
     write("conf/objective/mine.yaml", "defaults: [grpo]\ngate:\n  eps_high: 0.5\n")
     drawn = sspo("show", "objective", "--plot", PYTHONIOENCODING="ascii")
     assert drawn.returncode == 0 and drawn.stdout.isascii()
@@ -213,7 +214,7 @@ def test_a_users_objective_is_drawn_and_all_are_where_none_is_named(sspo, write)
     assert drawn.stdout.splitlines()[-1] == "outputs/show/objective.svg"
 
 
-def test_the_curves_as_json(sspo, tmp_path):
+def test_the_curves_as_json(sspo: Sspo, tmp_path: Path) -> None:
     done = sspo("show", "objective", "grpo", "gspo_token", "objective.kl.coef=0.1", "--plot", "--json")
     content = json.loads(done.stdout)
     assert list(content["objectives"]) == ["grpo", "gspo_token"] and list(tmp_path.iterdir()) == []
@@ -249,14 +250,14 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("words", "told"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
-def test_a_mistake_is_one_clear_line(sspo, tmp_path, words, told):
+def test_a_mistake_is_one_clear_line(sspo: Sspo, tmp_path: Path, words: list[str], told: str) -> None:
     done = sspo("show", *words)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert done.stderr.startswith("sspo: ") and told in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_problems_of_several_objectives_are_all_told_and_each_once(sspo):
+def test_the_problems_of_several_objectives_are_all_told_and_each_once(sspo: Sspo) -> None:
     done = sspo("show", "objective", "sspo", "grpo", "objective.gate.tau_pos=0", "objective.pool=x")
     lines = done.stderr.splitlines()
     assert len(lines) == 3

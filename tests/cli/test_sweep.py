@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from sspo_cli.config.compose import load_config
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import SoftGate, TrainConfig
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo
+from tests.cli.conftest import Sspo, Write
 from tests.grid.tiny import TINY
 
 RECIPE = """about: Two temperatures on next to nothing
@@ -20,9 +19,7 @@ verified: not run in full
 """
 
 
-def test_a_recipe_of_a_sweep_runs_every_point_is_checked_and_goes_on(
-    sspo: Sspo, tmp_path: Path, write: Callable[[str, str], Path]
-) -> None:
+def test_a_recipe_of_a_sweep_runs_every_point_is_checked_and_goes_on(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     words = ["objective=sspo", "objective.gate.tau_pos=range(2,6,3)", "sweep.metric=loss", "sweep.direction=min", *TINY]
     write("recipes/study.yaml", RECIPE.format(overrides=", ".join(f"'{word}'" for word in words)))
     done = sspo("recipe", "run", "study", "hydra/launcher=joblib", "--check", "--json")
@@ -36,6 +33,7 @@ def test_a_recipe_of_a_sweep_runs_every_point_is_checked_and_goes_on(
     assert [cell["folder"] for cell in content["cells"]] == ["cells/tau_pos_2/seed_0", "cells/tau_pos_5/seed_0"]
     for cell, tau in zip(content["cells"], (2, 5), strict=True):
         config = load_config(TrainConfig, [], base=folder / cell["folder"] / "config.yaml")
+        assert isinstance(config.objective.gate, SoftGate)
         assert config.objective.gate.tau_pos == tau and config.engine.threads == 1
         assert jsonl.read(folder / cell["folder"] / "metrics.jsonl")[-1]["step"] == 3
 
@@ -43,9 +41,7 @@ def test_a_recipe_of_a_sweep_runs_every_point_is_checked_and_goes_on(
     assert again.returncode == 0 and json.loads(again.stdout)["cells"] == {"done": 2}
 
 
-def test_a_recipe_says_what_the_cells_of_its_compare_may_differ_in(
-    sspo: Sspo, write: Callable[[str, str], Path]
-) -> None:
+def test_a_recipe_says_what_the_cells_of_its_compare_may_differ_in(sspo: Sspo, write: Write) -> None:
     text = "about: Two rates\ncommand: compare\noverrides: [objective=grpo, 'optim.lr=1e-5,1e-4', seed=0]\n"
     end = "expect: {}\nverified: not run in full\n"
     write("recipes/with.yaml", f"{text}allow: [optim.lr]\n{end}")
@@ -55,7 +51,7 @@ def test_a_recipe_says_what_the_cells_of_its_compare_may_differ_in(
     assert all("objective=grpo: a compare needs two objectives" in lines for lines in told.values())
 
 
-def test_a_training_recipe_expects_something_and_allows_nothing(sspo: Sspo, write: Callable[[str, str], Path]) -> None:
+def test_a_training_recipe_expects_something_and_allows_nothing(sspo: Sspo, write: Write) -> None:
     text = "about: One\ncommand: train\noverrides: [objective=grpo]\nverified: not run in full\n"
     write("recipes/idle.yaml", f"{text}expect: {{}}\n")
     write("recipes/lax.yaml", f"{text}expect: {{minutes: {{at_most: 1}}}}\nallow: [optim.lr]\n")

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo, environment
+from tests.cli.conftest import Sspo, Write, environment
 
 # The embedded model answers one sum in twenty: a larger step makes the little there is to learn from visible.
 SMOKE = ["preset=smoke", "optim.lr=1e-4", "engine.precision=float32"]
@@ -140,7 +140,7 @@ def test_the_checkpoint_is_a_plain_model_that_gives_the_same_greedy_answers(
         assert answer == row["response"]
 
 
-def test_a_users_own_objective_trains_on_a_users_own_problems(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_a_users_own_objective_trains_on_a_users_own_problems(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("conf/objective/mine.yaml", "# Mine.\ndefaults: [sspo, _self_]\nnormalize: token\n")
     problems = ({"prompt": f"{i}+{i + 7}=", "answer": str(2 * i + 7)} for i in range(200))
     write("mine.jsonl", "".join(json.dumps(problem) + "\n" for problem in problems))
@@ -256,7 +256,7 @@ def test_a_budget_of_minutes_ends_with_the_step_that_reaches_it(sspo: Sspo, tmp_
     assert [row["step"] for row in rows] == [0, 1] and "eval/accuracy" in rows[1]
 
 
-def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("reward.py", "def score(prompt, response, answer):\n    return 1e308\n")
     done = sspo("train", "preset=smoke", "reward=python", "reward.path=reward.py", "objective.advantage=none")
     assert done.returncode == 3

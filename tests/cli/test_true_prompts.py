@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from sspo_cli.models.load import EMBEDDED
+from sspo_cli.models.source import EMBEDDED
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo
+from tests.cli.conftest import Sspo, Write
 from tests.cli.test_true_results import TEMPLATE, lines, run_folder, ways
 from tests.data.test_encode import digits, ending
 
@@ -43,7 +42,7 @@ def test_the_time_that_a_template_sees_is_part_of_the_run(sspo: Sspo, tmp_path: 
     assert done.returncode == 2 and "prompt_time=noon: must be a date and time such as" in done.stderr
 
 
-def test_what_is_not_read_as_written_is_told_before_the_run(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_what_is_not_read_as_written_is_told_before_the_run(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     model(tmp_path)
     write("mine.jsonl", lines({"prompt": f"{i}×3=", "answer": str(3 * i)} for i in range(4)))
     digits().save_pretrained(tmp_path / "model")
@@ -63,7 +62,7 @@ def test_what_is_not_read_as_written_is_told_before_the_run(sspo: Sspo, tmp_path
     assert [row["response"] for row in ended] == [row["response"] for row in plain]
 
 
-def test_solutions_that_do_not_fit_and_batches_that_repeat_problems(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_solutions_that_do_not_fit_and_batches_that_repeat_problems(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     rows = [{"prompt": f"{i}+1=", "answer": str(i + 1), "solution": ">" + "1" * 2000 * (i == 3)} for i in range(6)]
     write("mine.jsonl", lines(rows))
     data = [*ways("mine.jsonl", "mine.jsonl"), "dataset.solution_field=solution"]

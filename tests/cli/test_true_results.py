@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sspo_cli.models.load import EMBEDDED
+from sspo_cli.models.source import EMBEDDED
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo
+from tests.cli.conftest import Sspo, Write
 
 TEMPLATE = (
     "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}{% endfor %}"
@@ -46,7 +46,7 @@ def run_folder(home: Path) -> Path:
     return home / "outputs" / "train" / "run"
 
 
-def test_messages_are_rendered_with_the_chat_template(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_messages_are_rendered_with_the_chat_template(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     models(tmp_path)
     write("messages.jsonl", lines([{"prompt": MESSAGES, "answer": "19"}, {"prompt": "12+7=", "answer": "19"}]))
     write("texts.jsonl", lines({"prompt": text, "answer": "19"} for text in (RENDERED, "[user]12+7=[assistant]")))
@@ -60,7 +60,9 @@ def test_messages_are_rendered_with_the_chat_template(sspo: Sspo, tmp_path: Path
     assert [row["prompt"] for row in chat] == ["system: Add.\nuser: 12+7=", "12+7="]
 
 
-def test_messages_without_a_chat_template_and_other_prompts_are_refused(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_messages_without_a_chat_template_and_other_prompts_are_refused(
+    sspo: Sspo, tmp_path: Path, write: Write
+) -> None:
     write("messages.jsonl", lines([{"prompt": MESSAGES, "answer": "19"}] * 2))
     done = sspo("train", *ways("messages.jsonl", "messages.jsonl"))
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
@@ -78,7 +80,7 @@ def test_messages_without_a_chat_template_and_other_prompts_are_refused(sspo: Ss
 
 
 def test_any_of_several_answers_is_right_and_numbers_are_read_as_people_write_them(
-    sspo: Sspo, tmp_path: Path, write: Any
+    sspo: Sspo, tmp_path: Path, write: Write
 ) -> None:
     write("mine.jsonl", lines({"prompt": f"{10 + i}+20=", "answer": ["none", 30.0 + i]} for i in range(8)))
     done = sspo(*SMOKE, *ways("mine.jsonl", "mine.jsonl"), "eval.samples=32")
@@ -90,7 +92,7 @@ def test_any_of_several_answers_is_right_and_numbers_are_read_as_people_write_th
     assert {tuple(row["answer"]) for row in rows} == {("none", str(30 + i)) for i in range(8)}
 
 
-def test_the_part_that_decides_what_is_correct_is_named(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_the_part_that_decides_what_is_correct_is_named(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write(
         "mine.py",
         "def score(prompt, response, answer):\n    return {'format': 1.0, 'right': float(answer in response)}\n",
@@ -121,7 +123,7 @@ def test_the_part_that_decides_what_is_correct_is_named(sspo: Sspo, tmp_path: Pa
     ],
 )
 def test_rewards_equal_up_to_rounding_tie_everywhere(
-    sspo: Sspo, tmp_path: Path, write: Any, reward: str, kept: int
+    sspo: Sspo, tmp_path: Path, write: Write, reward: str, kept: int
 ) -> None:
     write("mine.py", f"def score(prompt, response, answer):\n    return {reward}\n")
     done = sspo(*SMOKE, *REWARD, "train.steps=1", "objective=grpo", "objective.dynamic_sampling=2")
@@ -134,7 +136,7 @@ def test_rewards_equal_up_to_rounding_tie_everywhere(
     assert (row["grad/norm"] > 0) == bool(kept) and advantages == {bool(kept)}
 
 
-def test_an_infinite_reward_stops_the_run(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_an_infinite_reward_stops_the_run(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.py", "def score(prompt, response, answer):\n    return float('inf') if '>' in response else 0.0\n")
     for command in (SMOKE, ["eval", "tiny", "eval.problems=4", "--name", "run"]):
         done = sspo(*command, *REWARD)
@@ -146,7 +148,7 @@ def test_an_infinite_reward_stops_the_run(sspo: Sspo, tmp_path: Path, write: Any
         assert not (folder / "checkpoints" / "step_000002").exists()
 
 
-def test_rewards_that_cannot_be_scored_are_told_and_stop_the_run(sspo: Sspo, tmp_path: Path, write: Any) -> None:
+def test_rewards_that_cannot_be_scored_are_told_and_stop_the_run(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.py", "def score(prompt, response, answer):\n    return None\n")
     done = sspo(*SMOKE, *REWARD, "train.steps=9")
     assert done.returncode == 3
@@ -172,7 +174,7 @@ def test_a_run_that_cannot_learn_says_why(sspo: Sspo, tmp_path: Path) -> None:
 
 
 def test_golds_that_are_no_mathematics_are_told_and_empty_ones_leave_the_denominator(
-    sspo: Sspo, tmp_path: Path, write: Any
+    sspo: Sspo, tmp_path: Path, write: Write
 ) -> None:
     golds = ["two words", "", "3", "yes"]
     write("mine.jsonl", lines({"prompt": f"{i}+1=", "answer": gold} for i, gold in enumerate(golds)))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from .conftest import environment
+from tests.cli.conftest import Sspo, Write, environment
 
 COMMANDS = [
     "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples", "recipe",
 ]  # fmt: skip
 
 
-def test_help_lists_exactly_the_commands_there_are(sspo):
+def test_help_lists_exactly_the_commands_there_are(sspo: Sspo) -> None:
     shown = sspo("--help")
     commands = shown.stdout.split("Commands:\n")[1].split("\n\n")[0]
     assert shown.returncode == 0
@@ -23,13 +24,13 @@ def test_help_lists_exactly_the_commands_there_are(sspo):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_every_command_ends_with_examples_of_it(sspo, command):
+def test_the_help_of_every_command_ends_with_examples_of_it(sspo: Sspo, command: str) -> None:
     text = sspo(command, "--help").stdout
     examples = text.split("Examples:\n")[1].strip().split("\n")
     assert examples and all(line.strip().startswith(f"sspo {command}") for line in examples)
 
 
-def test_help_imports_no_torch_and_no_hydra(tmp_path):
+def test_help_imports_no_torch_and_no_hydra(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "sspo_cli", "--help"],
         env=environment(),
@@ -42,11 +43,11 @@ def test_help_imports_no_torch_and_no_hydra(tmp_path):
     assert not imported & {"torch", "hydra", "omegaconf", "transformers", "pydantic", "numpy", "rich"}
 
 
-def test_without_a_command_the_help_is_shown(sspo):
+def test_without_a_command_the_help_is_shown(sspo: Sspo) -> None:
     assert sspo().stdout == sspo("--help").stdout
 
 
-def test_version(sspo):
+def test_version(sspo: Sspo) -> None:
     from sspo_cli import __version__
 
     assert sspo("--version").stdout == f"sspo {__version__}\n"
@@ -101,7 +102,9 @@ CONFIGURATION = [
     USAGE + [(["train", *words], named) for words, named in CONFIGURATION],
     ids=lambda value: " ".join(value),
 )
-def test_a_mistake_is_one_clear_line_exit_2_and_nothing_written(sspo, tmp_path, words, named):
+def test_a_mistake_is_one_clear_line_exit_2_and_nothing_written(
+    sspo: Sspo, tmp_path: Path, words: list[str], named: list[str]
+) -> None:
     done = sspo(*words)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -111,11 +114,11 @@ def test_a_mistake_is_one_clear_line_exit_2_and_nothing_written(sspo, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dry_run_refuses_what_a_run_refuses(sspo):
+def test_a_dry_run_refuses_what_a_run_refuses(sspo: Sspo) -> None:
     assert sspo("train", "--dry-run", "optim.lr=0").stderr == sspo("train", "optim.lr=0").stderr != ""
 
 
-def test_every_problem_is_told_at_once(sspo):
+def test_every_problem_is_told_at_once(sspo: Sspo) -> None:
     done = sspo("train", "objective=ssp", "optim.lrr=1", "train.steps=0", "batch.minibatches=3", "~seed", "seed=0,1")
     lines = done.stderr.splitlines()
     assert done.returncode == 2 and len(lines) == 6
@@ -123,14 +126,14 @@ def test_every_problem_is_told_at_once(sspo):
         assert any(key in line for line in lines), key
 
 
-def test_options_are_another_way_to_write_an_override(sspo, tmp_path):
+def test_options_are_another_way_to_write_an_override(sspo: Sspo, tmp_path: Path) -> None:
     (tmp_path / "outputs/train/taken").mkdir(parents=True)
     done = sspo("train", "--name", "taken", "--seed", "-5")
     assert "seed=-5" in done.stderr
     assert "name=taken: outputs/train/taken exists" in sspo("train", "--name", "taken").stderr
 
 
-def test_a_users_choice_is_offered_where_an_unknown_one_is_refused(sspo, write):
+def test_a_users_choice_is_offered_where_an_unknown_one_is_refused(sspo: Sspo, write: Write) -> None:
     write("conf/objective/mine.yaml", "# Mine.\ndefaults: [sspo]\n")
     done = sspo("train", "objective=min")
     assert done.returncode == 2
@@ -138,7 +141,7 @@ def test_a_users_choice_is_offered_where_an_unknown_one_is_refused(sspo, write):
     assert "gspo_token, mine, ppo_clip" in done.stderr
 
 
-def test_a_users_file_with_the_name_of_a_builtin_choice_is_refused(sspo, write):
+def test_a_users_file_with_the_name_of_a_builtin_choice_is_refused(sspo: Sspo, write: Write) -> None:
     write("conf/objective/sspo.yaml", "# My own.\ndefaults: [grpo]\n")
     done = sspo("train", "objective=sspo")
     assert done.returncode == 2
@@ -147,7 +150,7 @@ def test_a_users_file_with_the_name_of_a_builtin_choice_is_refused(sspo, write):
     ]
 
 
-def test_a_dry_run_tells_configuration_size_and_batch_and_writes_nothing(sspo, tmp_path):
+def test_a_dry_run_tells_configuration_size_and_batch_and_writes_nothing(sspo: Sspo, tmp_path: Path) -> None:
     shown = sspo("train", "--dry-run", "objective=sspo", "objective/gate=sigmoid")
     assert shown.returncode == 0 and list(tmp_path.iterdir()) == []
     assert "gate = sigmoid" in shown.stdout and "tau_pos: 1.0" in shown.stdout

@@ -11,7 +11,7 @@ from sspo_cli.config.complete import known_keys
 from sspo_cli.config.compose import load_config, quoted, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
-from sspo_cli.config.schema import EvalConfig, TrainConfig
+from sspo_cli.config.schema import AdditionData, EvalConfig, JsonlData, LocalModel, TrainConfig
 
 PACKAGE = Path(__file__).parents[2] / "sspo_cli"
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
@@ -45,6 +45,7 @@ def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(to_yaml(config))
     assert load_config(TrainConfig, [], base=tmp_path / "config.yaml") == config
     changed = load_config(EvalConfig, ["dataset=addition_hard", "eval.samples=2"], base=tmp_path / "config.yaml")
+    assert isinstance(changed.dataset, AdditionData)
     assert changed.dataset.terms_max == 6 and changed.eval.samples == 2 and changed.seed == 3
     assert changed.choices["dataset"] == "addition_hard"
 
@@ -81,11 +82,13 @@ def test_greedy_decoding_with_several_samples_is_refused() -> None:
 
 @pytest.mark.parametrize("path", ["my file.jsonl", "a (b).jsonl", "it's.jsonl", "a\\b", "a\\", "a\\'b", "x=y,z", "[1]"])
 def test_a_quoted_value_is_taken_as_it_is(path: str) -> None:
-    assert load_config(TrainConfig, ["dataset=jsonl", f"dataset.path={quoted(path)}"]).dataset.path == path
+    dataset = load_config(TrainConfig, ["dataset=jsonl", f"dataset.path={quoted(path)}"]).dataset
+    assert isinstance(dataset, JsonlData) and dataset.path == path
 
 
 def test_a_tilde_is_the_home_directory() -> None:
     config = load_config(TrainConfig, ["model=local", "model.path=~/models/mine"])
+    assert isinstance(config.model, LocalModel)
     assert config.model.path == str(Path.home() / "models" / "mine")
 
 

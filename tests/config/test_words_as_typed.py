@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.config.compose import load_config, to_yaml
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import JsonlData, PythonReward, TrainConfig
 from sspo_cli.grid.axes import sort_words
 
 DATA = ["dataset=jsonl", "dataset.path=mine.jsonl"]
@@ -21,7 +21,8 @@ def test_words_that_look_like_numbers_stay_words(word: str, tmp_path: Path) -> N
     file.write_text(to_yaml(config))
     for found in (config, load_config(TrainConfig, [], base=file)):
         assert (found.name, found.output_dir) == (word, word)
-        assert (found.dataset.path, found.dataset.answer_field) == (word, word)  # type: ignore[union-attr]
+        assert isinstance(found.dataset, JsonlData)
+        assert (found.dataset.path, found.dataset.answer_field) == (word, word)
 
 
 def test_null_is_null_and_numbers_of_other_keys_are_numbers() -> None:
@@ -29,7 +30,8 @@ def test_null_is_null_and_numbers_of_other_keys_are_numbers() -> None:
         TrainConfig, ["name=null", "seed=1_0", "optim.lr=1e-5", "reward=python", "reward.path=1", "reward.correct=0.5"]
     )
     assert (config.name, config.seed, config.optim.lr) == (None, 10, 1e-5)
-    assert (config.reward.path, config.reward.correct) == ("1", 0.5)  # type: ignore[union-attr]
+    assert isinstance(config.reward, PythonReward)
+    assert (config.reward.path, config.reward.correct) == ("1", 0.5)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,8 @@ def test_null_is_null_and_numbers_of_other_keys_are_numbers() -> None:
 )
 def test_escapes_stand_for_characters_inside_double_quotes_alone(word: str, expected: str) -> None:
     config = load_config(TrainConfig, [*DATA, f"dataset.prompt_template={word}"])
-    assert config.dataset.prompt_template == expected  # type: ignore[union-attr]
+    assert isinstance(config.dataset, JsonlData)
+    assert config.dataset.prompt_template == expected
 
 
 def test_values_of_an_axis_are_words_too() -> None:

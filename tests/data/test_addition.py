@@ -6,29 +6,37 @@ import pytest
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import AdditionData, TrainConfig
 from sspo_cli.data.addition import Addition
+from sspo_cli.data.problem import Problem
 from sspo_cli.rewards.exact import exact_reward
 
 
 def addition(*overrides: str, seed: int = 0, problems: int = 100) -> Addition:
     config = load_config(TrainConfig, list(overrides)).dataset
+    assert isinstance(config, AdditionData)
     return Addition(config, seed, problems)
+
+
+def solution_of(problem: Problem) -> str:
+    assert problem.solution is not None
+    return problem.solution
 
 
 def test_solutions_are_true_step_by_step() -> None:
     data = addition("dataset.terms_max=5")
     for index in range(200):
         problem = data.train_problem(index)
+        assert isinstance(problem.prompt, str)
         operands = [int(word) for word in problem.prompt.rstrip("=").split("+")]
         assert 2 <= len(operands) <= 5 and all(0 <= operand <= 99 for operand in operands)
         assert problem.answer == str(sum(operands))
-        steps, answer = problem.solution.split(">")
+        steps, answer = solution_of(problem).split(">")
         assert answer == problem.answer
         for step in steps.split(";"):
             left, right, total = map(int, re.split(r"[+=]", step))
             assert left + right == total
-        assert exact_reward(">")(problem, problem.solution) == {"exact": 1.0}
+        assert exact_reward(">")(problem, solution_of(problem)) == {"exact": 1.0}
 
 
 def test_no_evaluation_problem_is_ever_trained_on() -> None:
@@ -48,7 +56,7 @@ def test_evaluation_problems_are_the_same_for_every_seed_and_training_differs() 
 
 def test_the_bare_fraction_is_the_share_of_bare_answers() -> None:
     data = addition("dataset.bare_fraction=0.6")
-    bare = sum(data.train_problem(index).solution.startswith(">") for index in range(1000))
+    bare = sum(solution_of(data.train_problem(index)).startswith(">") for index in range(1000))
     assert 550 < bare < 650
 
 

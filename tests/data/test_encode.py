@@ -11,7 +11,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.encode import Encoder, check_prompts
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Message, Problem
-from sspo_cli.models.load import EMBEDDED
+from sspo_cli.models.source import EMBEDDED
 
 TEMPLATE = (
     "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}{% endfor %}"
@@ -51,7 +51,7 @@ def test_a_problem_without_solution_is_told() -> None:
         Encoder(AutoTokenizer.from_pretrained(EMBEDDED), None).solution(Problem("mine.jsonl:3", "1+2=", "3", None))
 
 
-def with_tokenizer(change: dict[str, Any]) -> Any:
+def with_tokenizer(change: dict[str, object]) -> Any:
     """The embedded tokenizer with parts of its tokenizer.json changed."""
     content = json.loads((EMBEDDED / "tokenizer.json").read_text())
     content |= change
@@ -79,7 +79,7 @@ def ending() -> Any:
 def digits() -> Any:
     """A tokenizer that knows digits and signs alone, and no unknown token."""
     vocabulary = {"<pad>": 0, "<eos>": 1, **{sign: 2 + i for i, sign in enumerate("0123456789+=")}}
-    model = {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": None}
+    model: dict[str, object] = {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": None}
     return with_tokenizer({"model": model, "pre_tokenizer": None, "decoder": None})
 
 
@@ -140,7 +140,7 @@ def test_a_chat_template_sees_the_time_of_the_run() -> None:
 
 
 @pytest.mark.parametrize("template", [{"tools": TEMPLATE}, "{{ messages[0].nothing.here }}", "{% oops %}"])
-def test_a_template_that_fails_is_one_line(template: Any) -> None:
+def test_a_template_that_fails_is_one_line(template: str | dict[str, str]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
     tokenizer.chat_template = template
     with pytest.raises(ConfigError, match=r"p0: the model's chat template fails on the messages \(user\): "):

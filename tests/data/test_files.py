@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.data.listed import Listed
 from sspo_cli.data.load import load_dataset
 
 GSM8K = [
@@ -21,11 +23,13 @@ GSM8K = [
 ]
 
 
-def load(*overrides: str, seed: int = 0, problems: int = 1000):
-    return load_dataset(load_config(TrainConfig, list(overrides)).dataset, seed, problems)
+def load(*overrides: str, seed: int = 0, problems: int = 1000) -> Listed:
+    data = load_dataset(load_config(TrainConfig, list(overrides)).dataset, seed, problems)
+    assert isinstance(data, Listed)
+    return data
 
 
-def jsonl(folder: Path, rows: list[object], name: str = "mine.jsonl") -> Path:
+def jsonl(folder: Path, rows: Sequence[object], name: str = "mine.jsonl") -> Path:
     file = folder / name
     file.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
     return file
@@ -161,7 +165,8 @@ def test_gsm8k_in_its_true_schema(tmp_path: Path) -> None:
     assert [problem.answer for problem in data.evaluation] == ["72"]
     by_answer = {data.train_problem(index).answer: data.train_problem(index) for index in range(2)}
     assert set(by_answer) == {"72", "2000"}
-    assert by_answer["72"].prompt.startswith("Natalia sold") and "\\boxed{}" in by_answer["72"].prompt
+    prompt = by_answer["72"].prompt
+    assert isinstance(prompt, str) and prompt.startswith("Natalia sold") and "\\boxed{}" in prompt
     assert by_answer["72"].solution == GSM8K[0]["answer"]
 
 

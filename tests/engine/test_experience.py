@@ -10,7 +10,8 @@ import torch
 from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import OverlongSection, TrainConfig
-from sspo_cli.engine.experience import Group, collect, draw, learn_from, overlong, problems_from
+from sspo_cli.data.problem import Problem
+from sspo_cli.engine.experience import Experience, Group, collect, draw, learn_from, overlong, problems_from
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
@@ -23,13 +24,13 @@ def settings(*words: str) -> TrainConfig:
     return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "batch.minibatches=1", *words])
 
 
-def collected(config: TrainConfig, step: int = 1, first: int = 0):  # type: ignore[no-untyped-def]
+def collected(config: TrainConfig, step: int = 1, first: int = 0) -> Experience:
     return collect(load_parts(config), config, step, first, lambda done, total: None)
 
 
 def group(rewards: list[float]) -> Group:
     scores = [Score({"exact": reward}, reward >= 1) for reward in rewards]
-    return Group(None, [], [], [], scores)  # type: ignore[arg-type]
+    return Group(Problem("p", "1+1=", "2", None), [], [], [], scores)
 
 
 def drawn(config: TrainConfig, parts: Parts) -> list[Group]:
@@ -123,6 +124,7 @@ def test_kl_in_the_reward_is_summed_over_the_response(estimator: str) -> None:
     found = learn_from(drawn(config, parts), parts, config)
     reference = score(parts.reference.policy, found.trajectories, config)
     for row, item, logp_T in zip(found.samples, found.trajectories, reference, strict=True):
+        assert item.old_logp_T is not None
         x_T = (logp_T - item.old_logp_T).double()
         k_T = {"k1": -x_T, "k2": x_T**2 / 2, "k3": x_T.exp() - 1 - x_T}[estimator]
         assert row["shaping"]["kl"] == pytest.approx(-0.3 * float(k_T.sum()), rel=1e-3, abs=1e-4)
@@ -140,10 +142,13 @@ def test_a_correction_starts_the_ratios_from_the_trainer() -> None:
             parameter.mul_(1.02)
     corrected = with_logps(sampled, parts, config)
     now = score(parts.policy, sampled, config)
+    moved = []
     for before, after, logp_T in zip(sampled, corrected, now, strict=True):
+        assert before.old_logp_T is not None and after.old_logp_T is not None and after.rollout_logp_T is not None
         assert torch.equal(after.rollout_logp_T, before.old_logp_T)
         assert torch.equal(after.old_logp_T, logp_T)
-    assert max(float((a - b.old_logp_T).abs().max()) for a, b in zip(now, sampled, strict=True)) > 0.01
+        moved.append(float((logp_T - before.old_logp_T).abs().max()))
+    assert max(moved) > 0.01
     metrics = make_updater(parts.policy, config).update(corrected, lr=0.0)
     assert metrics["ratio/std"] == pytest.approx(0, abs=1e-4)
     assert abs(metrics["correction/mean"] - 1) > 1e-4

@@ -11,7 +11,8 @@ from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.engine.experience import draw, learn_from, problems_from
+from sspo_cli.engine.experience import Group, draw, learn_from, problems_from
+from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.update import make_updater
 
@@ -25,7 +26,7 @@ def settings(name: str, *words: str) -> TrainConfig:
 
 
 @cache
-def rollout():  # type: ignore[no-untyped-def]
+def rollout() -> tuple[Parts, list[Group]]:
     """The embedded default's first rollout."""
     config = settings("sspo")
     parts = load_parts(config)

@@ -42,14 +42,14 @@ def whole(model: Any) -> tuple[Tensor, Tensor]:
         logits_LV = model(input_ids=torch.tensor([item.prompt + item.response]), use_cache=False).logits[0]
         logp_TV = (logits_LV[len(item.prompt) - 1 : -1] / TEMPERATURE).log_softmax(-1)
         logps.append(logp_TV.gather(-1, torch.tensor(item.response)[:, None])[:, 0])
-        entropies.append(torch.distributions.Categorical(logits=logp_TV).entropy())
+        entropies.append(torch.distributions.Categorical(logits=logp_TV).entropy())  # type: ignore[no-untyped-call]
     return pad_right(logps, 0.0), pad_right(entropies, 0.0)
 
 
 def gradients(model: Any, logp_BT: Tensor, entropy_BT: Tensor, entropy_coef: float) -> Tensor:
     model.zero_grad()
     weight_BT = torch.linspace(-1, 2, logp_BT.numel()).reshape(logp_BT.shape)
-    ((weight_BT * logp_BT).sum() + entropy_coef * (weight_BT.flip(0) * entropy_BT).sum()).backward()
+    ((weight_BT * logp_BT).sum() + entropy_coef * (weight_BT.flip(0) * entropy_BT).sum()).backward()  # type: ignore[no-untyped-call]
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
 
@@ -115,15 +115,20 @@ def test_the_gradient_written_out_is_the_derivative(bias: bool, monkeypatch: pyt
         return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
 
     token_N = torch.randint(11, (5,), generator=generator)
-    arguments = (leaf(5, 3), leaf(11, 3), leaf(11) if bias else None)
-    assert torch.autograd.gradcheck(lambda *parts: Projected.apply(*parts, token_N, TEMPERATURE), arguments)
+    leaves = [leaf(5, 3), leaf(11, 3), *([leaf(11)] if bias else [])]
+
+    def outputs(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = Projected.apply(hidden_ND, weight_VD, bias_V, token_N, TEMPERATURE)  # type: ignore[no-untyped-call]
+        return found
+
+    assert torch.autograd.gradcheck(outputs, leaves)
 
 
-class Largest(TorchDispatchMode):
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Remembers the most logits, entries of a tensor with V columns, that any operation returned."""
 
     def __init__(self, V: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.V, self.entries = V, 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -140,7 +145,7 @@ def test_no_tensor_of_all_logits_is_ever_made(small_pieces: None) -> None:
     projection(policy.model)
     with Largest(258) as largest:
         logp_BT, _ = response_logprobs(policy, batch, TEMPERATURE)
-        logp_BT.sum().backward()
+        logp_BT.sum().backward()  # type: ignore[no-untyped-call]
     assert 0 < largest.entries <= 258 * 5 < 258 * int(batch.mask_BT.sum())
 
 
@@ -163,7 +168,7 @@ def test_in_bfloat16_the_gradient_belongs_to_the_log_probabilities(small_pieces:
     weight_VD = torch.randn(258, 16, requires_grad=True)
     token_N = torch.randint(258, (40,))
     with torch.autocast("cpu", torch.bfloat16):
-        logp_N, _ = Projected.apply(hidden_ND, weight_VD, None, token_N, 1.0)
+        logp_N, _ = Projected.apply(hidden_ND, weight_VD, None, token_N, 1.0)  # type: ignore[no-untyped-call]
     by_weight_VD = torch.autograd.grad(logp_N[:1].sum(), weight_VD)[0]
     # Summed over the vocabulary, onehot - p is zero.
     assert by_weight_VD.sum(0).abs().max() < 2e-2 * by_weight_VD.abs().max()

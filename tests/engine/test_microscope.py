@@ -12,6 +12,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.experience import draw, learn_from, problems_from
 from sspo_cli.engine.microscope import Specimen, measure, move, trajectories_of
+from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.objectives import build_objective
@@ -29,7 +30,7 @@ def settings(name: str) -> TrainConfig:
     )
 
 
-def gradient(trajectories: list[Trajectory], config: TrainConfig, parts) -> torch.Tensor:  # type: ignore[no-untyped-def]
+def gradient(trajectories: list[Trajectory], config: TrainConfig, parts: Parts) -> torch.Tensor:
     parts.policy.model.zero_grad()
     make_updater(parts.policy, config).backward(trajectories)
     return torch.cat([parameter.grad.double().flatten() for parameter in parts.policy.model.parameters()])

@@ -6,7 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from torch.autograd import DeviceType
+from torch._C._autograd import DeviceType
 
 from sspo_cli.engine.measure import Stopwatch, phase
 from sspo_cli.engine.profiler import summarise
@@ -14,7 +14,9 @@ from sspo_cli.engine.profiler import summarise
 SECOND = 1e6
 
 
-def event(name: str, start: float, end: float, *, self_s: float = 0.0, mark: bool = False, gpu: bool = False):  # type: ignore[no-untyped-def]
+def event(
+    name: str, start: float, end: float, *, self_s: float = 0.0, mark: bool = False, gpu: bool = False
+) -> SimpleNamespace:
     """An event of the profiler, from and to a second of the step, of which `self_s` went to no op inside it."""
     return SimpleNamespace(
         name=name,

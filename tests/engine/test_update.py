@@ -177,16 +177,17 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_pending_rollouts(tmp_pat
     worker = updater(policy)
     worker.update(items, lr=1e-3)
     pending = [Experience(items[:3], [{"prompt": "é"}], {"reward/mean": 0.5})]
-    saved = save_checkpoint(tmp_path, policy, worker.optimizer, Progress(7, 100, 1.5), pending, keep=2)
+    saved = save_checkpoint(tmp_path, policy, worker.optimizer, Progress(7, 100, seconds=1.5), pending, keep=2)
     worker.update(items, lr=1e-3)
 
     again = Policy(type(policy.model).from_pretrained(saved).eval(), policy.tokenizer)
     other = updater(again)
     progress, restored = restore(saved, other.optimizer)
-    assert progress == Progress(7, 100, 1.5)
+    assert progress == Progress(7, 100, seconds=1.5)
     assert restored[0].samples == pending[0].samples and restored[0].metrics == pending[0].metrics
     for old, new in zip(pending[0].trajectories, restored[0].trajectories, strict=True):
         assert (old.prompt, old.response, old.advantage) == (new.prompt, new.response, new.advantage)
+        assert old.old_logp_T is not None and new.old_logp_T is not None
         assert torch.equal(old.old_logp_T, new.old_logp_T)
     other.update(items, lr=1e-3)
     assert all(torch.equal(a, b) for a, b in zip(policy.model.parameters(), again.model.parameters(), strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -35,7 +36,7 @@ def test_earlier_cells_of_the_same_size_tell_the_cost() -> None:
 
 def test_a_step_that_was_taken_tells_the_cost_of_a_run() -> None:
     config = load_config(TrainConfig, [])  # 40 steps, an evaluation every 5 and one before
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"step": 0},
         {"step": 1, "time/total_s": 3.0, "tokens/total": 1000},
         {"step": 2, "time/total_s": 3.0, "time/evaluation_s": 1.0, "tokens/total": 2000},

@@ -8,6 +8,7 @@ import pytest
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
+from sspo_cli.config.schema import CompareConfig, SoftGate
 from sspo_cli.grid.axes import Kind
 from sspo_cli.grid.folder import cell_folders, find_folder
 from sspo_cli.grid.request import Request, read_request
@@ -65,8 +66,9 @@ def test_lists_are_written_in_hydras_grammar(word: str, values: tuple[object, ..
 
 def test_values_reach_the_configuration_of_their_cell() -> None:
     request = read("objective.gate.tau_pos=2,5", "objective/gate=erf", "optim.lr=1e-3", "seed=4", kind="sweep")
-    assert [cell.config.objective.gate.tau_pos for cell in request.cells] == [2, 5]
-    assert {cell.config.objective.gate.name for cell in request.cells} == {"erf"}
+    gates = [cell.config.objective.gate for cell in request.cells]
+    assert [gate.tau_pos for gate in gates if isinstance(gate, SoftGate)] == [2, 5]
+    assert {gate.name for gate in gates} == {"erf"}
     assert {(cell.config.optim.lr, cell.config.seed) for cell in request.cells} == {(1e-3, 4)}
     assert [cell.point for cell in request.cells] == [
         {"objective": "sspo", "objective.gate.tau_pos": 2}, {"objective": "sspo", "objective.gate.tau_pos": 5},
@@ -81,6 +83,7 @@ def test_of_two_words_for_a_key_the_later_counts() -> None:
 
 def test_the_grids_own_settings_stay_out_of_its_cells() -> None:
     request = read("objective=grpo,sspo", "seed=0", "compare.baseline=sspo", "name=mine", "hydra/launcher=basic")
+    assert isinstance(request.config, CompareConfig)
     assert request.baseline == "sspo" and request.config.compare.metric == "eval/accuracy"
     assert request.cells[0].overrides == ["objective=grpo", "seed=0"] and request.cells[0].config.name is None
     assert find_folder(request) == Path("outputs/compare/mine")

@@ -43,7 +43,7 @@ class Mutant:
 
 
 # Objectives as a user writes them, in ./conf: (base, gate, the rest of the file).
-OWN = {
+OWN: dict[str, tuple[str, str, dict[str, object]]] = {
     "own_arctan": ("sspo", "arctan", {"normalize": "token"}),
     "own_arctan_log_ratio": ("sapo", "arctan_log_ratio", {}),
     "own_calibrated": ("sapo", "erf", {"gate": {"calibrate": {"low": 0.6, "high": 1.3}}}),
@@ -512,7 +512,7 @@ def mutated(mutant: Mutant) -> Iterator[Path]:
         own = copy / "user" / "conf" / "objective"
         own.mkdir(parents=True)
         for name, (base, gate, content) in OWN.items():
-            defaults = {"defaults": [base, {"override gate": gate}, "_self_"]}
+            defaults: dict[str, object] = {"defaults": [base, {"override gate": gate}, "_self_"]}
             (own / f"{name}.yaml").write_text(yaml.safe_dump(defaults | content))
         yield copy
 
@@ -567,7 +567,8 @@ def main(words: list[str]) -> int:
     width = sum(len(column) + 1 for column in COLUMNS)
     print(f"{'':{label_width}} {' '.join(COLUMNS)}")
     kills: Counter[str] = Counter()
-    survivors, file = [], ""
+    survivors: list[str] = []
+    file = ""
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         for mutant, found in zip(chosen, workers.map(killers, chosen), strict=True):
             if mutant.file != file:

@@ -246,7 +246,7 @@ def test_normalizers_weigh_the_tokens_of_a_short_and_a_long_response(normalize: 
     mask_BT = torch.tensor([[True, False, False], [True, True, True]])
     batch = PolicyBatch(logp_BT, logp_BT.detach(), torch.ones(2, dtype=torch.float64), mask_BT)
     objective = load(Variant("grpo", (f"objective.normalize={normalize}",)))
-    objective(batch, Counts(responses=2, tokens=4, max_response_length=5)).loss.backward()
+    objective(batch, Counts(responses=2, tokens=4, max_response_length=5)).loss.backward()  # type: ignore[no-untyped-call]
     expected_BT = -torch.tensor([[short, 0, 0], [long, long, long]], dtype=torch.float64)
     torch.testing.assert_close(logp_BT.grad, expected_BT, rtol=1e-12, atol=0)
 

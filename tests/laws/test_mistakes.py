@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -58,6 +59,8 @@ def test_an_objective_asks_for_the_tensor_that_it_reads_and_no_other(override: s
     batch, counts = random_case(0)
     optional = ("rollout_logp_BT", "reference_logp_BT", "entropy_BT")
     objective = load(Variant("grpo", (override,)))
-    objective(replace(batch, **dict.fromkeys(set(optional) - {name})), counts)
+    others: dict[str, Any] = dict.fromkeys(set(optional) - {name})
+    objective(replace(batch, **others), counts)
+    missing: dict[str, Any] = {name: None}
     with pytest.raises(ValueError, match=f"reads {name}, which the batch does not have"):
-        objective(replace(batch, **{name: None}), counts)
+        objective(replace(batch, **missing), counts)

@@ -14,12 +14,12 @@ from .cases import NAMED, Variant, config, load
 from .papers import PAPERS, update
 
 # What a paper adds to the surrogate, where it adds something.
-EXTRAS = {
+EXTRAS: dict[str, dict[str, object]] = {
     "dapo": {"overlong": (1.0, 0.2), "dynamic_sampling": 10},
     "scopic": {"kl": (1.0, "old", "loss", "k3")},
     "sft": {"experience": "reference"},
 }
-NO_EXTRAS = {
+NO_EXTRAS: dict[str, object] = {
     "experience": "rollout",
     "kl": None,
     "entropy_coef": 0.0,

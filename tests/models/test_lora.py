@@ -44,7 +44,7 @@ def learned(config: TrainConfig = CONFIG) -> tuple[Parts, list[Trajectory]]:
     return parts, trajectories
 
 
-def base_policy():  # type: ignore[no-untyped-def]
+def base_policy() -> Policy:
     return load_policy(CONFIG.model, 0, CPU)
 
 
@@ -142,6 +142,7 @@ def test_adapters_of_the_hub_are_read_with_their_base_and_others_stand_on_both(
     now = score(second.policy, trajectories, CONFIG)
     again = load_policy(LocalModel(kind="local", path=str(save(second, tmp_path / "other"))), 0, CPU)
     assert furthest(again, now, trajectories) == 0
+    assert isinstance(hub.model, HubModel)
     assert again.base is not None and again.base.model == replace(hub.model, revision="0" * 40)
     whole = load_parts(load_config(TrainConfig, [*WORDS, *words, "lora.rank=0"])).policy
     assert not whole.adapted and not any("lora" in name for name in whole.model.state_dict())
@@ -171,6 +172,7 @@ def test_a_base_is_taken_where_it_is_whole(tmp_path: Path) -> None:
     copied = LocalModel(kind="local", path=str(tmp_path / "copy" / second.relative_to(tmp_path / "made")))
     policy = load_policy(copied, 0, CPU)
     assert furthest(policy, now, trajectories) == 0
-    assert policy.base is not None and policy.base.model.path.startswith(str(tmp_path / "copy"))
+    assert policy.base is not None and isinstance(policy.base.model, LocalModel)
+    assert policy.base.model.path.startswith(str(tmp_path / "copy"))
     with pytest.raises(ConfigError, match=r"tokenizer\.json: damaged"):
         load_policy(LocalModel(kind="local", path=str(second)), 0, CPU)

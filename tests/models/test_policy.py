@@ -98,7 +98,7 @@ def test_what_no_token_uses_gets_no_gradient_and_the_rest_the_right_one(policy: 
     def gradients(logp_N: Tensor, entropy_N: Tensor) -> list[Tensor]:
         policy.model.zero_grad()
         weight_N = torch.linspace(-1, 2, len(logp_N))
-        ((weight_N * logp_N).sum() + entropy_coef * (weight_N * entropy_N).sum()).backward()
+        ((weight_N * logp_N).sum() + entropy_coef * (weight_N * entropy_N).sum()).backward()  # type: ignore[no-untyped-call]
         return [parameter.grad.clone() for parameter in head.parameters()]
 
     parts = response_logprobs(policy, batch, TEMPERATURE, entropy_gradient=True)

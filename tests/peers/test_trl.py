@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from functools import cache
 from itertools import product
@@ -148,11 +148,19 @@ def doubled(batch: PolicyBatch) -> PolicyBatch:
 
 def cut(batch: PolicyBatch, pieces: int) -> list[PolicyBatch]:
     """`batch` in micro-batches of equally many responses."""
-    return [change(batch, lambda value, n=n: value.chunk(pieces)[n]) for n in range(pieces)]
+
+    def piece(n: int) -> PolicyBatch:
+        return change(batch, lambda value: value.chunk(pieces)[n])
+
+    return [piece(n) for n in range(pieces)]
 
 
 def tokens_of(*batches: PolicyBatch) -> int:
     return sum(int(batch.mask_BT.sum()) for batch in batches)
+
+
+def total(losses: Iterable[Tensor]) -> Tensor:
+    return sum(losses, torch.zeros(()))
 
 
 def losses_and_gradient(loss: Callable[[PolicyBatch], Tensor], batch: PolicyBatch) -> tuple[Tensor, Tensor]:
@@ -163,7 +171,7 @@ def losses_and_gradient(loss: Callable[[PolicyBatch], Tensor], batch: PolicyBatc
     """
     signs = (batch.advantage_B.clamp(min=0), batch.advantage_B.clamp(max=0))
     losses = torch.stack([loss(replace(batch, advantage_B=advantage_B)) for advantage_B in signs])
-    logp_BT, entropy_BT = (leaf.clone().requires_grad_() for leaf in (batch.logp_BT, batch.entropy_BT))
+    logp_BT, entropy_BT = (leaf.clone().requires_grad_() for leaf in (batch.logp_BT, batch.needed("entropy_BT")))
     whole = loss(replace(batch, logp_BT=logp_BT, entropy_BT=entropy_BT))
     return losses, torch.stack(torch.autograd.grad(whole, (logp_BT, entropy_BT), materialize_grads=True))
 
@@ -176,12 +184,16 @@ def load(words: str) -> Objective:
 
 def ours(words: str, batch: PolicyBatch, pieces: int = 1) -> tuple[Tensor, Tensor]:
     counts = Counts(len(batch.advantage_B), tokens_of(batch), MAX_COMPLETION_LENGTH)
-    return losses_and_gradient(lambda batch: sum(load(words)(part, counts).loss for part in cut(batch, pieces)), batch)
+    return losses_and_gradient(
+        lambda batch: total(load(words)(part, counts).loss for part in cut(batch, pieces)), batch
+    )
 
 
 def theirs(trainer: Any, batch: PolicyBatch, pieces: int = 1) -> tuple[Tensor, Tensor]:
     tokens = tokens_of(batch)
-    return losses_and_gradient(lambda batch: sum(loss_of(trainer, part, tokens) for part in cut(batch, pieces)), batch)
+    return losses_and_gradient(
+        lambda batch: total(loss_of(trainer, part, tokens) for part in cut(batch, pieces)), batch
+    )
 
 
 def difference(value: Tensor, expected: Tensor) -> float:

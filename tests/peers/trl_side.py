@@ -15,7 +15,7 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sspo_cli.models.load import EMBEDDED
+from sspo_cli.models.source import EMBEDDED
 from sspo_cli.objectives import PolicyBatch
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
@@ -107,7 +107,8 @@ def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
         **weights,
     }
     with default_dtype(batch.logp_BT.dtype):
-        return trainer.compute_loss(trainer.model, inputs)
+        loss: Tensor = trainer.compute_loss(trainer.model, inputs)
+    return loss
 
 
 def sampler_weights(trainer: Any, batch: PolicyBatch) -> Tensor:
@@ -117,7 +118,7 @@ def sampler_weights(trainer: Any, batch: PolicyBatch) -> Tensor:
     """
     ids, sampled = batch.mask_BT.long().tolist(), batch.needed("rollout_logp_BT").tolist()
     # Prompts, responses, their masks, their texts, log-probabilities of the sampler; no extra fields, no images.
-    generated = ([[0]] * len(ids), ids, ids, [""] * len(ids), sampled, {}, None, [])
+    generated: tuple[object, ...] = ([[0]] * len(ids), ids, ids, [""] * len(ids), sampled, {}, None, [])
     trainer._generate = lambda _: generated
     trainer._get_per_token_logps_and_entropies = lambda *_, **__: (batch.old_logp_BT, None, None)
     with default_dtype(batch.logp_BT.dtype):
@@ -128,7 +129,8 @@ def sampler_weights(trainer: Any, batch: PolicyBatch) -> Tensor:
 
 def advantages(trainer: Any, P: int, G: int) -> Tensor:
     """TRL's advantages [P, G] of the rewards that the trainer was built with, after sampling from the model."""
-    return trainer._generate_and_score_completions([PROMPT] * (P * G))["advantages"].reshape(P, G)
+    advantage_B: Tensor = trainer._generate_and_score_completions([PROMPT] * (P * G))["advantages"]
+    return advantage_B.reshape(P, G)
 
 
 @contextmanager

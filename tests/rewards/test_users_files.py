@@ -53,7 +53,7 @@ def test_two_rewards_with_neighbours_of_one_name_stay_apart(tmp_path: Path) -> N
     text = "import utils\ndef score(p, r, a):\n    import utils as now\n    return now.VALUE\n"
     files = [write(tmp_path / str(value), mine=text, utils=f"VALUE = {value}\n") for value in (1, 2)]
     one, two = (python_reward(str(file), "score") for file in files)
-    assert [rate(SUM, "")["score"] for rate in (one, two, one)] == [1, 2, 1]
+    assert [rate(SUM, "") for rate in (one, two, one)] == [{"score": 1}, {"score": 2}, {"score": 1}]
 
 
 def test_a_dataclass_of_the_users_works(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def uniforms(p: int, k: int) -> torch.Tensor:
     return torch.from_numpy(stream(0, "test", p, k).random(24))
 
 
-def run(policy, temperature: float = 1.0, samples: int = 1, tokens_in_flight: int = 10_000) -> list[Response]:
+def run(policy: Policy, temperature: float = 1.0, samples: int = 1, tokens_in_flight: int = 10_000) -> list[Response]:
     decoding = Decoding(samples, temperature, 24, tokens_in_flight)
     return sample(policy, PROMPTS, decoding, uniforms, lambda done, total: None)
 
@@ -137,7 +137,7 @@ def test_rows_enter_in_turns_and_the_last_as_soon_as_they_fit(slots: int, monkey
 def test_log_probabilities_as_drawn_can_be_saved_for_a_backward_pass() -> None:
     scale = torch.ones((), requires_grad=True)
     for response in run(random_policy()):
-        (scale * response.logp_T).sum().backward()
+        (scale * response.logp_T).sum().backward()  # type: ignore[no-untyped-call]
     assert scale.grad is not None and scale.grad < 0
 
 

@@ -79,7 +79,9 @@ def test_an_offline_run_holds_the_rows_of_metrics_jsonl(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("\n") <= 1  # one line may say that the row after the end was not mirrored
     (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    rows, names, config = [], [], {}
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
+    config: dict[str, Any] = {}
     for record in records(file):
         if record.WhichOneof("record_type") == "run":
             names.append(record.run.display_name)

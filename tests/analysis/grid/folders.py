@@ -18,6 +18,7 @@ from sspo_cli.runs import jsonl
 
 PROBLEMS, SAMPLES = 24, 2
 Point = dict[str, Any]
+Axes = Mapping[str, Sequence[str | float]]
 # From a point and a seed to the accuracy at step 0, 2, 4 and so on, of which every one is evaluated.
 Curve = Callable[[Point, int], Sequence[float]]
 
@@ -29,7 +30,7 @@ def config_yaml(overrides: tuple[str, ...]) -> str:
 
 def make_grid(
     folder: Path,
-    axes: Mapping[str, Sequence[Any]],
+    axes: Axes,
     curve: Curve,
     *,
     kind: str = "compare",
@@ -43,7 +44,7 @@ def make_grid(
     cells = []
     for point in points:
         name = "-".join(str(value) for value in point.values())
-        for seed in axes["seed"]:
+        for seed in map(int, axes["seed"]):
             place = f"cells/{name}/seed_{seed}"
             words = [f"{key}={value}" for key, value in point.items()]
             write_cell(folder / place, words, curve(point, seed), seed, clock)

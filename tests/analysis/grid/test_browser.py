@@ -6,12 +6,15 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sspo_cli.analysis.grid import write_results
-from tests.analysis.grid.folders import make_grid, rising
+from tests.analysis.grid.folders import Axes, make_grid, rising
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -23,7 +26,7 @@ ENDS = {"grpo": 0.5, "gmpo": 0.25, "sspo": 0.8, "gspo": 0.6, "sapo": 0.7}
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    axes = {"objective": list(ENDS), "seed": [0, 1, 2]}
+    axes: Axes = {"objective": list(ENDS), "seed": [0, 1, 2]}
     folder = make_grid(tmp_path_factory.mktemp("browser") / "five", axes, rising(ENDS))
     (folder / "cells/sapo/seed_2/STATUS").write_text("failed: GuardStop: loss is nan\n")
     write_results(folder)
@@ -31,7 +34,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Chrome]:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -47,36 +50,39 @@ def browser() -> Iterator[Any]:
         driver.quit()
 
 
-def narrow(browser: Any, width: int) -> None:
+def narrow(browser: Chrome, width: int) -> None:
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def scheme(browser: Any, name: str) -> None:
+def scheme(browser: Chrome, name: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": name}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
-def column(browser: Any, title: str) -> list[str]:
+def column(browser: Chrome, title: str) -> list[str]:
     """The first table's column under `title`, from top to bottom."""
-    return browser.execute_script(
+    cells: list[str] = browser.execute_script(
         "const table = document.querySelector('table.sortable');"
         "const place = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === arguments[0]);"
         "return [...table.tBodies[0].rows].map(row => row.cells[place].textContent);",
         title,
     )
+    return cells
 
 
-def click(browser: Any, title: str) -> None:
+def click(browser: Chrome, title: str) -> None:
     buttons = browser.find_elements("css selector", "table.sortable th button")
     next(button for button in buttons if button.text == title).click()
 
 
-def test_it_opens_from_a_file_without_an_error_or_a_request(page: Path, browser: Any) -> None:
+def test_it_opens_from_a_file_without_an_error_or_a_request(page: Path, browser: Chrome) -> None:
     browser.get(page.as_uri())
-    errors = [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]
+    written = browser.get_log("browser")  # type: ignore[no-untyped-call]
+    errors = [entry for entry in written if entry["level"] != "INFO"]
     assert errors == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    traced = browser.get_log("performance")  # type: ignore[no-untyped-call]
+    events = [json.loads(entry["message"])["message"] for entry in traced]
     asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
     assert asked == {page.as_uri()}
     assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
@@ -84,7 +90,7 @@ def test_it_opens_from_a_file_without_an_error_or_a_request(page: Path, browser:
     assert not any(word in html for word in (" src=", "@import", 'href="http', "url(http"))
 
 
-def test_every_figure_has_a_size_and_a_name(page: Path, browser: Any) -> None:
+def test_every_figure_has_a_size_and_a_name(page: Path, browser: Chrome) -> None:
     narrow(browser, 1200)
     browser.get(page.as_uri())
     figures = browser.find_elements("css selector", "figure svg")
@@ -95,7 +101,7 @@ def test_every_figure_has_a_size_and_a_name(page: Path, browser: Any) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_a_click_on_a_title_sorts_and_another_turns_it_round(page: Path, browser: Any) -> None:
+def test_a_click_on_a_title_sorts_and_another_turns_it_round(page: Path, browser: Chrome) -> None:
     narrow(browser, 1200)
     browser.get(page.as_uri())
     assert column(browser, "objective") == ["sspo", "sapo", "gspo", "grpo", "gmpo"]
@@ -112,7 +118,7 @@ def test_a_click_on_a_title_sorts_and_another_turns_it_round(page: Path, browser
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400])
-def test_the_page_never_scrolls_sideways(page: Path, browser: Any, width: int) -> None:
+def test_the_page_never_scrolls_sideways(page: Path, browser: Chrome, width: int) -> None:
     narrow(browser, width)
     browser.get(page.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
@@ -120,7 +126,7 @@ def test_the_page_never_scrolls_sideways(page: Path, browser: Any, width: int) -
     assert float(text.value_of_css_property("font-size").removesuffix("px")) >= 16
 
 
-def test_dark_and_light_have_ink_that_stands_out(page: Path, browser: Any) -> None:
+def test_dark_and_light_have_ink_that_stands_out(page: Path, browser: Chrome) -> None:
     narrow(browser, 1200)
     inks = {}
     for name in ("light", "dark"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from scipy import stats
 from sspo_cli.analysis.grid import print_results, read_results, write_results
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.folder import set_status
-from tests.analysis.grid.folders import make_grid, rising
+from tests.analysis.grid.folders import Axes, make_grid, rising
 
 OBJECTIVES = {"grpo": 0.5, "gmpo": 0.52, "sspo": 0.8}
-AXES = {"objective": list(OBJECTIVES), "seed": [0, 1, 2]}
+AXES: Axes = {"objective": list(OBJECTIVES), "seed": [0, 1, 2]}
 FIGURES = [
     "effective_ratio", "entropy", "forest", "gradient_norm", "learning_curve", "response_length", "reward",
     "weight_variance",
@@ -173,7 +174,9 @@ def test_a_failed_cell_is_counted_told_and_in_no_mean(grid: Path, capsys: pytest
         (lambda cell: (cell / "metrics.jsonl").write_text('{"step": 0}\n'), "damaged", "holds no eval/accuracy"),
     ],
 )
-def test_every_kind_of_broken_cell_is_told(grid: Path, spoil: Any, state: str, reason: str) -> None:
+def test_every_kind_of_broken_cell_is_told(
+    grid: Path, spoil: Callable[[Path], object], state: str, reason: str
+) -> None:
     spoil(grid / "cells/gmpo/seed_1")
     summary = read_results(grid)[2]
     assert summary["cells"] == {"done": 8, state: 1}

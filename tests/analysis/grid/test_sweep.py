@@ -17,7 +17,7 @@ from sspo_cli.analysis.grid.figures.landscape import plot_landscape
 from sspo_cli.analysis.grid.figures.offpolicy import plot_offpolicy
 from sspo_cli.analysis.grid.study import places
 from sspo_cli.analysis.grid.tables import results_table
-from tests.analysis.grid.folders import make_grid
+from tests.analysis.grid.folders import Axes, make_grid
 
 TAU, LR, UPDATES, STALENESS = "objective.gate.tau_pos", "optim.lr", "batch.minibatches", "rollout.staleness"
 
@@ -39,7 +39,7 @@ def heights(svg: Path, line: str) -> list[float]:
 
 def test_two_keys_are_ranked_mapped_and_the_best_is_a_command(tmp_path: Path) -> None:
     score = {(2, 1e-5): 0.25, (2, 1e-4): 0.5, (10, 1e-5): 0.75, (10, 1e-4): 0.375}
-    axes = {TAU: [2, 10], LR: [1e-5, 1e-4], "seed": [0, 1]}
+    axes: Axes = {TAU: [2, 10], LR: [1e-5, 1e-4], "seed": [0, 1]}
     grid = make_grid(tmp_path / "g", axes, lambda point, seed: flat(score[point[TAU], point[LR]]), kind="sweep")
     summary = write_results(grid)
     table = results_table(summary)
@@ -61,7 +61,7 @@ def test_two_keys_are_ranked_mapped_and_the_best_is_a_command(tmp_path: Path) ->
 
 
 def test_a_pair_without_a_done_cell_stays_blank_in_the_map(tmp_path: Path) -> None:
-    axes = {TAU: [2, 10], LR: [1e-5, 1e-4], "seed": [0]}
+    axes: Axes = {TAU: [2, 10], LR: [1e-5, 1e-4], "seed": [0]}
     folder = make_grid(tmp_path / "g", axes, lambda point, seed: flat(0.5), kind="sweep")
     (folder / "cells/2-1e-05/seed_0/STATUS").write_text("failed: RuntimeError: no\n")
     grid, _, _ = read_results(folder)
@@ -70,7 +70,7 @@ def test_a_pair_without_a_done_cell_stays_blank_in_the_map(tmp_path: Path) -> No
 
 
 def test_more_keys_have_a_line_for_every_point(tmp_path: Path) -> None:
-    axes = {TAU: [2, 10], LR: [1e-5, 1e-4], UPDATES: [1, 4], "seed": [0]}
+    axes: Axes = {TAU: [2, 10], LR: [1e-5, 1e-4], UPDATES: [1, 4], "seed": [0]}
     score = lambda point, seed: flat(0.1 + 0.05 * point[TAU] + 0.1 * point[UPDATES])  # noqa: E731
     grid, _, _ = read_results(make_grid(tmp_path / "g", axes, score, kind="sweep"))
     names = [file.stem for file in plot_landscape(grid)]
@@ -81,7 +81,7 @@ def test_more_keys_have_a_line_for_every_point(tmp_path: Path) -> None:
 
 
 def test_one_key_is_a_line_in_its_band(tmp_path: Path) -> None:
-    axes = {TAU: [2, 5, 10], "seed": [0, 1, 2]}
+    axes: Axes = {TAU: [2, 5, 10], "seed": [0, 1, 2]}
     score = lambda point, seed: flat(0.3 + 0.04 * point[TAU] + 0.05 * (seed - 1))  # noqa: E731
     grid, _, _ = read_results(make_grid(tmp_path / "g", axes, score, kind="sweep"))
     (file,) = plot_landscape(grid)
@@ -92,7 +92,7 @@ def test_one_key_is_a_line_in_its_band(tmp_path: Path) -> None:
 
 def study(tmp_path: Path) -> tuple[Grid, dict[str, Any]]:
     """sspo loses 2 points with every doubling of the updates, grpo 8; staleness costs grpo alone."""
-    axes = {"objective": ["sspo", "grpo"], UPDATES: [1, 4], STALENESS: [0, 2], "seed": [0, 1, 2]}
+    axes: Axes = {"objective": ["sspo", "grpo"], UPDATES: [1, 4], STALENESS: [0, 2], "seed": [0, 1, 2]}
 
     def score(point: dict[str, Any], seed: int) -> list[float]:
         price = {"sspo": 1 / 48, "grpo": 4 / 48}[point["objective"]]
@@ -142,7 +142,7 @@ def test_contrasts_compare_objectives_at_the_same_setting(tmp_path: Path) -> Non
 
 
 def test_a_compare_that_may_differ_in_more_pairs_objectives_at_the_same_setting(tmp_path: Path) -> None:
-    axes = {"objective": ["grpo", "sspo"], LR: [1e-5, 1e-4], "seed": [0, 1, 2]}
+    axes: Axes = {"objective": ["grpo", "sspo"], LR: [1e-5, 1e-4], "seed": [0, 1, 2]}
     score = {("grpo", 1e-5): 0.25, ("grpo", 1e-4): 0.5, ("sspo", 1e-5): 0.5, ("sspo", 1e-4): 0.625}
     grid = make_grid(tmp_path / "g", axes, lambda point, seed: flat(score[point["objective"], point[LR]]))
     content = json.loads((grid / "grid.json").read_text())
@@ -157,7 +157,7 @@ def test_a_compare_that_may_differ_in_more_pairs_objectives_at_the_same_setting(
 
 
 def test_datasets_as_an_axis_give_the_iqm(tmp_path: Path) -> None:
-    axes = {"objective": ["grpo", "sspo"], "dataset": ["addition", "addition_hard"], "seed": [0, 1, 2]}
+    axes: Axes = {"objective": ["grpo", "sspo"], "dataset": ["addition", "addition_hard"], "seed": [0, 1, 2]}
     score = {"addition": 0.75, "addition_hard": 0.25}
     curve = lambda point, seed: flat(score[point["dataset"]] + (seed - 1) / 12)  # noqa: E731
     _, _, summary = read_results(make_grid(tmp_path / "g", axes, curve, kind="sweep"))

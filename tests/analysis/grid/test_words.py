@@ -8,12 +8,15 @@ import numpy as np
 
 from sspo_cli.analysis.grid import read_results
 from sspo_cli.analysis.grid.words import listed
-from tests.analysis.grid.folders import Curve, make_grid, rising
+from tests.analysis.grid.folders import Axes, Curve, make_grid, rising
 
 
-def words(folder: Path, objectives: list[str], seeds: int, curve: Curve, **more: str) -> str:
-    axes = {"objective": objectives, "seed": list(range(seeds))}
-    return " ".join(read_results(make_grid(folder, axes, curve, **more))[2]["words"])  # type: ignore[arg-type]
+def words(
+    folder: Path, objectives: list[str], seeds: int, curve: Curve, kind: str = "compare", direction: str = "max"
+) -> str:
+    axes: Axes = {"objective": objectives, "seed": list(range(seeds))}
+    grid = make_grid(folder, axes, curve, kind=kind, direction=direction)
+    return " ".join(read_results(grid)[2]["words"])
 
 
 def scattered(ends: dict[str, float], spread: float) -> Curve:
