@@ -4,9 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test check reference peers bench install
+.PHONY: train test check reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -31,12 +32,27 @@ reference: install
 bench: $(PEERS)/.installed
 	$(PEERS)/bin/python -m tests.benchmarks $(ARGS)
 
+# Pins every package, for every platform and Python that pyproject.toml allows: constraints.txt by version, locked.txt
+# by hash. Versions stay as they are where they still fit; make lock ARGS=--upgrade takes the newest ones.
+# locked.txt leaves out torch and what torch alone needs: the files of one torch version differ by accelerator.
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
+
+lock: $(UV)
+	$(COMPILE) --extra dev --extra peers --output-file constraints.txt $(ARGS) pyproject.toml
+	echo torch | $(COMPILE) --generate-hashes --extra dev --constraint constraints.txt --excludes - \
+		--output-file locked.txt $(ARGS) pyproject.toml
+
+$(UV):
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check uv
+
 install: $(STAMP)
 
 $(STAMP): EXTRAS := dev
 $(PEERS)/.installed: EXTRAS := dev,peers
-$(STAMP) $(PEERS)/.installed: constraints.txt pyproject.toml
+$(STAMP) $(PEERS)/.installed: constraints.txt locked.txt pyproject.toml sspo_cli/__init__.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement locked.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -561,9 +562,26 @@ def recipe_copy(name: RecipeName) -> int:
     return recipe.copy(name)
 
 
+def require_posix() -> None:
+    """Locks of run folders and the peak of memory come from modules that Python has on POSIX systems only.
+
+    Raises:
+        ConfigError: naming the missing modules.
+    """
+    missing = [module for module in ("fcntl", "resource") if find_spec(module) is None]
+    if missing:
+        raise ConfigError(
+            [
+                f"Python on this system ({sys.platform}) lacks {' and '.join(missing)}: sspo needs a POSIX system,"
+                " such as Linux, macOS, or Linux under Windows (WSL)"
+            ]
+        )
+
+
 def main() -> None:
     """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2."""
     try:
+        require_posix()
         sys.exit(app(prog_name="sspo", standalone_mode=False))
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "sspo"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
@@ -15,21 +17,30 @@ RENDERED_AGAIN = 3
 SENTENCEPIECE_SPACE = "\u2581"
 
 
-# The template's clock, as a macro of its own that stands in its place: functions cannot be passed to a template.
+# The template's clock, as a macro of its own that stands in its place: functions cannot be passed to a template. It
+# reads the format from left to right, as strftime does; what is no directive stays as it is.
 FROZEN_CLOCK = (
-    "{%- macro strftime_now(format) -%}{%- set found = namespace(text=format) -%}"
-    "{%- for directive, value in directives.items() -%}"
-    "{%- set found.text = found.text | replace(directive, value) -%}"
-    "{%- endfor -%}{{- found.text -}}{%- endmacro -%}"
+    "{%- macro strftime_now(format) -%}{%- set read = namespace(text='', open='') -%}"
+    "{%- for character in format -%}"
+    "{%- if read.open or character == '%' -%}"
+    "{%- set read.open = read.open + character -%}"
+    "{%- if read.open in directives -%}"
+    "{%- set read.text = read.text + directives[read.open] -%}{%- set read.open = '' -%}"
+    "{%- elif read.open | length > longest -%}"
+    "{%- set read.text = read.text + read.open -%}{%- set read.open = '' -%}"
+    "{%- endif -%}"
+    "{%- else -%}{%- set read.text = read.text + character -%}{%- endif -%}"
+    "{%- endfor -%}{{- read.text + read.open -}}{%- endmacro -%}"
 )
-DIRECTIVES = "aAwdbBmyYHIpMSfzZjUWcxXGuV"  # of strftime
+LETTERS, FLAGS = string.ascii_letters + "%+", ("", "-", "_", "^", "#", "0", "E", "O")
 
 
-def directives(time: str) -> dict[str, str]:
-    """What every directive of strftime stands for at `time`, with and without padding."""
+@cache
+def clock(time: str) -> dict[str, Any]:
+    """What the macro reads: all that strftime writes at `time`, by directive, and how long a directive can be."""
     moment = datetime.fromisoformat(time)
-    padded = {f"%{letter}": moment.strftime(f"%{letter}") for letter in DIRECTIVES}
-    return {**{f"%-{key[1:]}": value.lstrip("0") or "0" for key, value in padded.items()}, **padded}
+    written = {word: moment.strftime(word) for word in (f"%{flag}{letter}" for flag in FLAGS for letter in LETTERS)}
+    return {"directives": {word: text for word, text in written.items() if text != word}, "longest": 2}
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class Encoder:
         try:
             template = self.tokenizer.get_chat_template()
             if self.prompt_time is not None and "strftime_now" in template:
-                template, options = FROZEN_CLOCK + template, {**options, "directives": directives(self.prompt_time)}
+                template, options = FROZEN_CLOCK + template, {**options, **clock(self.prompt_time)}
             return self.tokenizer.apply_chat_template(
                 chat, chat_template=template, add_generation_prompt=True, **options
             )
@@ -84,9 +95,13 @@ class Encoder:
             )
         found = self.tokenizer(problem.prompt, return_special_tokens_mask=True)
         tokens, added = list(found["input_ids"]), list(found["special_tokens_mask"])
-        while tokens and added[-1] and tokens[-1] in (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id):
+        while tokens and added[-1] and tokens[-1] in self.end_ids:
             del tokens[-1], added[-1]
         return tokens
+
+    @property
+    def end_ids(self) -> tuple[int | None, int | None]:
+        return self.tokenizer.eos_token_id, self.tokenizer.sep_token_id
 
     def solution(self, problem: Problem) -> list[int]:
         """Token ids of the reference solution, with the end-of-sequence token.
@@ -122,6 +137,8 @@ class PromptReport:
 
     longest: tokens of the longest. lost: characters without a token, of the prompts `losing`. special, templated,
     normalised: ids of prompts that hold special tokens as text, or are changed by the template or the normaliser.
+    ended: ids of prompts that the chat template ends with an end token. shortened: the tokenizer's end token is left
+    out of the prompts.
     """
 
     longest: int = 0
@@ -130,6 +147,8 @@ class PromptReport:
     special: list[str] = field(default_factory=list)
     templated: list[str] = field(default_factory=list)
     normalised: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    shortened: bool = False
 
     @property
     def notes(self) -> list[str]:
@@ -140,9 +159,13 @@ class PromptReport:
             (self.losing, f"{count} characters have no token (most often {often}), so the model cannot read them"),
             (self.special, "special tokens of the tokenizer stand in the text, and the model reads them as such"),
             (self.templated, "the chat template changes the text"),
+            (self.ended, "the chat template ends the prompt with an end token, after which a response may be empty"),
             (self.normalised, "the tokenizer's normaliser changes letters of the text"),
         ]
-        return [f"prompts: {what}: {of_prompts(ids)}" for ids, what in told if ids]
+        lines = [f"prompts: {what}: {of_prompts(ids)}" for ids, what in told if ids]
+        if self.shortened:
+            lines.append("prompts: the tokenizer adds an end token to every text, which is left out of prompts")
+        return lines
 
 
 def check_prompts(encoder: Encoder, dataset: Dataset) -> PromptReport:
@@ -160,6 +183,10 @@ def check_prompts(encoder: Encoder, dataset: Dataset) -> PromptReport:
                 [f"{problem.id}: the model's chat template gives another prompt each time; use one that does not draw"]
             )
         found.longest = max(found.longest, len(tokens))
+        if encoder.tokenizer.chat_template:
+            found.ended += [problem.id] if tokens[-1] in encoder.end_ids else []
+        else:
+            found.shortened |= len(encoder.tokenizer(problem.text)["input_ids"]) > len(tokens)
         text = encoder.text(problem)
         normalised = encoder.normalised(text)
         contents = [problem.prompt] if isinstance(problem.prompt, str) else [turn.content for turn in problem.prompt]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from sspo_cli.models.source import (
 # The run has its own display; bars of the library would tear it.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
+
+
+LONGEST_REASON = 300  # characters of what a library says
 
 
 class NotCached(ConfigError):
@@ -139,7 +143,7 @@ def read(loader: Any, config: ModelConfig, *, download: bool, **options: Any) ->
         raise
     except Exception as error:  # whatever the libraries raise on a user's files
         if not isinstance(config, HubModel) or not isinstance(error, OSError | ValueError | RuntimeError):
-            told = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            told = textwrap.shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" ...")
             raise ConfigError([f"model.path={source}: {told}"]) from error
         reason = why_not(source, "model", config.revision) if download else "a dry run downloads nothing"
         if reason is None:

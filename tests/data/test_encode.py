@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -96,6 +97,8 @@ def test_an_end_token_that_the_tokenizer_adds_is_left_out() -> None:
     assert tokenizer.decode(ids) == "1+2="
     written = Encoder(tokenizer, None).prompt(Problem("p", "1+2=<eos>", "3", None))
     assert tokenizer.decode(written) == "1+2=<eos>", "one that the data holds stays"
+    line = "prompts: the tokenizer adds an end token to every text, which is left out of prompts"
+    assert line in report(tokenizer, "1+2=", "3+4=")[1]
 
 
 def test_characters_without_a_token_are_told() -> None:
@@ -137,6 +140,25 @@ def test_a_chat_template_sees_the_time_of_the_run() -> None:
     tokenizer.chat_template = inner + dated + TEMPLATE
     ids = Encoder(tokenizer, "2024-07-06T23:59:00").prompt(Problem("p", "1+2=", "3", None))
     assert tokenizer.decode(ids) == "06 Jul 2024, 6:[user]1+2=[assistant]"
+
+
+FORMATS = ["%F %T", "%C%D|%e|%h|%k|%l|%P|%r|%R|%y", "100%%d %d", "%-e %_d %^a %#Z %Ey", "a%nb%tc", "%", "%G-%V-%u"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_frozen_clock_writes_what_strftime_writes(format: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer.chat_template = "[{{ strftime_now(" + repr(format) + ") }}]"
+    moment = "1999-02-03T04:05:06"
+    written = Encoder(tokenizer, moment).text(Problem("p", "1+2=", "3", None))
+    assert written == f"[{datetime.fromisoformat(moment).strftime(format)}]"
+
+
+def test_end_tokens_of_tokenizer_and_template_are_told() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
+    tokenizer.chat_template = TEMPLATE + "{{ eos_token }}"
+    (line,) = report(tokenizer, "abc")[1]
+    assert line.startswith("prompts: the chat template ends the prompt with an end token") and line.endswith("(p0)")
 
 
 @pytest.mark.parametrize("template", [{"tools": TEMPLATE}, "{{ messages[0].nothing.here }}", "{% oops %}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -57,3 +58,13 @@ def test_a_hub_model_is_read_from_the_local_cache(tmp_path: Path, monkeypatch: p
 def test_a_folder_that_is_no_model_names_all_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"it lacks config\.json, weights \(\*\.safetensors\), a tokenizer"):
         load_policy(LocalModel(kind="local", path=str(tmp_path)), 0, CPU)
+
+
+def test_the_reason_of_the_library_is_told_whole(tmp_path: Path) -> None:
+    """It stands in the second line of the library's message."""
+    shutil.copytree(EMBEDDED, tmp_path / "odd")
+    file = tmp_path / "odd" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "hidden_size": 130}))
+    with pytest.raises(ConfigError, match=r"odd: StrictDataclass.* The hidden size \(130\) is not a multiple") as told:
+        load_policy(LocalModel(kind="local", path=str(tmp_path / "odd")), 0, CPU)
+    assert str(told.value).count("\n") == 0
