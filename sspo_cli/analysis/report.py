@@ -55,12 +55,9 @@ def metrics_table(summary: dict[str, Any]) -> str:
         bounds = [summary.get(f"{name}{end}") for end in BOUNDS]
         ends = [shown.written(bound["last"]) for bound in bounds if bound]
         values.append(" to ".join(ends))
-        rows.append(
-            [
-                f'<td title="{escape(shown.meaning)}">{escape(shown.title)}</td>',
-                *(f'<td class="number">{value}</td>' for value in values),
-            ]
-        )
+        head = f'{escape(shown.title)} <span class="dim">{escape(name)}</span>'
+        cells = (f'<td class="number">{value}</td>' for value in values)
+        rows.append([f'<td title="{escape(shown.meaning)}">{head}</td>', *cells])
     parts = ("first", "best", "last", "95 % interval")
     heads = [page.head(""), *(page.head(part, number=True) for part in parts)]
     return page.table(heads, rows)

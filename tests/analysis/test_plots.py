@@ -12,7 +12,7 @@ import pytest
 from sspo_cli.analysis.plots import plot_run
 
 TITLES = {
-    "learning_curve": ["Accuracy on held-out problems", "Mean reward in training"],
+    "learning_curve": ["Held-out accuracy", "Mean reward"],
     "policy": ["Entropy", "KL from the sampling policy", "Effective update ratio", "Token probability ratio"],
     "trust_region": [
         "Gradient removed, positive advantage",

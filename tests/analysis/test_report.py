@@ -47,7 +47,7 @@ def run_folder(folder: Path) -> Path:
 def test_the_report_holds_figures_curves_samples_and_the_command(tmp_path: Path) -> None:
     page = Page(write_report(run_folder(tmp_path / "run")).read_text())
     assert "objective sspo, seed 7, 3 steps in 1.5 minutes, done" in page.text
-    for words in ("eval/accuracy", "0.3", "sspo train 'seed=7'", "seed: 7", '"torch": "9.9"', "unscored"):
+    for words in ("eval/accuracy", "30.0%", "sspo train 'seed=7'", "seed: 7", '"torch": "9.9"', "unscored"):
         assert words in page.text
     assert page.tags.count("svg") == 1
     assert "an old one" not in page.text

@@ -31,7 +31,7 @@ def test_figures_are_percent_start_best_final(capsys: pytest.CaptureFixture[str]
     assert "start best final" in shown
     assert "held-out accuracy 38.1% 95.2% 94.4%" in shown
     assert "response length 15.2 23.6" in shown
-    assert "rollout tokens/s 4,911 5,209" in shown
+    assert "rollout tokens/s 4,911 5,400 5,209" in shown
     assert "outputs/train/a" in out
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sspo_cli import metrics
 from sspo_cli.analysis.grid.cells import Cell
 from sspo_cli.evaluation.statistics import pass_at_k
+from sspo_cli.metrics import metric as known_as
 
 ANSWERS = {"eval/accuracy": "correct", "eval/length": "length", "eval/reward": "reward", "eval/truncated": "truncated"}
 WORTH_SEEING = 0.02  # of a share: two points
@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 def is_share(metric: str) -> bool:
     """Whether it lies between 0 and 1 and is written in percent."""
-    return metrics.metric(metric).is_share
+    return known_as(metric).is_share
 
 
 def written(value: float, metric: str) -> str:
