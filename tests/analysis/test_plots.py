@@ -20,7 +20,7 @@ TITLES = {
         "Effective sample size",
         "Variance within responses",
     ],
-    "response": ["Response length", "Responses cut at the limit", "Groups that tie"],
+    "response": ["Response length", "Responses cut at the limit", "Groups with equal rewards"],
     "optimisation": ["Gradient norm", "Loss", "Sequence weight"],
 }
 
@@ -78,8 +78,8 @@ def test_every_chart_has_its_titles_and_last_values(tmp_path: Path) -> None:
         assert (tmp_path / "plots" / f"{name}.svg").is_file()
         for title in titles:
             assert f">{title}</text>" in charts[name]
-    assert ">80.0 %</text>" in charts["learning_curve"]
-    assert ">40.0 %</text>" in charts["learning_curve"]
+    assert ">80.0%</text>" in charts["learning_curve"]
+    assert ">40.0%</text>" in charts["learning_curve"]
     assert ">0.700</text>" in charts["learning_curve"]
     assert ">23.0</text>" in charts["response"]
 
