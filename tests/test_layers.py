@@ -59,10 +59,57 @@ def reachable(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if is_under(name, "sspo_cli.objectives")])
 def test_objectives_import_torch_and_nothing_else_of_ours(name: str) -> None:
-    allowed = ["torch", "sspo_cli.objectives"] + (["sspo_cli.config"] if name == "sspo_cli.objectives.load" else [])
+    allowed = ("torch", "sspo_cli.objectives")
     for imported in imports(MODULES[name]):
         standard = imported.split(".")[0] in sys.stdlib_module_names
         assert standard or any(is_under(imported, root) for root in allowed), f"{name} imports {imported}"
+
+
+def imported_at_once(name: str) -> set[str]:
+    """The modules of the package that importing `name` imports first: at top level, with the packages around them."""
+    waiting: list[ast.AST] = list(ast.parse(MODULES[name].read_text()).body)
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            waiting += [] if typing_only else list(ast.iter_child_nodes(node))
+    around = {".".join(parts[:end]) for parts in (item.split(".") for item in found) for end in range(1, len(parts))}
+    parents = {name.rsplit(".", 1)[0] for _ in [0] if "." in name}
+    return ((found | around) & MODULES.keys()) - {name} - parents | (found & MODULES.keys() & parents)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Packages count by what their __init__ imports."""
+    edges = {name: imported_at_once(name) for name in MODULES}
+    assert sum(map(len, edges.values())) > 500, "imports are seen"
+    order: list[str] = []
+    state: dict[str, str] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert state.get(name) != "open", f"a circle: {' -> '.join((*path[path.index(name) :], name))}"
+        if name in state:
+            return
+        state[name] = "open"
+        for other in sorted(edges[name]):
+            visit(other, (*path, name))
+        state[name] = "done"
+        order.append(name)
+
+    for name in MODULES:
+        visit(name, ())
+    assert len(order) == len(MODULES)
+
+
+def test_packages_import_nothing_but_the_public_door() -> None:
+    """The door imports when it is asked: `sspo --help` loads no torch, and a gate no configuration."""
+    for name, file in MODULES.items():
+        if file.name == "__init__.py":
+            assert not {found for found in imported_at_once(name)}, f"{name} imports what its modules should"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) in WITHOUT_TORCH])

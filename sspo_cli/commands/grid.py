@@ -104,7 +104,7 @@ def finish(grid: Grid, outcome: Outcome, *, quiet: bool, as_json: bool) -> int:
 
 def tell_results(grid: Grid, *, quiet: bool, as_json: bool) -> list[str]:
     """Write and print what came of the cells; why that cannot be done, if it cannot."""
-    from sspo_cli.analysis.grid import print_results, write_results
+    from sspo_cli.analysis.grid.results import print_results, write_results
     from sspo_cli.tracking.display import phases
 
     try:

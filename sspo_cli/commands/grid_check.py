@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
+from sspo_cli.build import build_objective
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.load import load_dataset
 from sspo_cli.grid.request import Request
-from sspo_cli.objectives import build_objective
 from sspo_cli.rewards.load import load_reward
 from sspo_cli.tracking.mirror import check_tracker
 

@@ -35,7 +35,7 @@ def run(
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.analysis.grid import print_results, write_results
+    from sspo_cli.analysis.grid.results import print_results, write_results
     from sspo_cli.tracking.display import phases
 
     own_folder = len(folders) > 1 or any((metric, direction, baseline, name))

@@ -201,7 +201,7 @@ def objective_settings(config: TrainConfig, overrides: Sequence[str]) -> list[Se
     sources |= dict.fromkeys(keys, "command line") | solved_sources(config.objective.gate)
     content = to_dict(config)["objective"]
     if isinstance(config.objective.gate, SoftGate) and config.objective.gate.calibrate:
-        from sspo_cli.objectives.load import calibrated
+        from sspo_cli.build import calibrated
 
         gate = calibrated(config.objective.gate, config.objective.pool)
         content["gate"] |= {"tau_pos": gate.tau_pos, "tau_neg": gate.tau_neg}

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sspo_cli.build import build_objective
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore
 from sspo_cli.engine.device import microbatch_tokens
@@ -22,8 +23,9 @@ from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.trajectory import Trajectory, cut, to_microbatch
 from sspo_cli.engine.update import Updater, join, make_updater, minibatches
-from sspo_cli.objectives import Counts, Objective, PolicyBatch, build_objective
+from sspo_cli.objectives.batch import Counts, PolicyBatch
 from sspo_cli.objectives.diagnostics import quantiles
+from sspo_cli.objectives.objective import Objective
 from sspo_cli.objectives.ratio import token_log_ratio
 
 SILENCED_BELOW = 0.01

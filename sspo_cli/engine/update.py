@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from sspo_cli.build import build_objective
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.logprobs import response_logprobs
@@ -14,8 +15,8 @@ from sspo_cli.engine.optimizer import make_optimizer
 from sspo_cli.engine.trajectory import Trajectory, cut, pad_right, to_microbatch
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
-from sspo_cli.objectives import Counts, Objective, PolicyBatch, build_objective
-from sspo_cli.objectives.batch import masked_difference
+from sspo_cli.objectives.batch import Counts, PolicyBatch, masked_difference
+from sspo_cli.objectives.objective import Objective
 from sspo_cli.seeds import stream
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from sspo_cli.objectives import Counts, Objective, ObjectiveOutput, PolicyBatch
+from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch
+from sspo_cli.objectives.objective import Objective
 
 SPREADS = (3e-4, 0.05, 0.3, 1.0)
 MISMATCH = 0.5

@@ -14,11 +14,12 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
+from sspo_cli.build import build_objective, calibrated
 from sspo_cli.config.schema import ObjectiveConfig, SoftGate
 from sspo_cli.laws import oracle
 from sspo_cli.laws.cases import Evaluation, columns, evaluate, on_policy, padded, random_case, rows
-from sspo_cli.objectives import Counts, Objective, PolicyBatch, build_objective
-from sspo_cli.objectives.load import calibrated
+from sspo_cli.objectives.batch import Counts, PolicyBatch
+from sspo_cli.objectives.objective import Objective
 from sspo_cli.objectives.pool import POOLS
 from sspo_cli.objectives.ratio import RATIOS
 

@@ -21,7 +21,8 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.experience import draw, learn_from, problems_from
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.update import make_updater, minibatches
-from sspo_cli.objectives import Objective, PolicyBatch
+from sspo_cli.objectives.batch import PolicyBatch
+from sspo_cli.objectives.objective import Objective
 
 UPDATES, LIMIT = 12, 0.02
 

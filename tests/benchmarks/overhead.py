@@ -19,7 +19,8 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
 from sspo_cli.engine.profiler import Profiler
-from sspo_cli.objectives import Counts, Objective, ObjectiveOutput, PolicyBatch
+from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch
+from sspo_cli.objectives.objective import Objective
 from sspo_cli.runs import jsonl
 from sspo_cli.tracking.live import LiveDisplay
 from sspo_cli.tracking.mirror import Mirror

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sspo_cli.build import build_objective
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.objectives import build_objective
 
 WIDTH = "objective.gate.calibrate={at: 1.2, multiplier: 0.5}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sspo_cli.build import build_objective
 from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
@@ -15,7 +16,6 @@ from sspo_cli.engine.microscope import Specimen, measure, move, trajectories_of
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
-from sspo_cli.objectives import build_objective
 from sspo_cli.rewards.base import Score
 
 SMALL = ["preset=smoke", "batch.prompts=4", "batch.samples_per_prompt=4", "batch.minibatches=4", "optim.lr=1e-4"]

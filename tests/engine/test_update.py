@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sspo_cli.build import load_objective
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
@@ -18,7 +19,7 @@ from sspo_cli.engine.trajectory import Trajectory, cut
 from sspo_cli.engine.update import Updater
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
-from sspo_cli.objectives import Objective, load_objective
+from sspo_cli.objectives.objective import Objective
 from tests.tiny_models import random_policy
 
 OPTIM = load_config(TrainConfig, []).optim

@@ -11,7 +11,7 @@ from sspo_cli.config.locate import groups
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import ObjectiveConfig, TrainConfig
 from sspo_cli.laws.laws import Subject
-from sspo_cli.objectives import Objective
+from sspo_cli.objectives.objective import Objective
 
 
 @dataclass(frozen=True)

@@ -367,7 +367,7 @@ EDITS = {
         ("calibrate: unsolvable not told", "if not at_low * at_high < 0:", "if False:"),
         ("calibrate: coarse", "HALVINGS = 200", "HALVINGS = 5"),
     ],
-    "sspo_cli/objectives/load.py": [
+    "sspo_cli/build.py": [
         (
             "clip bounds swapped",
             "math.log1p(-config.eps_low), math.log1p(config.eps_high)",

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from sspo_cli.laws.laws import LAWS, Subject
-from sspo_cli.objectives import Counts, Objective, ObjectiveOutput, PolicyBatch
+from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch
 from sspo_cli.objectives.gate import BoundGate
 from sspo_cli.objectives.kl import KlPenalty
+from sspo_cli.objectives.objective import Objective
 
 from .cases import Variant, config, load, subject
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sspo_cli.laws.cases import evaluate, on_policy, random_case
-from sspo_cli.objectives import Counts, PolicyBatch
+from sspo_cli.objectives.batch import Counts, PolicyBatch
 
 from .cases import ALL, NAMED, Variant, load
 

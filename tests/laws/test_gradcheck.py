@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sspo_cli.laws.cases import random_case
-from sspo_cli.objectives import Counts, PolicyBatch
+from sspo_cli.objectives.batch import Counts, PolicyBatch
 
 from .cases import ALL, Variant, load, subject
 

@@ -9,8 +9,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from sspo_cli.laws.cases import evaluate, on_policy, random_case
-from sspo_cli.objectives import Counts, PolicyBatch
 from sspo_cli.objectives.advantage import ADVANTAGES
+from sspo_cli.objectives.batch import Counts, PolicyBatch
 
 from .cases import GATES, NAMED, SOFT_GATES, UNIT_GATES, Variant, config, load
 

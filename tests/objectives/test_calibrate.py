@@ -9,9 +9,10 @@ import torch
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import SoftGate
-from sspo_cli.objectives import Objective, PolicyBatch
+from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
 from sspo_cli.objectives.gate import CURVES
+from sspo_cli.objectives.objective import Objective
 from tests.laws.cases import SOFT_GATES, Variant, config, load
 
 MANY_TOKENS = 20_000

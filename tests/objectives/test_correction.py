@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from sspo_cli.objectives import PolicyBatch
+from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.correction import Correction
 
 LN2 = math.log(2)

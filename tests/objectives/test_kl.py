@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from sspo_cli.objectives import PolicyBatch
+from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.kl import ESTIMATORS, KlPenalty
 
 V = 7

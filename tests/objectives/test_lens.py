@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
-from sspo_cli.objectives import Objective, PolicyBatch, load_objective
+from sspo_cli.build import load_objective
+from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.lens import MARGIN, curves, half_width, shared_log_ratios
+from sspo_cli.objectives.objective import Objective
 
 LENGTH = 4000
 EVERY = [

@@ -16,11 +16,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from sspo_cli.build import load_objective
 from sspo_cli.config.schema import OverlongSection
 from sspo_cli.engine.experience import overlong
 from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.objectives import Counts, Objective, PolicyBatch, load_objective
 from sspo_cli.objectives.advantage import ADVANTAGES
+from sspo_cli.objectives.batch import Counts, PolicyBatch
+from sspo_cli.objectives.objective import Objective
 
 from .trl_side import (
     MAX_COMPLETION_LENGTH,

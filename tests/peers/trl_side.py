@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sspo_cli.models.source import EMBEDDED
-from sspo_cli.objectives import PolicyBatch
+from sspo_cli.objectives.batch import PolicyBatch
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 

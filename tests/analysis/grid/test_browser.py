@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sspo_cli.analysis.grid import write_results
+from sspo_cli.analysis.grid.results import write_results
 from tests.analysis.grid.folders import Axes, make_grid, rising
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sspo_cli.analysis.grid import print_results, read_results, write_results
+from sspo_cli.analysis.grid.results import print_results, read_results, write_results
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.folder import set_status
 from tests.analysis.grid.folders import Axes, make_grid, rising

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sspo_cli.analysis.grid import read_results, write_results
 from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.figures.drawing import inside, spread
 from sspo_cli.analysis.grid.figures.landscape import plot_landscape
 from sspo_cli.analysis.grid.figures.offpolicy import plot_offpolicy
+from sspo_cli.analysis.grid.results import read_results, write_results
 from sspo_cli.analysis.grid.study import places
 from sspo_cli.analysis.grid.tables import results_table
 from tests.analysis.grid.folders import Axes, make_grid

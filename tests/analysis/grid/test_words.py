@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sspo_cli.analysis.grid import read_results
+from sspo_cli.analysis.grid.results import read_results
 from sspo_cli.analysis.grid.words import listed
 from tests.analysis.grid.folders import Axes, Curve, make_grid, rising
 

@@ -1,4 +1,4 @@
-"""The Python door: an objective by its name and overrides, composed from the same YAML as the command line."""
+"""From configuration to parts: an objective by its name and overrides, or by its section."""
 
 from __future__ import annotations
 
