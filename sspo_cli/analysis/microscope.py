@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,10 @@ def draw_bars(result: Mapping[str, Any], names: Sequence[str]) -> Figure:
     )
     for place, (key, title, unit, colour) in enumerate(panels):
         axes = figure.add_subplot(grid[0, place])
-        values = [number(found[name][key]) / (number(at_one[name][key]) if key == "norm" else 1) for name in names]
+        # Without a gradient at r = 1 there is nothing to compare with.
+        values = [
+            number(found[name][key]) / (number(at_one[name][key]) or math.nan if key == "norm" else 1) for name in names
+        ]
         axes.barh(range(len(names)), np.nan_to_num(values), color=colour, height=0.66)
         right = max([*np.nan_to_num(values), 1e-9])
         for row, value in enumerate(values):

@@ -45,6 +45,13 @@ def run(words: list[str], *, updates: int | None, rollouts: int, quiet: bool, as
         raise ConfigError(problems)
     moves = settings.updates_per_rollout if updates is None else updates
     result = look(request, moves, rollouts, quiet=quiet)
+    if not any(found["norm"] for found in result["on_policy"]["objectives"].values()):
+        raise ConfigError(
+            [
+                f"batch.prompts={settings.batch.prompts}: all rewards of each group are equal in these rollouts, so"
+                " every gradient is 0; draw more prompts, or change the reward or the dataset"
+            ]
+        )
     folder = runs.create_folder(
         settings.output_dir, "inspect", settings.name, f"{settings.choices['dataset']}-s{settings.seed}"
     )

@@ -98,3 +98,13 @@ def test_bad_requests_are_told_in_a_line_each(sspo: Sspo, words: list[str], said
     assert done.returncode == 2 and done.stdout == ""
     assert any(said in line for line in done.stderr.splitlines()), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_rollouts_without_a_difference_in_reward_are_refused(sspo: Sspo, write: Write) -> None:
+    """Within a group; REINFORCE compares with the mean over all groups and still has a gradient."""
+    write("by_prompt.py", "def score(prompt, response, answer):\n    return float(sum(map(ord, prompt)))\n")
+    words = ["preset=smoke", "batch.prompts=2", "reward=python", "reward.path=by_prompt.py", "reward.correct=1"]
+    refused = sspo("inspect", "objective=sspo,rloo", *words)
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert refused.stderr.splitlines()[-1].startswith("sspo: batch.prompts=2: all rewards of each group are equal")
+    assert sspo("inspect", "objective=sspo,reinforce", *words, "--json").returncode == 0
