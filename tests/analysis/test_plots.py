@@ -11,6 +11,9 @@ import pytest
 
 from sspo_cli.analysis.plots import plot_run
 
+pytestmark = pytest.mark.slow
+
+
 TITLES = {
     "learning_curve": ["Held-out accuracy", "Mean reward"],
     "policy": ["Entropy", "KL from the sampling policy", "Effective update ratio", "Token probability ratio"],

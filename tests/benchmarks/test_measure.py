@@ -11,6 +11,9 @@ import pytest
 from tests.benchmarks.__main__ import call
 from tests.benchmarks.workload import Workload
 
+pytestmark = pytest.mark.slow
+
+
 TINY = Workload(
     hidden=16, intermediate=32, layers=1, heads=2, prompts=16, samples_per_prompt=16, max_response_length=24
 )

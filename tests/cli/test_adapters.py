@@ -15,6 +15,9 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
 from tests.cli.conftest import Sspo, run_sspo
 
+pytestmark = pytest.mark.slow
+
+
 SHORT = [
     "preset=smoke",
     "batch.prompts=4",

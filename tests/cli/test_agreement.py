@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -13,6 +14,9 @@ from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo
 from tests.engine.test_agreement import PHI3
 from tests.tiny_models import policy_of
+
+pytestmark = pytest.mark.slow
+
 
 SMOKE = ["train", "preset=smoke", "model=local", "model.path=model", "--name", "run"]
 

@@ -12,6 +12,8 @@ import pytest
 from sspo_cli.models.source import EMBEDDED
 from tests.cli.conftest import Sspo, Write
 
+pytestmark = pytest.mark.slow
+
 
 def refused(done: subprocess.CompletedProcess[str], tmp_path: Path, *expected: str) -> None:
     """`done` ended with code 2 and one line that holds each of `expected`; nothing was written."""

@@ -21,6 +21,9 @@ from sspo_cli.runs.folder import get_status
 from tests.cli.conftest import Sspo, environment, run_sspo
 from tests.grid.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
+
 COMPARE = ["compare", "objective=grpo,sspo", "seed=0,1", *TINY]
 TOGETHER = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 CELLS = [f"cells/{objective}/seed_{seed}" for objective in ("grpo", "sspo") for seed in (0, 1)]

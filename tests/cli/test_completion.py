@@ -16,6 +16,9 @@ import pytest
 
 from tests.cli.conftest import Sspo, Write, environment
 
+pytestmark = pytest.mark.slow
+
+
 Complete = Callable[..., list[str]]
 GATES_SOME = ["objective/gate=arctan", "objective/gate=clip", "objective/gate=erf"]
 

@@ -13,6 +13,9 @@ import yaml
 from sspo_cli.runs.diff import ABSENT, differences
 from tests.cli.conftest import Sspo
 
+pytestmark = pytest.mark.slow
+
+
 FIRST, SECOND, AGAIN = "outputs/train/first", "outputs/train/second", "outputs/eval/again"
 
 

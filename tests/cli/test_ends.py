@@ -18,6 +18,9 @@ from sspo_cli.runs.status import read_state
 from tests.cli.conftest import Sspo, Write, environment
 from tests.grid.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
+
 FAST = [*TINY, "train.steps=2", "eval.problems=2", "eval.samples=1", "reward=python", "reward.path=mine.py"]
 EVAL = ["eval", "tiny", "eval.problems=2", "eval.samples=1", "reward=python", "reward.path=mine.py"]
 # `late` does what it does once a step is saved; before, everything is worth nothing.

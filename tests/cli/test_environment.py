@@ -13,6 +13,9 @@ from sspo_cli.config.schema import TrainConfig
 from tests.cli.conftest import Sspo
 from tests.grid.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
+
 SECRET = "hunter2-secret"
 WORD = "tracker.project=${oc.env:MY_TOKEN}"
 

@@ -12,6 +12,9 @@ import pytest
 
 from tests.cli.conftest import Sspo, Write
 
+pytestmark = pytest.mark.slow
+
+
 SMALL = ("preset=smoke", "batch.prompts=16", "-q")
 
 

@@ -14,6 +14,9 @@ import pytest
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, environment, run_sspo
 
+pytestmark = pytest.mark.slow
+
+
 # Counts its calls; while the file `slow` is there, every call after the first LINES of them takes a second.
 REWARD = """
 import pathlib, time

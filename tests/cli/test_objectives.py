@@ -11,6 +11,9 @@ import pytest
 from sspo_cli.config.locate import groups
 from tests.cli.conftest import Sspo
 
+pytestmark = pytest.mark.slow
+
+
 DIAGNOSTICS = {
     "update/effective_ratio", "update/removed_pos", "update/removed_neg", "ratio/mean", "ratio/std", "ratio/q01",
     "ratio/q50", "ratio/q99", "ratio/log_variance", "ratio/clamped", "weight/mean", "weight/std", "weight/ess",

@@ -18,6 +18,9 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.models.size import memory_estimate, parameter_count
 from tests.cli.conftest import Sspo
 
+pytestmark = pytest.mark.slow
+
+
 SMALL = LlamaConfig(
     vocab_size=100,
     hidden_size=32,

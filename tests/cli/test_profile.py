@@ -15,6 +15,9 @@ from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, run_sspo
 from tests.cli.test_train import metrics
 
+pytestmark = pytest.mark.slow
+
+
 SMOKE = ["preset=smoke", "train.steps=4", "train.eval_every=3", "train.save_every=2"]
 
 

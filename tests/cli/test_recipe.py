@@ -14,6 +14,9 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.grid.request import read_request
 from tests.cli.conftest import Sspo, Write
 
+pytestmark = pytest.mark.slow
+
+
 SHORT = """about: Two steps that need half a minute at most
 command: train
 overrides: [objective=grpo, model=scratch, preset=smoke, train.steps=1, engine.threads=1]

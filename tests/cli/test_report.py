@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Sspo
+
+pytestmark = pytest.mark.slow
+
 
 TINY = ("preset=smoke", "train.steps=1", "train.eval_every=1", "batch.prompts=4", "batch.samples_per_prompt=4")
 

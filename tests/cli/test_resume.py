@@ -18,6 +18,9 @@ from tests.cli.conftest import Sspo, Write, run_sspo
 from tests.cli.test_train import metrics
 from tests.grid.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
+
 RUN = Path("outputs/train/whole")
 STEPS = 4
 REWARD = """

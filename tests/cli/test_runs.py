@@ -14,6 +14,9 @@ import pytest
 from tests.cli.conftest import Sspo
 from tests.tracking.terminal import COLOUR, CONTROL, in_terminal, lines
 
+pytestmark = pytest.mark.slow
+
+
 FIRST, SECOND, AGAIN = "outputs/train/first", "outputs/train/second", "outputs/eval/again"
 CELL = "outputs/compare/two/cells/grpo/seed_0"
 Listed = Callable[..., list[dict[str, Any]]]

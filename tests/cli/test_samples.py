@@ -15,6 +15,9 @@ from tests.cli.conftest import Sspo
 from tests.cli.test_runs import in_screen
 from tests.tracking.terminal import COLOUR, CONTROL, in_terminal
 
+pytestmark = pytest.mark.slow
+
+
 FIRST, SECOND, AGAIN = "outputs/train/first", "outputs/train/second", "outputs/eval/again"
 PLACES = ("prompt_number", "sample_number")
 

@@ -16,6 +16,9 @@ from sspo_cli.laws.laws import LAWS
 from tests.cli.conftest import Sspo, Write, environment
 from tests.laws.mutants import MUTANTS, mutated, run
 
+pytestmark = pytest.mark.slow
+
+
 SOUND = """# One-sided erf gates, a geometric pool, every token counting the same.
 defaults: [sspo, {override gate: erf}, _self_]
 normalize: token

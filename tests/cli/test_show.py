@@ -13,6 +13,9 @@ from sspo_cli.commands.lens import write as write_picture
 from sspo_cli.config.locate import groups
 from tests.cli.conftest import Sspo, Write
 
+pytestmark = pytest.mark.slow
+
+
 MINE = """# Mine, half way between two.
 #
 # J = a formula

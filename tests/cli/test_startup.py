@@ -7,7 +7,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Sspo
+
+pytestmark = pytest.mark.slow
+
 
 # Each of these takes from a tenth of a second to two, and the embedded default needs none of them to start.
 LATER_OR_NEVER = {

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import SoftGate, TrainConfig
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, Write
 from tests.grid.tiny import TINY
+
+pytestmark = pytest.mark.slow
+
 
 RECIPE = """about: Two temperatures on next to nothing
 command: sweep

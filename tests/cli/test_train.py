@@ -18,6 +18,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, Write, environment
 
+pytestmark = pytest.mark.slow
+
+
 # The embedded model answers one sum in twenty: a larger step makes the little there is to learn from visible.
 SMOKE = ["preset=smoke", "optim.lr=1e-4", "engine.precision=float32"]
 MEASURED = ("time/", "throughput/", "memory/")

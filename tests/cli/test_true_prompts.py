@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from sspo_cli.models.source import EMBEDDED
@@ -13,6 +14,9 @@ from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, Write
 from tests.cli.test_true_results import TEMPLATE, lines, run_folder, ways
 from tests.data.test_encode import digits, ending
+
+pytestmark = pytest.mark.slow
+
 
 SMOKE = ["train", "preset=smoke", "--name", "run"]
 DATED = "[{{ strftime_now('%d %b %Y') }}]" + TEMPLATE

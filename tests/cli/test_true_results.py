@@ -14,6 +14,9 @@ from sspo_cli.models.source import EMBEDDED
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, Write
 
+pytestmark = pytest.mark.slow
+
+
 TEMPLATE = (
     "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}[assistant]{% endif %}"

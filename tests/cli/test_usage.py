@@ -10,6 +10,9 @@ import pytest
 
 from tests.cli.conftest import Sspo, Write, environment
 
+pytestmark = pytest.mark.slow
+
+
 COMMANDS = [
     "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples", "recipe",
 ]  # fmt: skip

@@ -26,6 +26,9 @@ from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
 from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, UNSERVED, config_of, policy_of, random_policy
 
+pytestmark = pytest.mark.slow
+
+
 LONGEST = 40  # tokens of a prompt with its response
 LONG_ROPE = {
     "rope_type": "longrope",

@@ -19,6 +19,8 @@ from sspo_cli.engine.update import make_updater
 from sspo_cli.models.reference import Reference
 from sspo_cli.rewards.base import Score
 
+pytestmark = pytest.mark.slow
+
 
 def settings(*words: str) -> TrainConfig:
     return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "batch.minibatches=1", *words])

@@ -16,6 +16,9 @@ from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.score import with_logps
 from sspo_cli.engine.update import make_updater
 
+pytestmark = pytest.mark.slow
+
+
 NAMES = [name for name in groups()["objective"] if name != "sft"]
 # A product of ratios moves a response by all of its tokens, as the sum does.
 SAME_NORMALIZER = {"rloo": "sum"}

@@ -18,6 +18,8 @@ from sspo_cli.engine.profiler import Profiler
 from sspo_cli.tracking.display import Display
 from sspo_cli.tracking.mirror import Mirror
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def unreachable_tensors() -> Iterator[list[torch.Tensor]]:

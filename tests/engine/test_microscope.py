@@ -18,6 +18,9 @@ from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.rewards.base import Score
 
+pytestmark = pytest.mark.slow
+
+
 SMALL = ["preset=smoke", "batch.prompts=4", "batch.samples_per_prompt=4", "batch.minibatches=4", "optim.lr=1e-4"]
 BATCHES = [[0, 5, 9, 12], [1, 4, 8, 13], [2, 6, 10, 14], [3, 7, 11, 15]]
 NAMES = ["sspo", "dr_grpo", "rloo", "scopic"]

@@ -22,6 +22,9 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.objective import Objective
 from tests.tiny_models import random_policy
 
+pytestmark = pytest.mark.slow
+
+
 OPTIM = load_config(TrainConfig, []).optim
 
 

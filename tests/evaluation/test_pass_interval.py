@@ -20,6 +20,9 @@ from tests.benchmarks.pass_interval import (
     with_truth,
 )
 
+pytestmark = pytest.mark.slow
+
+
 TRUTHS = np.array([0.002, 0.01, 0.03, *np.linspace(0.05, 0.5, 10)])
 # The standard error of 3,000 draws is 0.4 points: three below the 92 % that is promised.
 DRAWS, NOISE = 3000, 0.012

@@ -9,6 +9,9 @@ import pytest
 
 from tests.golden.losses import environment, first_updates
 
+pytestmark = pytest.mark.slow
+
+
 GOLDEN = json.loads((Path(__file__).parent / "losses.json").read_text())
 SAME = 1e-5
 

@@ -16,6 +16,9 @@ from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.spread import measured_spread, power_sentence
 from tests.grid.cells import finished_grid, grid_of
 
+pytestmark = pytest.mark.slow
+
+
 WORDS = ("objective=grpo,sspo", "seed=0,1,2")
 ALONE = Launch([], 1, 0, 0)
 

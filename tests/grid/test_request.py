@@ -13,6 +13,8 @@ from sspo_cli.grid.axes import Kind
 from sspo_cli.grid.folder import cell_folders, find_folder
 from sspo_cli.grid.request import Request, read_request
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -17,6 +17,9 @@ from sspo_cli.grid.run import Grid, find_left, make_room
 from sspo_cli.runs.folder import get_status, set_status
 from tests.grid.cells import finished_grid, grid_of
 
+pytestmark = pytest.mark.slow
+
+
 WORDS = ("objective=grpo,sspo", "seed=0,1")
 
 

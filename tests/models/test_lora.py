@@ -25,6 +25,9 @@ from sspo_cli.models.load import architecture, load_policy
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Score
 
+pytestmark = pytest.mark.slow
+
+
 SMALL = ["batch.prompts=4", "batch.samples_per_prompt=4", "rollout.max_response_length=24"]
 WORDS = ["preset=smoke", *SMALL, "lora.rank=4", "optim.lr=1e-2", "objective.kl.coef=0.5"]
 CONFIG = load_config(TrainConfig, WORDS)

@@ -15,6 +15,9 @@ from sspo_cli.objectives.gate import CURVES
 from sspo_cli.objectives.objective import Objective
 from tests.laws.cases import SOFT_GATES, Variant, config, load
 
+pytestmark = pytest.mark.slow
+
+
 MANY_TOKENS = 20_000
 AT_1_2 = "objective.gate.calibrate={at: 1.2, multiplier: 0.5}"
 LOG_GATES = ["log_arctan", "log_erf", "log_softsign", "log_tanh"]

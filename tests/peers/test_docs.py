@@ -15,6 +15,9 @@ from sspo_cli.config.locate import groups
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import TrainConfig
 
+pytestmark = pytest.mark.slow
+
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = "\n".join((DOCS / name).read_text(encoding="utf-8") for name in ("peers.md", "peers_tables.md"))
 OBJECTIVES = groups()["objective"]

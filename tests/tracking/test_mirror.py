@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sspo_cli.config.schema import TrackerSection
 from sspo_cli.tracking.mirror import Mirror, check_tracker, open_mirror
 
 from .runs import metric_rows
 from .terminal import in_terminal
+
+pytestmark = pytest.mark.slow
+
 
 OFFLINE = """
 import sys

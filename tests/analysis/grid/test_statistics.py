@@ -30,6 +30,9 @@ from tests.benchmarks.statistics import (
     plain,
 )
 
+pytestmark = pytest.mark.slow
+
+
 # Of 400 experiments with a coverage of 93 to 97 %, all but one in a thousand series lie inside.
 LEAST, MOST = 0.89, 0.995
 

@@ -19,6 +19,9 @@ from sspo_cli.analysis.grid.study import places
 from sspo_cli.analysis.grid.tables import results_table
 from tests.analysis.grid.folders import Axes, make_grid
 
+pytestmark = pytest.mark.slow
+
+
 TAU, LR, UPDATES, STALENESS = "objective.gate.tau_pos", "optim.lr", "batch.minibatches", "rollout.staleness"
 
 
