@@ -177,9 +177,17 @@ def test_without_a_terminal_there_is_one_line_a_step_and_results_go_to_stdout(ss
     assert quiet.stderr == "" and json.loads(quiet.stdout)["folder"] == "outputs/train/sspo-addition-s0-2"
 
 
-@pytest.mark.parametrize("staleness", [0, 1])
-def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_path: Path, staleness: int) -> None:
-    words = ["train", *SMOKE, "train.steps=8", "train.eval_every=3", f"rollout.staleness={staleness}"]
+INTERRUPTED = [
+    ["rollout.staleness=0"],
+    ["rollout.staleness=1"],
+    ["lora.rank=2", "objective.kl.coef=0.1"],
+    ["objective=dapo", "objective.dynamic_sampling=3", "rollout.staleness=1"],
+]
+
+
+@pytest.mark.parametrize("settings", INTERRUPTED, ids=["in order", "stale", "adapters", "dynamic sampling"])
+def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_path: Path, settings: list[str]) -> None:
+    words = ["train", *SMOKE, "train.steps=8", "train.eval_every=3", *settings]
     assert sspo(*words, "--name", "whole").returncode == 0
     runs = tmp_path / "outputs" / "train"
     process = subprocess.Popen(
@@ -199,8 +207,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_p
     resumed = sspo("train", "--resume", "outputs/train/broken")
     assert resumed.returncode == 0, resumed.stderr
     assert json.dumps(metrics(runs / "broken")) == json.dumps(metrics(runs / "whole"))
-    last = "checkpoints/step_000008/model.safetensors"
-    assert (runs / "broken" / last).read_bytes() == (runs / "whole" / last).read_bytes()
+    last = "checkpoints/step_000008"
+    (weights,) = (file.name for file in (runs / "whole" / last).glob("*model.safetensors"))
+    assert (runs / "broken" / last / weights).read_bytes() == (runs / "whole" / last / weights).read_bytes()
 
 
 def test_a_run_stopped_in_its_first_evaluation_goes_on_too(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:

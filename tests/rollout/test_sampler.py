@@ -134,6 +134,26 @@ def test_rows_enter_in_turns_and_the_last_as_soon_as_they_fit(slots: int, monkey
         assert last == 1 and free < FREE_SHARE_TO_ENTER * slots
 
 
+@pytest.mark.parametrize("tokens_in_flight", [10_000, 400])
+def test_a_prompt_is_read_once_for_its_group(tokens_in_flight: int) -> None:
+    """As long as all samples of a group enter together; with few slots a group may be cut in two."""
+    policy = random_policy()
+    read: list[int] = []
+    hook = policy.model.register_forward_pre_hook(
+        lambda module, arguments, options: (
+            read.append(int(options["attention_mask"].sum())) if options["input_ids"].shape[1] > 1 else None
+        ),
+        with_kwargs=True,
+    )
+    run(policy, samples=4, tokens_in_flight=tokens_in_flight)
+    hook.remove()
+    held = sum(map(len, PROMPTS))
+    if tokens_in_flight == 10_000:
+        assert sum(read) == held
+    else:
+        assert held <= sum(read) < 2 * held and len(read) > 1
+
+
 def test_log_probabilities_as_drawn_can_be_saved_for_a_backward_pass() -> None:
     scale = torch.ones((), requires_grad=True)
     for response in run(random_policy()):
