@@ -14,6 +14,9 @@ from sspo_cli.objectives.batch import Counts, PolicyBatch
 
 from .cases import GATES, NAMED, SOFT_GATES, UNIT_GATES, Variant, config, load
 
+pytestmark = pytest.mark.slow
+
+
 SEEDS = range(20)
 TINY_TAU = ("objective.gate.tau_pos=1e-4", "objective.gate.tau_neg=1e-4")
 EQUAL_BOUNDS = ("objective.gate.eps_low=0.2", "objective.gate.eps_high=0.2")

@@ -10,6 +10,9 @@ from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.lens import MARGIN, curves, half_width, shared_log_ratios
 from sspo_cli.objectives.objective import Objective
 
+pytestmark = pytest.mark.slow
+
+
 LENGTH = 4000
 EVERY = [
     "cispo", "dapo", "dr_grpo", "gmpo", "gpg", "grpo", "gspo", "gspo_token", "ppo_clip", "reinforce", "rloo", "sapo",

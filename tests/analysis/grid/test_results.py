@@ -18,6 +18,9 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.folder import set_status
 from tests.analysis.grid.folders import Axes, make_grid, rising
 
+pytestmark = pytest.mark.slow
+
+
 OBJECTIVES = {"grpo": 0.5, "gmpo": 0.52, "sspo": 0.8}
 AXES: Axes = {"objective": list(OBJECTIVES), "seed": [0, 1, 2]}
 FIGURES = [
