@@ -315,10 +315,6 @@ def show(
 
     A choice is told in full: what it is, its settings, and where each setting comes from.
     """
-    if group == "metric":
-        from sspo_cli.commands import show_metric
-
-        return show_metric.run(words or [], as_json=as_json)
     from sspo_cli.commands import show as command
 
     return command.run(group, words or [], plot=plot, out=out, as_json=as_json)

@@ -34,7 +34,7 @@ def sweep_words(incomplete: str) -> list[str]:
 def group_words(incomplete: str) -> list[str]:
     from sspo_cli.config.locate import groups
 
-    return [group for group in groups() if group.startswith(incomplete)]
+    return [group for group in (*groups(), "metric") if group.startswith(incomplete)]
 
 
 def objective_words(incomplete: str) -> list[str]:
@@ -54,6 +54,10 @@ def choice_words(ctx: typer.Context, incomplete: str) -> list[str]:
 
     if ctx.params["group"] == "objective":
         return objective_words(incomplete)
+    if ctx.params["group"] == "metric":
+        from sspo_cli.metrics import METRICS
+
+        return [item.name for item in METRICS if item.name.startswith(incomplete)]
     return [name for name in groups().get(ctx.params["group"], []) if name.startswith(incomplete)]
 
 

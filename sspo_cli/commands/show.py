@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.commands import show_metric
 from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.compose import as_written, load_config, sort_overrides, to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
@@ -27,6 +28,7 @@ from sspo_cli.config.wording import show_value
 
 GLOBAL = "# @package _global_"
 FILE_WIDTH = 120
+METRIC = "metric"  # no group of the configuration: what runs measure
 LONG_NUMBER = 10  # characters
 
 
@@ -46,11 +48,16 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
         ConfigError: for an unknown group, choice or setting, and for what only objectives can do.
     """
     known = groups()
-    if group is not None and group not in known:
-        raise ConfigError([f"{group}: unknown group{did_you_mean(group, known)} (allowed: {', '.join(known)})"])
+    if group is not None and group not in (*known, METRIC):
+        allowed = [*known, METRIC]
+        raise ConfigError([f"{group}: unknown group{did_you_mean(group, allowed)} (allowed: {', '.join(allowed)})"])
     names = list(dict.fromkeys(word for word in words if "=" not in word))
     overrides = [word for word in words if "=" in word]
     problems = usage_problems(group, names, overrides, plot=plot, out=out, as_json=as_json)
+    if group == METRIC:
+        if problems:
+            raise ConfigError(problems)
+        return show_metric.run(names, as_json=as_json)
     problems += [
         f"{group}={name}: unknown choice{did_you_mean(name, known[group])} (allowed: {', '.join(known[group])})"
         for name in names

@@ -21,7 +21,7 @@ def run(names: Sequence[str], *, as_json: bool) -> int:
     """
     listed = [item.name for item in METRICS]
     if problems := [
-        f"metric={name}: unknown metric{did_you_mean(name, listed)}; `sspo show metric` lists them"
+        f"metric={name}: unknown metric{did_you_mean(name, listed)} (`sspo show metric` lists them)"
         for name in names
         if metric(name).meaning == "" and known(name) is None
     ]:

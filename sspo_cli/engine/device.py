@@ -29,7 +29,7 @@ def choose_device(engine: EngineSection) -> torch.device:
     device = device_of(engine)
     if device.type == "cuda":
         # PyTorch prefers cuDNN's attention on new cards. It makes a plan for every new shape, and while decoding every
-        # step has a new shape: the first rollouts of a default run took 6 to 10 times as long with it (docs/gpu.md).
+        # step has a new shape: the first rollouts of a default run took 6 to 11 times as long with it (docs/speed.md).
         torch.backends.cuda.enable_cudnn_sdp(False)
     return device
 

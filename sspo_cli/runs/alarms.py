@@ -39,7 +39,7 @@ def training_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:
 
 
 def gated_by_rounding(steps: Sequence[Row], config: TrainConfig) -> str:
-    """Whether the objective gates tokens before the policy has moved, when all ratios should be 1."""
+    """The line for an objective that gates tokens before any weight has changed, while all ratios should be 1."""
     if config.rollout.staleness or any(row.get(FIRST_EFFECTIVE_RATIO) is None for row in steps):
         return ""
     first = mean(steps, FIRST_EFFECTIVE_RATIO)
@@ -47,9 +47,9 @@ def gated_by_rounding(steps: Sequence[Row], config: TrainConfig) -> str:
     if not abs(first - 1) > 1 - NEARLY_ALL:
         return ""
     return (
-        f"the first update of a rollout was {first:.0%} of its size on-policy, although the weights had not moved;"
-        f" likely cause: sampler and trainer differ by {mean(steps, 'rollout/logp_gap_mean'):.1g} nats by rounding, and"
-        f" objective={config.choices['objective']} gates ratios so close to 1; set objective.correction.level={level}"
+        f"the gate scaled the first update of a rollout to {first:.0%} before any weight had changed; likely cause:"
+        f" sampler and trainer differ by {mean(steps, 'rollout/logp_gap_mean'):.1g} nats through rounding, and"
+        f" objective={config.choices['objective']} gates ratios this close to 1; set objective.correction.level={level}"
         " or engine.precision=float32"
     )
 

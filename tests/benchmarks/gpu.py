@@ -132,21 +132,9 @@ def write(folder: Path) -> int:
 def train_and_resume(home: Path, folder: Path, steps: int) -> dict[str, Any]:
     """Rows of `sspo train`, which is killed after the checkpoint of its middle step and resumed."""
     middle = steps // 2
-    reward, problems = Path(__file__).with_name("reward.py"), folder / "prompts.jsonl"
     words = [
         "objective=sspo",
-        "model=local",
-        f"model.path={folder}",
-        "dataset=jsonl",
-        f"dataset.path={problems}",
-        f"dataset.eval_path={problems}",
-        "reward=python",
-        f"reward.path={reward}",
-        f"batch.prompts={WORKLOAD.prompts}",
-        f"batch.samples_per_prompt={WORKLOAD.samples_per_prompt}",
-        f"batch.minibatches={WORKLOAD.updates}",
-        f"rollout.max_response_length={WORKLOAD.max_response_length}",
-        f"optim.lr={WORKLOAD.learning_rate}",
+        *WORKLOAD.overrides(folder, Path(__file__).with_name("reward.py")),
         f"train.steps={steps}",
         f"train.save_every={middle}",
         f"train.eval_every={steps}",
@@ -223,6 +211,7 @@ def page(found: dict[str, Any]) -> str:
             continue
         trl = [median(row[key] for row in side["rows"]) for key in ("rollout_s", "update_s", "scoring_s")]
         lines.append(line(f"TRL, {name}", trl[0], trl[1] + trl[2], tokens, work, side["peak_gib"]))
+    notes = [line for note in found.get("notes", ()) for line in (note, "")]
     gaps = [row["rollout/logp_gap_mean"] for row in rows]
     resumed = found["sspo"]["resumed_after"]
     return "\n".join(
@@ -247,6 +236,7 @@ def page(found: dict[str, Any]) -> str:
             f" {int(rows[-1]['step'])}; each step is in metrics.jsonl once. Sampler and trainer differ by"
             f" {min(gaps):.1e} to {max(gaps):.1e} nats on average.",
             "",
+            *notes,
         ]
     )
 

@@ -34,22 +34,10 @@ REWARD = Path(__file__).with_name("reward.py")
 
 def configure(workload: Workload, folder: Path, threads: int, seed: int) -> TrainConfig:
     """The workload as overrides; whatever they leave open is the default that users get."""
-    problems = folder / "prompts.jsonl"
     words = [
         "objective=sapo",
-        "model=local",
-        f"model.path={folder}",
-        "dataset=jsonl",
-        f"dataset.path={problems}",
-        f"dataset.eval_path={problems}",
-        "reward=python",
-        f"reward.path={REWARD}",
+        *workload.overrides(folder, REWARD),
         f"seed={seed}",
-        f"batch.prompts={workload.prompts}",
-        f"batch.samples_per_prompt={workload.samples_per_prompt}",
-        f"batch.minibatches={workload.updates}",
-        f"rollout.max_response_length={workload.max_response_length}",
-        f"optim.lr={workload.learning_rate}",
         "train.steps=1000000",
         "train.eval_every=1000000",
         "train.save_every=1000000",

@@ -7,6 +7,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 # The reference asks for a mean response of 81 tokens under a cap of 128.
@@ -52,6 +53,24 @@ class Workload:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def overrides(self, folder: Path, reward: Path) -> list[str]:
+        """What of a run's configuration follows from the workload, whose model and prompts are in `folder`."""
+        problems = folder / "prompts.jsonl"
+        return [
+            "model=local",
+            f"model.path={folder}",
+            "dataset=jsonl",
+            f"dataset.path={problems}",
+            f"dataset.eval_path={problems}",
+            "reward=python",
+            f"reward.path={reward}",
+            f"batch.prompts={self.prompts}",
+            f"batch.samples_per_prompt={self.samples_per_prompt}",
+            f"batch.minibatches={self.updates}",
+            f"rollout.max_response_length={self.max_response_length}",
+            f"optim.lr={self.learning_rate}",
+        ]
 
     def replace(self, **changes: Any) -> Workload:
         return replace(self, **changes)

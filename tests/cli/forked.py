@@ -1,4 +1,4 @@
-"""The real command in a process of its own that need not import the libraries: they are imported once, then forked.
+"""Runs the real command in a process that is forked from one with the libraries loaded.
 
 `python -m tests.cli.forked` reads requests from a socket on descriptor 0. Each comes with the descriptors of stdout and
 stderr; the answers are the process's id, then its exit status. Nothing of sspo_cli is imported before the fork, and the

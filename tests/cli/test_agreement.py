@@ -66,7 +66,7 @@ def test_an_update_that_rounding_alone_gates_is_told(sspo: Sspo, tmp_path: Path)
         return [line for line in summary["warnings"] if "the first update" in line]
 
     (line,) = warnings("gated", "objective=gspo", "engine.precision=bfloat16")
-    assert "of its size on-policy, although the weights had not moved" in line
+    assert "before any weight had changed" in line
     assert "set objective.correction.level=sequence or engine.precision=float32" in line
     corrected = ["engine.precision=bfloat16", "objective.correction.level=sequence"]
     assert warnings("corrected", "objective=gspo", *corrected) == []

@@ -11,6 +11,7 @@ import pytest
 
 from sspo_cli.commands.lens import write as write_picture
 from sspo_cli.config.locate import groups
+from sspo_cli.metrics import METRICS
 from tests.cli.conftest import Sspo, Write
 
 pytestmark = pytest.mark.slow
@@ -266,3 +267,21 @@ def test_the_problems_of_several_objectives_are_all_told_and_each_once(sspo: Ssp
     assert len(lines) == 3
     for key in ("objective.gate.tau_pos=0", "unknown key 'objective.gate.tau_pos'", "objective.pool=x"):
         assert sum(key in line for line in lines) == 1
+
+
+def test_metrics_are_explained_and_bad_requests_are_a_line_each(sspo: Sspo) -> None:
+    told = json.loads(sspo("show", "metric", "eval/pass@16", "reward/format", "--json").stdout)
+    assert [(item["name"], item["label"], item["better"]) for item in told] == [
+        ("eval/pass@16", "held-out pass@16", "higher"),
+        ("reward/format", "mean of the reward part format", "higher"),
+    ]
+    assert len(sspo("show", "metric").stdout.splitlines()) == len(METRICS) + 1
+    for words, said in (
+        (["metric", "grad/nrom", "nope"], ["metric=grad/nrom: unknown metric, did you mean", "metric=nope: unknown"]),
+        (["metric", "--plot"], ["--plot: only objectives are drawn"]),
+        (["metrics"], ["metrics: unknown group, did you mean 'metric'?"]),
+    ):
+        refused = sspo("show", *words)
+        assert refused.returncode == 2 and refused.stdout == ""
+        lines = refused.stderr.splitlines()
+        assert len(lines) == len(said) and all(f"sspo: {one}" in line for one, line in zip(said, lines, strict=True))
