@@ -11,8 +11,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "sspo_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
-BELOW_COMMANDS = ("engine", "rollout", "rewards", "data", "models", "evaluation", "tracking", "objectives", "laws")
-WITHOUT_TORCH = ("config", "runs", "analysis", "grid")
+BELOW_COMMANDS = (
+    "engine",
+    "rollout",
+    "rewards",
+    "data",
+    "models",
+    "evaluation",
+    "trackers",
+    "views",
+    "objectives",
+    "laws",
+)
+WITHOUT_TORCH = ("config", "runs", "analysis", "grid", "views")
 
 
 def module_name(file: Path) -> str:
@@ -118,10 +129,11 @@ def test_config_runs_analysis_and_grid_lead_to_no_torch_and_no_transformers(name
     assert not heavy, f"{name} leads to {sorted(heavy)}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "analysis"])
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in ("analysis", "views")])
 def test_analysis_reads_what_runs_left_and_runs_nothing(name: str) -> None:
     allowed = (
         "sspo_cli.analysis",
+        "sspo_cli.views",
         "sspo_cli.config",
         "sspo_cli.metrics",
         "sspo_cli.runs",

@@ -1,1 +1,0 @@
-"""What a run folder says, drawn. No torch here."""

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.wording import show_value
 from sspo_cli.metrics import BOUNDS, Metric, metric
@@ -27,7 +26,8 @@ from sspo_cli.runs.diff import (
     setting_differences,
 )
 from sspo_cli.runs.find import existing_run
-from sspo_cli.tracking.summary import printable
+from sspo_cli.views.console import print_json, results
+from sspo_cli.views.summary import printable
 
 HASH_SHOWN = 12
 PASS = "eval/pass@"

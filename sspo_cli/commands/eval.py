@@ -51,7 +51,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         from sspo_cli.rewards.load import load_reward
         from sspo_cli.runs import jsonl
         from sspo_cli.runs.alarms import evaluation_alarms
-        from sspo_cli.tracking.display import phases, waiting
+        from sspo_cli.views.display import phases, waiting
 
     device = choose_device(settings.engine)
     for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:

@@ -26,7 +26,7 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.tracking.display import waiting
+    from sspo_cli.views.display import waiting
 
     with waiting("reading the grid", quiet=quiet):
         request = read_request(kind, words, allowed)
@@ -105,7 +105,7 @@ def finish(grid: Grid, outcome: Outcome, *, quiet: bool, as_json: bool) -> int:
 def tell_results(grid: Grid, *, quiet: bool, as_json: bool) -> list[str]:
     """Write and print what came of the cells; why that cannot be done, if it cannot."""
     from sspo_cli.analysis.grid.results import print_results, write_results
-    from sspo_cli.tracking.display import phases
+    from sspo_cli.views.display import phases
 
     try:
         with phases(quiet=quiet) as progress:

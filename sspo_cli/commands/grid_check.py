@@ -17,7 +17,7 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.load import load_dataset
 from sspo_cli.grid.request import Request
 from sspo_cli.rewards.load import load_reward
-from sspo_cli.tracking.mirror import check_tracker
+from sspo_cli.trackers.mirror import check_tracker
 
 ALWAYS_THERE = "eval/accuracy"
 

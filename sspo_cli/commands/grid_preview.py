@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.commands.grid import notes_of, together
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.describe import batch_sentence
 from sspo_cli.grid.cost import Cost, cost_of_a_cell, total_seconds
 from sspo_cli.grid.follow import DONE, WAITING
 from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.run import Grid, find_left
 from sspo_cli.grid.spread import power_sentence
-from sspo_cli.tracking.display import waiting
+from sspo_cli.views.console import print_json, results
+from sspo_cli.views.display import waiting
 
 TODO = {"nothing": DONE, "start": WAITING, "resume": "to resume", "redo": "to redo"}
 

@@ -58,13 +58,13 @@ def run(words: list[str], *, updates: int | None, rollouts: int, quiet: bool, as
     options = [f"--updates={moves}", f"--rollouts={rollouts}"]
     runs.write_request(folder, to_yaml(settings), words, ["sspo", "inspect", *words, *options])
     (folder / "inspect.json").write_text(json.dumps(jsonl.without_nan(result), indent=2) + "\n")
-    from sspo_cli.analysis.microscope import plot_inspection
+    from sspo_cli.views.microscope import plot_inspection
 
     plots = plot_inspection(folder, result)
     if as_json:
         print(json.dumps(jsonl.without_nan({"folder": str(folder), **result})))
     else:
-        from sspo_cli.commands.inspect_screen import print_inspection
+        from sspo_cli.views.inspect import print_inspection
 
         print_inspection(folder, plots, result)
     return 0
@@ -138,7 +138,7 @@ def find(target: str) -> tuple[Path, Path]:
 def look(request: Request, updates: int, rollouts: int, *, quiet: bool) -> dict[str, Any]:
     from sspo_cli.commands.train import load_parts
     from sspo_cli.engine.microscope import inspect
-    from sspo_cli.tracking.display import phases, waiting
+    from sspo_cli.views.display import phases, waiting
 
     settings, configs = request.settings, request.configs
     # The reference policy is loaded if any of the objectives reads it.

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.analysis.braille import Canvas, framed
-from sspo_cli.analysis.lens import SIGNS, Curves, Lens, Shown, merged, near_one, svg, ticks
 from sspo_cli.build import build_objective
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import ObjectiveConfig
 from sspo_cli.objectives import lens
 from sspo_cli.runs.folder import numbered
+from sspo_cli.views.braille import Canvas, framed
+from sspo_cli.views.console import print_json, results
+from sspo_cli.views.lens import SIGNS, Curves, Lens, Shown, merged, near_one, svg, ticks
 
 FOLDER = Path("outputs/show")
 PIPE_WIDTH, LEAST_WIDTH, MOST_WIDTH = 100, 40, 160

@@ -9,7 +9,6 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sspo_cli.build import calibrated
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.errors import all_or_problems
@@ -18,6 +17,7 @@ from sspo_cli.config.wording import show_value
 from sspo_cli.engine.device import device_of
 from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
+from sspo_cli.views.console import print_json, results
 
 GIB = 1024**3
 

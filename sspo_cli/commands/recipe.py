@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Line
 
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import shipped
 from sspo_cli.config.schema import Text, section
+from sspo_cli.views.console import print_json, results
 
 Bounds = Annotated[dict[Literal["at_least", "at_most"], float], MinLen(1)]
 

@@ -36,7 +36,7 @@ def run(
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     from sspo_cli.analysis.grid.results import print_results, write_results
-    from sspo_cli.tracking.display import phases
+    from sspo_cli.views.display import phases
 
     own_folder = len(folders) > 1 or any((metric, direction, baseline, name))
     is_grid = own_folder or (folders[0] / "grid.json").is_file()
@@ -58,11 +58,11 @@ def run(
 def report_run(folder: Path) -> Any:
     """The pictures and the page of one run, and its summary, which is made where a run did not get to it."""
     from sspo_cli.analysis.grid.combine import train_run
-    from sspo_cli.analysis.plots import plot_run
-    from sspo_cli.analysis.report import write_report
     from sspo_cli.runs import jsonl
     from sspo_cli.runs.status import DIED, RUNNING, read_state
     from sspo_cli.runs.summary import summarise_run
+    from sspo_cli.views.plots import plot_run
+    from sspo_cli.views.report import write_report
 
     found, state = train_run(folder), read_state(folder)
     try:

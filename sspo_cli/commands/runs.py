@@ -13,15 +13,15 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.commands.screen import PIPE_WIDTH, print_json, results
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.wording import show_value
 from sspo_cli.runs.find import find_runs
 from sspo_cli.runs.query import FACTS, Condition, check_keys, ordered, parse_condition, value_of
 from sspo_cli.runs.record import Record, read_record
 from sspo_cli.runs.status import RUNNING
-from sspo_cli.tracking.display import phases
-from sspo_cli.tracking.summary import printable
+from sspo_cli.views.console import PIPE_WIDTH, print_json, results
+from sspo_cli.views.display import phases
+from sspo_cli.views.summary import printable
 
 OUTPUTS = Path("outputs")
 METRIC = "eval/accuracy"

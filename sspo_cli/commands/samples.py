@@ -11,11 +11,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.commands.screen import page, print_json, results
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.find import existing_run
 from sspo_cli.runs.samples import Pair, Sample, by_change, by_reward, choose, pair_up
-from sspo_cli.tracking.summary import printable
+from sspo_cli.views.console import page, print_json, results
+from sspo_cli.views.summary import printable
 
 INDENT = 2
 PAIR_WIDTH = 160  # of two columns, where there is more room

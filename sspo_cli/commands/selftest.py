@@ -10,7 +10,7 @@ from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import ObjectiveConfig, TrainConfig
-from sspo_cli.tracking.display import phases
+from sspo_cli.views.display import phases
 
 
 def run(words: Sequence[str], *, as_json: bool) -> int:

@@ -9,11 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import choice_file, shipped
 from sspo_cli.config.schema import ObjectiveConfig
 from sspo_cli.laws.laws import LAWS, Subject, Verdict
+from sspo_cli.views.console import print_json, results
 
 MARKS = {"holds": ("✓", "green"), "broken": ("✗", "bold red"), "does not apply": ("–", "dim")}
 ASCII = {"✓": "ok", "✗": "NO", "–": "-"}

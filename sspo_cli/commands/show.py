@@ -18,13 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.commands import show_metric
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.compose import as_written, load_config, sort_overrides, to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import choice_file, groups, shipped
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import GateConfig, SoftGate, TrainConfig, WidthAt
 from sspo_cli.config.wording import show_value
+from sspo_cli.views.console import print_json, results
 
 GLOBAL = "# @package _global_"
 FILE_WIDTH = 120

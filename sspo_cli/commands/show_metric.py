@@ -8,9 +8,9 @@ from dataclasses import asdict
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.commands.screen import print_json, results
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.metrics import METRICS, Metric, known, metric
+from sspo_cli.views.console import print_json, results
 
 
 def run(names: Sequence[str], *, as_json: bool) -> int:

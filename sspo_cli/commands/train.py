@@ -65,8 +65,8 @@ def run(
         preview(settings, as_json=as_json)
         return OK
     settings = with_prompt_time(settings)
-    from sspo_cli.tracking.display import waiting
-    from sspo_cli.tracking.mirror import check_tracker
+    from sspo_cli.trackers.mirror import check_tracker
+    from sspo_cli.views.display import waiting
 
     problems = check_tracker(settings.tracker)
     if folder is None:
@@ -133,7 +133,7 @@ def resume_run(
     settings = with_prompt_time(read_settings(folder))
     if read_state(folder).word == "done" and not damage(saved[-1]):
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
-    from sspo_cli.tracking.display import waiting
+    from sspo_cli.views.display import waiting
 
     with hold(folder):
         began = Began(folder, allow=allow_change)
@@ -280,8 +280,8 @@ def execute(
     from sspo_cli.engine.profiler import Profiler, StepProfiler
     from sspo_cli.engine.signals import stop_request
     from sspo_cli.guards import GuardStop
-    from sspo_cli.tracking.display import open_display
-    from sspo_cli.tracking.mirror import open_mirror
+    from sspo_cli.trackers.mirror import open_mirror
+    from sspo_cli.views.display import open_display
 
     try:
         mirror = open_mirror(settings.tracker, folder, to_dict(settings))
@@ -330,12 +330,12 @@ def report(
     as_json: bool,
 ) -> None:
     """Summary, plots, and what a person wants to know at the end."""
-    from sspo_cli.analysis.plots import plot_run
-    from sspo_cli.analysis.report import write_report
     from sspo_cli.runs import jsonl
     from sspo_cli.runs.alarms import run_alarms
     from sspo_cli.runs.summary import summarise_run
-    from sspo_cli.tracking.summary import print_summary
+    from sspo_cli.views.plots import plot_run
+    from sspo_cli.views.report import write_report
+    from sspo_cli.views.summary import print_summary
 
     objective = settings.choices["objective"]
     rows = jsonl.read(folder / "metrics.jsonl")
@@ -351,7 +351,7 @@ def report(
     samples = jsonl.read(folder / "samples.jsonl") or jsonl.read(folder / "eval.jsonl")
     print_summary(folder, summary, samples, next_commands(folder, objective, status))
     if profile:
-        from sspo_cli.tracking.profile import print_profile
+        from sspo_cli.views.profile import print_profile
 
         print_profile(profile, folder)
 

@@ -21,8 +21,8 @@ from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
-from sspo_cli.tracking.display import Display
-from sspo_cli.tracking.mirror import Mirror
+from sspo_cli.trackers.mirror import Mirror
+from sspo_cli.views.display import Display
 
 UNSCORED_AT_MOST = 3  # rollouts in a row without any reward
 STEPS_TO_JUDGE = 4  # rows of metrics after which a run that does not learn is told

@@ -14,7 +14,7 @@ import numpy as np
 from torch.profiler import profile, record_function
 
 from sspo_cli.engine.measure import PHASES
-from sspo_cli.tracking.profile import files_of, write_tables
+from sspo_cli.views.profile import files_of, write_tables
 
 STEP = "step"
 # Ops that only move numbers from one place to another.

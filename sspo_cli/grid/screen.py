@@ -19,7 +19,7 @@ from rich.text import Text
 
 from sspo_cli.grid.follow import DIED, DONE, FAILED, INTERRUPTED, RUNNING, WAITING, Followed, left_s
 from sspo_cli.metrics import metric
-from sspo_cli.tracking.values import duration
+from sspo_cli.views.values import duration
 
 STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", DIED: "bold red", INTERRUPTED: "yellow"}
 NOT_WELL = (FAILED, DIED, INTERRUPTED)

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 
-from sspo_cli.analysis.style import BLUE, GREEN, GREY, INK, ORANGE, STYLE
+from sspo_cli.views.style import BLUE, GREEN, GREY, INK, ORANGE, STYLE
 from tests.benchmarks.table import of
 from tests.benchmarks.versus import scaled
 

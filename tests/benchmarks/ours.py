@@ -23,8 +23,8 @@ from sspo_cli.engine.profiler import Profiler
 from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
-from sspo_cli.tracking.display import Display
-from sspo_cli.tracking.mirror import Mirror
+from sspo_cli.trackers.mirror import Mirror
+from sspo_cli.views.display import Display
 from tests.benchmarks.arithmetic import need_of
 from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
 from tests.benchmarks.workload import SEED, Workload, work_of

@@ -22,8 +22,8 @@ from sspo_cli.engine.profiler import Profiler
 from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.runs import jsonl
-from sspo_cli.tracking.live import LiveDisplay
-from sspo_cli.tracking.mirror import Mirror
+from sspo_cli.trackers.mirror import Mirror
+from sspo_cli.views.live import LiveDisplay
 from tests.benchmarks.workload import Workload
 
 STEPS = 4

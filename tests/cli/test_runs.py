@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Sspo
-from tests.tracking.terminal import COLOUR, CONTROL, in_terminal, lines
+from tests.views.terminal import COLOUR, CONTROL, in_terminal, lines
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.samples import Sample, by_change, by_reward
 from tests.cli.conftest import Sspo
 from tests.cli.test_runs import in_screen
-from tests.tracking.terminal import COLOUR, CONTROL, in_terminal
+from tests.views.terminal import COLOUR, CONTROL, in_terminal
 
 pytestmark = pytest.mark.slow
 

@@ -22,8 +22,8 @@ from sspo_cli.engine.signals import StopRequest
 from sspo_cli.models.head import projection
 from sspo_cli.models.policy import Policy
 from sspo_cli.runs import jsonl
-from sspo_cli.tracking.display import Display
-from sspo_cli.tracking.mirror import Mirror
+from sspo_cli.trackers.mirror import Mirror
+from sspo_cli.views.display import Display
 from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, UNSERVED, config_of, policy_of, random_policy
 
 pytestmark = pytest.mark.slow

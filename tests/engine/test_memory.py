@@ -15,8 +15,8 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
 from sspo_cli.engine.profiler import Profiler
-from sspo_cli.tracking.display import Display
-from sspo_cli.tracking.mirror import Mirror
+from sspo_cli.trackers.mirror import Mirror
+from sspo_cli.views.display import Display
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
 from sspo_cli.runs.lock import hold
 from tests.grid.cells import grid_of
-from tests.tracking.terminal import COLOUR, in_terminal, lines
+from tests.views.terminal import COLOUR, in_terminal, lines
 
 LIVE = """
 from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sspo_cli.analysis.grid.metric import finite_mean
-from sspo_cli.analysis.plots import column
+from sspo_cli.views.plots import column
 
 THRESHOLD_SHARE = 0.75
 COLLAPSE_SHARE = 0.5

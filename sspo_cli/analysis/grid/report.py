@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.analysis import page
 from sspo_cli.analysis.grid import notes
 from sspo_cli.analysis.grid.cells import Grid, Point, point_name
 from sspo_cli.analysis.grid.provenance import command, config_differences, environment
@@ -21,6 +20,7 @@ from sspo_cli.analysis.grid.tables import (
     results_table,
     tasks_table,
 )
+from sspo_cli.views import page
 
 MOST_CONFIGURATIONS = 8
 COURSE = ("reward", "entropy", "effective_ratio", "weight_variance", "response_length", "gradient_norm")

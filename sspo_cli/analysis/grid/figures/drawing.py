@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sspo_cli.analysis.grid.cells import Grid, Point, point_name
-from sspo_cli.analysis.style import (
+from sspo_cli.views.style import (
     BLUE,
     FAINT,
     GREEN,

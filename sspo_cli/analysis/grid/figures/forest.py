@@ -10,12 +10,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from sspo_cli.analysis.canvas import dress, new_figure, save
 from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.figures.drawing import width_for
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.grid.words import outcome
-from sspo_cli.analysis.style import BLUE, GREY, INK, ROUND_STEPS, SMALL, STYLE
+from sspo_cli.views.canvas import dress, new_figure, save
+from sspo_cli.views.style import BLUE, GREY, INK, ROUND_STEPS, SMALL, STYLE
 
 MOST_ROWS = 24
 LINE_INCHES = 0.34

@@ -11,15 +11,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy import stats
 
-from sspo_cli.analysis.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
 from sspo_cli.analysis.grid.cells import Cell, Grid, Point
 from sspo_cli.analysis.grid.curves import Values, curve
 from sspo_cli.analysis.grid.figures.drawing import Look, label_ends, looks, width_for
 from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share
-from sspo_cli.analysis.plots import MANY_POINTS, running_mean
-from sspo_cli.analysis.style import STYLE
 from sspo_cli.metrics import metric
+from sspo_cli.views.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
+from sspo_cli.views.plots import MANY_POINTS, running_mean
+from sspo_cli.views.style import STYLE
 
 HEIGHT_INCHES = 2.9
 FEW_POINTS = 20

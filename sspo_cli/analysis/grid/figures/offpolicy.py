@@ -10,12 +10,12 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from sspo_cli.analysis.canvas import dress, new_figure, round_values, save
 from sspo_cli.analysis.grid.cells import Grid
 from sspo_cli.analysis.grid.figures.drawing import COLOURS, MARKERS, Look, label_ends, width_for
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.analysis.grid.study import AXES, Place, places
-from sspo_cli.analysis.style import INK, STYLE
+from sspo_cli.views.canvas import dress, new_figure, round_values, save
+from sspo_cli.views.style import INK, STYLE
 
 DASHES = ("solid", "dashed", "dotted", "dashdot")
 TITLES = {"updates": "More updates per rollout", "staleness": "Older samples"}

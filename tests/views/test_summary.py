@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sspo_cli.tracking.summary import print_summary
+from sspo_cli.views.summary import print_summary
 
 SUMMARY = {
     "status": "done",

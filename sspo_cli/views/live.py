@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.metrics import metric
-from sspo_cli.tracking.display import Display
-from sspo_cli.tracking.values import ASCII_BLOCKS, BLOCKS, SHOWN, TimeLeft, duration, number, sparkline
+from sspo_cli.views.display import Display
+from sspo_cli.views.values import ASCII_BLOCKS, BLOCKS, SHOWN, TimeLeft, duration, number, sparkline
 
 MAX_WIDTH = 120
 REFRESH_PER_SECOND = 2

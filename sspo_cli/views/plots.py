@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sspo_cli.analysis.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
-from sspo_cli.analysis.charts import CHARTS, Chart, Panel
-from sspo_cli.analysis.style import SMALL, STYLE
 from sspo_cli.runs import jsonl
+from sspo_cli.views.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
+from sspo_cli.views.charts import CHARTS, Chart, Panel
+from sspo_cli.views.style import SMALL, STYLE
 
 PANEL_INCHES = (4.3, 3.0)
 MANY_POINTS = 80

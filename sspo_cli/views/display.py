@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sspo_cli.metrics import metric
-from sspo_cli.tracking.values import SHOWN, TimeLeft, duration, number
+from sspo_cli.views.values import SHOWN, TimeLeft, duration, number
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -108,7 +108,7 @@ def open_display(*, title: str, first_step: int, total_steps: int, quiet: bool) 
         return PlainDisplay(first_step, total_steps)
     from rich.console import Console
 
-    from sspo_cli.tracking.live import LiveDisplay
+    from sspo_cli.views.live import LiveDisplay
 
     console = Console(stderr=True)
     if console.is_dumb_terminal:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from sspo_cli.analysis.canvas import new_figure, save
-from sspo_cli.analysis.style import BLUE, GREEN, GREY, GRID, INK, ORANGE, PURPLE, SMALL, STYLE, VERMILION
+from sspo_cli.views.canvas import new_figure, save
+from sspo_cli.views.style import BLUE, GREEN, GREY, GRID, INK, ORANGE, PURPLE, SMALL, STYLE, VERMILION
 
 CELL_INCHES, LINE_INCHES = 0.36, 0.24
 SMALLEST_WEIGHT = 1e-3

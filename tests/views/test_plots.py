@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sspo_cli.analysis.plots import plot_run
+from sspo_cli.views.plots import plot_run
 
 pytestmark = pytest.mark.slow
 
@@ -140,6 +140,6 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
 
 
 def test_drawing_imports_neither_torch_nor_pyplot() -> None:
-    program = "import sys, sspo_cli.analysis.plots; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
+    program = "import sys, sspo_cli.views.plots; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout == "set()\n"

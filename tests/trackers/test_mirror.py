@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.tracking.mirror import Mirror, check_tracker, open_mirror
-
-from .runs import metric_rows
-from .terminal import in_terminal
+from sspo_cli.trackers.mirror import Mirror, check_tracker, open_mirror
+from tests.views.runs import metric_rows
+from tests.views.terminal import in_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +23,8 @@ OFFLINE = """
 import sys
 from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.tracking.mirror import check_tracker, open_mirror
-from runs import metric_rows
+from sspo_cli.trackers.mirror import check_tracker, open_mirror
+from tests.views.runs import metric_rows
 tracker = TrackerSection(kind="wandb", project="sspo", mode="offline")
 assert check_tracker(tracker) == []
 mirror = open_mirror(tracker, Path(sys.argv[1]), {"objective": {"gate": {"tau_pos": 10.0}}})
@@ -40,7 +39,7 @@ ONLINE = """
 from pathlib import Path
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.tracking.mirror import check_tracker, open_mirror
+from sspo_cli.trackers.mirror import check_tracker, open_mirror
 tracker = TrackerSection(kind="wandb", project="sspo", mode="online")
 print(check_tracker(tracker))
 try:
@@ -75,7 +74,7 @@ def test_an_offline_run_holds_the_rows_of_metrics_jsonl(tmp_path: Path) -> None:
     folder.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", OFFLINE, str(folder)],
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[2],
         env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -115,7 +114,7 @@ def test_no_tracker_is_a_mirror_that_does_nothing_and_imports_nothing(tmp_path: 
 import sys
 from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.tracking.mirror import open_mirror
+from sspo_cli.trackers.mirror import open_mirror
 mirror = open_mirror(TrackerSection(kind="none", project=None, mode=None), Path("."), {})
 mirror.log({"step": 1})
 mirror.close(1)

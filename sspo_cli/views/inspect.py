@@ -13,8 +13,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.analysis.microscope import short, similarity_order
-from sspo_cli.commands.screen import results
+from sspo_cli.views.console import results
+from sspo_cli.views.microscope import short, similarity_order
 
 
 def print_inspection(folder: Path, plots: Sequence[Path], result: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from sspo_cli.analysis.style import BLUE, FAINT, GREEN, GREY, GRID, INK, ORANGE, PURPLE, SKY, VERMILION
+from sspo_cli.views.style import BLUE, FAINT, GREEN, GREY, GRID, INK, ORANGE, PURPLE, SKY, VERMILION
 
 # What a figure's colours become in the page, where they follow its light or dark scheme: CSS name, light, dark.
 THEME = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sspo_cli.analysis.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 from sspo_cli.metrics import Metric, metric
+from sspo_cli.views.style import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
 
 @dataclass(frozen=True)

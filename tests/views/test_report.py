@@ -6,10 +6,10 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
-from sspo_cli.analysis.plots import plot_run
-from sspo_cli.analysis.report import write_report
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.summary import summarise_run
+from sspo_cli.views.plots import plot_run
+from sspo_cli.views.report import write_report
 
 
 class Page(HTMLParser):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from sspo_cli.analysis.braille import Canvas, framed
-from sspo_cli.analysis.lens import Curves, Lens, Shown, draw, merged, near_one, stretches, svg, ticks
+from sspo_cli.views.braille import Canvas, framed
+from sspo_cli.views.lens import Curves, Lens, Shown, draw, merged, near_one, stretches, svg, ticks
 
 LOG_RATIO_N = np.linspace(-1, 1, 201)
 
@@ -166,7 +166,7 @@ def test_a_frame_labels_its_ticks_and_leaves_out_those_that_would_touch() -> Non
 
 def test_drawing_imports_neither_torch_nor_pyplot() -> None:
     program = (
-        "import sys, sspo_cli.analysis.lens, sspo_cli.analysis.braille;"
+        "import sys, sspo_cli.views.lens, sspo_cli.views.braille;"
         " print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from sspo_cli.analysis.style import GREY, GRID, INK, ROUND_STEPS, SMALL, STYLE
+from sspo_cli.views.style import GREY, GRID, INK, ROUND_STEPS, SMALL, STYLE
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.metrics import metric
-from sspo_cli.tracking.values import number
+from sspo_cli.views.values import number
 
 SHOWN = ("eval/accuracy", "reward/mean", "response/length", "throughput/rollout_tokens_per_s")
 MAX_CHARACTERS = 400

@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.analysis import page
 from sspo_cli.metrics import BOUNDS, metric
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import command_of
+from sspo_cli.views import page
 
 SAMPLES_SHOWN = 12
 

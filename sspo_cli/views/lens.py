@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from sspo_cli.analysis.style import (
+from sspo_cli.views.style import (
     BLUE,
     GREEN,
     GREY,

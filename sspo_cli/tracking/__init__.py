@@ -1,1 +1,0 @@
-"""What the user sees of a run, and where its metrics are mirrored."""
