@@ -6,10 +6,11 @@ Everything is named by its `Key` and matched by it, never by position: completio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 
@@ -83,3 +84,69 @@ class Score:
     @property
     def reward(self) -> float:
         return sum(self.parts.values()) if self.parts else math.nan
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What an update learns from: one sequence of L tokens as the model read them, of which some are trained.
+
+    token_L: ids. trained_L: bool, the tokens of which log-probabilities are learned; of a single turn, the response.
+    version: of the oldest weights that drew a token. The log-probabilities are aligned with the tokens, and NaN at
+    those that are not trained: sampled_logp_L, the sampler's (None of a reference solution); trainer_logp_L, the
+    trainer's before the first update (None without a correction); reference_logp_L, the reference policy's (None
+    without a KL penalty in the loss). All tensors are on the CPU.
+    """
+
+    key: Key
+    token_L: Tensor
+    trained_L: Tensor
+    advantage: float
+    version: int
+    sampled_logp_L: Tensor | None
+    trainer_logp_L: Tensor | None = None
+    reference_logp_L: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        """L, all tokens that the model reads."""
+        return len(self.token_L)
+
+    @property
+    def trained(self) -> int:
+        """Tokens that are trained."""
+        return int(self.trained_L.sum())
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What one step learns from.
+
+    trajectories: ordered by prompt. samples: one row per response for people. prompts and tokens: problems of the
+    training stream and response tokens that it took, whether they are learned from or not. metrics: of all of them.
+    """
+
+    trajectories: list[Trajectory]
+    samples: list[dict[str, Any]]
+    prompts: int
+    tokens: int
+    metrics: dict[str, float]
+
+
+def single_turn(
+    key: Key,
+    context_S: Sequence[int],
+    response_T: Sequence[int],
+    logp_T: Tensor | None,
+    *,
+    advantage: float = 0.0,
+    version: int = 0,
+) -> Trajectory:
+    """The trajectory of one prompt and its response, which is trained; logp_T: of its tokens, as sampled."""
+    trained_L = torch.arange(len(context_S) + len(response_T)) >= len(context_S)
+    sampled_logp_L = None if logp_T is None else at_trained(logp_T, trained_L)
+    return Trajectory(key, torch.tensor([*context_S, *response_T]), trained_L, advantage, version, sampled_logp_L)
+
+
+def at_trained(value_T: Tensor, trained_L: Tensor) -> Tensor:
+    """value_T at the T trained tokens of a sequence, NaN elsewhere: [L]."""
+    return torch.full(trained_L.shape, math.nan, dtype=value_T.dtype).masked_scatter(trained_L, value_T)

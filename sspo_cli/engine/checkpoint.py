@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sspo_cli.engine.experience import Experience
-from sspo_cli.engine.trajectory import Trajectory
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.models.policy import Policy
 from sspo_cli.runs import integrity
 from sspo_cli.runs.folder import checkpoints
+from sspo_cli.types import Key, Rollout, Trajectory
+
+# Of a trajectory that waits, before the first update reads it.
+TENSORS = ("token_L", "trained_L", "sampled_logp_L")
 
 
 @dataclass
@@ -41,7 +44,7 @@ def save_checkpoint(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
     progress: Progress,
-    pending: Sequence[Experience],
+    waiting: Sequence[Rollout],
     keep: int,
 ) -> Path:
     """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep` that are whole."""
@@ -57,7 +60,7 @@ def save_checkpoint(
         save_adapters(policy.model, policy.base, partial)
     policy.tokenizer.save_pretrained(partial)
     save_file(optimizer_tensors(optimizer), trainer / "optimizer.safetensors")
-    save_pending(pending, trainer)
+    save_waiting(waiting, trainer)
     (trainer / "progress.json").write_text(json.dumps(vars(progress)))
     integrity.seal(partial)
     for path in [*partial.rglob("*"), partial]:
@@ -85,7 +88,7 @@ def flush_to_disk(path: Path) -> None:
     os.close(descriptor)
 
 
-def restore(checkpoint: Path, optimizer: torch.optim.Optimizer) -> tuple[Progress, list[Experience]]:
+def restore(checkpoint: Path, optimizer: torch.optim.Optimizer) -> tuple[Progress, list[Rollout]]:
     """Fill `optimizer` and return where training stood. The weights are read with the model itself."""
     trainer = checkpoint / "trainer"
     stored = load_file(trainer / "optimizer.safetensors")
@@ -94,7 +97,7 @@ def restore(checkpoint: Path, optimizer: torch.optim.Optimizer) -> tuple[Progres
         index, key = name.split(".")
         state["state"].setdefault(int(index), {})[key] = value
     optimizer.load_state_dict(state)
-    return Progress(**json.loads((trainer / "progress.json").read_text())), load_pending(trainer)
+    return Progress(**json.loads((trainer / "progress.json").read_text())), load_waiting(trainer)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -102,38 +105,51 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {f"{index}.{key}": value for index, values in state.items() for key, value in values.items()}
 
 
-def save_pending(pending: Sequence[Experience], trainer: Path) -> None:
-    """Rollouts drawn but not yet learned from (rollout.staleness > 0)."""
-    logps: dict[str, Tensor] = {}
+def save_waiting(waiting: Sequence[Rollout], trainer: Path) -> None:
+    """Rollouts collected but not yet learned from (rollout.staleness > 0)."""
+    tensors: dict[str, Tensor] = {}
     rows = []
-    for e, experience in enumerate(pending):
-        rows.append(
-            {
-                "samples": experience.samples,
-                "metrics": experience.metrics,
+    for r, rollout in enumerate(waiting):
+        trajectories = []
+        for i, item in enumerate(rollout.trajectories):
+            trajectories.append({"key": astuple(item.key), "advantage": item.advantage, "version": item.version})
+            found = {name: getattr(item, name) for name in TENSORS}
+            tensors |= {f"{r}.{i}.{name}": value for name, value in found.items() if value is not None}
+        rows.append({**vars(rollout), "trajectories": trajectories})
+    (trainer / "pending.json").write_text(json.dumps(rows))
+    save_file(tensors, trainer / "pending.safetensors")
+
+
+def load_waiting(trainer: Path) -> list[Rollout]:
+    """The rollouts that `save_waiting` wrote.
+
+    Raises:
+        ConfigError: for those of an earlier version, which kept something else.
+    """
+    tensors = load_file(trainer / "pending.safetensors")
+    rows = json.loads((trainer / "pending.json").read_text())
+    if any("prompts" not in row for row in rows):
+        raise ConfigError(
+            [
+                f"{trainer}: an earlier version of sspo wrote the rollouts that wait to be learned from"
+                " (rollout.staleness > 0); go on with that version, or begin a new run from this checkpoint by"
+                f" `sspo train model=local model.path={trainer.parent}`"
+            ]
+        )
+    return [
+        Rollout(
+            **{
+                **row,
                 "trajectories": [
-                    {"prompt": item.prompt, "response": item.response, "advantage": item.advantage}
-                    for item in experience.trajectories
+                    Trajectory(
+                        Key(*item["key"]),
+                        advantage=item["advantage"],
+                        version=item["version"],
+                        **{name: tensors.get(f"{r}.{i}.{name}") for name in TENSORS},
+                    )
+                    for i, item in enumerate(row["trajectories"])
                 ],
             }
         )
-        logps |= {
-            f"{e}.{i}": item.old_logp_T for i, item in enumerate(experience.trajectories) if item.old_logp_T is not None
-        }
-    (trainer / "pending.json").write_text(json.dumps(rows))
-    save_file(logps, trainer / "pending.safetensors")
-
-
-def load_pending(trainer: Path) -> list[Experience]:
-    logps = load_file(trainer / "pending.safetensors")
-    return [
-        Experience(
-            [
-                Trajectory(item["prompt"], item["response"], logps.get(f"{e}.{i}"), item["advantage"])
-                for i, item in enumerate(row["trajectories"])
-            ],
-            row["samples"],
-            row["metrics"],
-        )
-        for e, row in enumerate(json.loads((trainer / "pending.json").read_text()))
+        for r, row in enumerate(rows)
     ]

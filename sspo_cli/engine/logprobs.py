@@ -1,25 +1,31 @@
-"""Log-probabilities and entropies of response tokens under the current policy, without a [B, T, V] tensor."""
+"""Log-probabilities and entropies of trained tokens under a policy, without a [B, T, V] tensor."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
-from sspo_cli.engine.trajectory import Microbatch
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.device import microbatch_tokens
+from sspo_cli.engine.microbatch import Microbatch, cut, to_microbatch
 from sspo_cli.models.head import Projected, at_least_float32, of_logits, projection
 from sspo_cli.models.policy import Policy
+from sspo_cli.types import Trajectory, at_trained
 
 
-def response_logprobs(
+def token_logprobs(
     policy: Policy, microbatch: Microbatch, temperature: float, *, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """log pi of every response token, with gradient, and the entropy in nats, with or without: [B, T] each, at least
+    """log pi of every trained token, with gradient, and the entropy in nats, with or without: [B, T] each, at least
     float32, zero where masked.
 
     The logits are divided by the sampler's temperature, so that both see one distribution.
     """
     token_BL, mask_BT, predictor_N = microbatch.token_BL, microbatch.mask_BT, microbatch.predictor_N
     parts = projection(policy.model)
-    token_N = microbatch.response_BT[mask_BT]
+    token_N = microbatch.trained_BT[mask_BT]
     with policy.autocast():
         if parts is None:
             L = token_BL.shape[1]
@@ -42,3 +48,17 @@ def response_logprobs(
         entropy_N = entropy_N.detach()
     blank_BT = logp_N.new_zeros(mask_BT.shape)
     return blank_BT.masked_scatter(mask_BT, logp_N), blank_BT.masked_scatter(mask_BT, entropy_N)
+
+
+@torch.no_grad()
+def trajectory_logprobs(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig) -> list[Tensor]:
+    """log pi of the trained tokens of every trajectory, each [L], NaN elsewhere, on the CPU."""
+    found: dict[int, Tensor] = {}
+    for places in cut([item.tokens for item in trajectories], microbatch_tokens(config.engine, policy.device)):
+        group = [trajectories[place] for place in places]
+        logp_BT, _ = token_logprobs(
+            policy, to_microbatch(group, policy.pad_id, policy.device), config.rollout.temperature
+        )
+        for place, item, logp_T in zip(places, group, logp_BT.cpu(), strict=True):
+            found[place] = at_trained(logp_T[: item.trained], item.trained_L)
+    return [found[place] for place in range(len(trajectories))]

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.data.encode import Encoder
 from sspo_cli.engine.agreement import LIKELY_CAUSE, TOLERANCE, sampled_gap
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
-from sspo_cli.engine.experience import Experience, collect
-from sspo_cli.engine.measure import Stopwatch, peak_memory_gib, phase
+from sspo_cli.engine.credit import compute_advantages, reference_solutions, with_logprobs
+from sspo_cli.engine.observer import Observer
 from sspo_cli.engine.optimizer import learning_rate
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.profiler import Profiler
-from sspo_cli.engine.score import with_logps
+from sspo_cli.engine.parts import TrainParts
 from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.update import make_updater, minibatches
+from sspo_cli.engine.world import World
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
+from sspo_cli.rollout.collect import collect_step, problems_from
+from sspo_cli.rollout.source import Source
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
-from sspo_cli.trackers.mirror import Mirror
-from sspo_cli.views.display import Display
+from sspo_cli.timing import Stopwatch, peak_memory_gib, phase
+from sspo_cli.types import Rollout
 
 UNSCORED_AT_MOST = 3  # rollouts in a row without any reward
 STEPS_TO_JUDGE = 4  # rows of metrics after which a run that does not learn is told
@@ -33,53 +36,56 @@ class EvaluationStopped(Exception):
 
 
 class Loop:
-    """Trains `parts.policy` in place, writing everything that happens to `folder`."""
+    """Trains `parts.policy` in place, writing everything that happens to `folder`, which rank 0 of `world` does."""
 
     def __init__(
-        self, config: TrainConfig, parts: Parts, folder: Path, display: Display, mirror: Mirror, profiler: Profiler
+        self, config: TrainConfig, parts: TrainParts, folder: Path, observer: Observer, world: World, stop: StopRequest
     ) -> None:
         self.config = config
         self.parts = parts
         self.folder = folder
-        self.display = display
-        self.mirror = mirror
-        self.profiler = profiler
-        self.updater = make_updater(parts.policy, config)
+        self.observer = observer
+        self.world = world
+        self.stop = stop
+        self.updater = make_updater(parts.policy, parts.objective, config, world)
         self.optimizer = self.updater.optimizer
+        self.collector = parts.collector(config)
+        self.source = Source(self.collect, config.rollout.staleness, config.train.steps)
         self.progress = Progress()
-        self.pending: deque[Experience] = deque()
         self.rows: list[dict[str, Any]] = []
         self.told: set[str] = set()
-        self.stop: StopRequest | None = None
+
+    @property
+    def stopping(self) -> bool:
+        return self.world.any(self.stop.asked)
 
     def resume(self, checkpoint: Path) -> None:
         """Stand where `checkpoint` stood; the policy must hold its weights already."""
-        self.progress, pending = restore(checkpoint, self.optimizer)
-        self.pending = deque(pending)
+        self.progress, waiting = restore(checkpoint, self.optimizer)
+        self.source.restore(self.progress.prompts, waiting)
         for name in ("metrics", "samples", "eval"):
             jsonl.split_off(self.folder / f"{name}.jsonl", self.progress.step)
 
-    def run(self, stop: StopRequest) -> bool:
-        """Steps until train.steps or another limit of train is reached. True then, False if `stop` was asked for; saved
-        in both cases. An evaluation that `stop` interrupts is made again by the run that goes on.
+    def run(self) -> bool:
+        """Steps until train.steps or another limit of train is reached. True then, False if a stop was asked for; saved
+        in both cases. An evaluation that a stop interrupts is made again by the run that goes on.
 
         Raises:
             GuardStop: if a number stopped being finite, a reward is infinite, no reward could be scored for
                 UNSCORED_AT_MOST rollouts in a row, or sampler and trainer differ; the last checkpoint stands.
         """
-        self.stop = stop
         try:
             if not (self.folder / "metrics.jsonl").exists():
                 self.record({"step": 0, **self.evaluate(0)})
-                if stop.asked:
+                if self.stopping:
                     self.save()
             if self.progress.row is not None:
                 self.finish_row(self.progress.row)
                 self.save()
-            while not self.progress.finished and not stop.asked:
-                with self.profiler.around(self.progress.step + 1):
-                    self.step(self.progress.step + 1)
-                if self.progress.finished or stop.asked or self.progress.step % self.config.train.save_every == 0:
+            while not self.progress.finished and not self.stopping:
+                self.observer.begin(self.progress.step + 1)
+                self.step(self.progress.step + 1)
+                if self.progress.finished or self.stopping or self.progress.step % self.config.train.save_every == 0:
                     self.save()
         except EvaluationStopped:
             self.save()
@@ -87,34 +93,35 @@ class Loop:
         return self.progress.finished
 
     def save(self) -> None:
-        self.display.phase("saving", 0, 1)
-        keep = self.config.train.keep_checkpoints
-        save_checkpoint(self.folder, self.parts.policy, self.optimizer, self.progress, self.pending, keep)
+        self.observer.phase("saving", 0, 1)
+        if self.world.rank == 0:
+            keep = self.config.train.keep_checkpoints
+            save_checkpoint(self.folder, self.parts.policy, self.optimizer, self.progress, self.source.waiting, keep)
 
     def step(self, step: int) -> None:
         """One rollout, the updates it serves, and the evaluation that falls due."""
         watch = Stopwatch()
         with watch.running():
             with phase("rollout"):
-                drawn = self.draw(step)
-                experience = self.pending.popleft()
+                rollout, sampled = self.source.take(step)
             with phase("update"):
-                metrics = self.learn(experience, step)
-        self.progress.tokens += drawn
+                metrics = self.update(rollout, step)
+        self.progress.tokens += sampled
+        self.progress.prompts = self.source.prompts
         self.progress.step = step
         self.progress.seconds += watch.total
         self.progress.finished = self.reaches_a_limit(step)
-        jsonl.append(self.folder / "samples.jsonl", ({"step": step, **row} for row in experience.samples))
-        learned = sum(len(item.response) for item in experience.trajectories) * self.config.batch.epochs
+        self.write("samples", ({"step": step, **row} for row in rollout.samples))
+        learned = sum(item.trained for item in rollout.trajectories) * self.config.batch.epochs
         row = {
             "step": step,
-            **experience.metrics,
+            **rollout.metrics,
             **metrics,
             "tokens/total": self.progress.tokens,
             "prompts/total": self.progress.prompts,
             **{f"time/{name}_s": seconds for name, seconds in watch.seconds.items()},
             "time/total_s": watch.total,
-            "throughput/rollout_tokens_per_s": drawn / watch.seconds["rollout"],
+            "throughput/rollout_tokens_per_s": sampled / watch.seconds["rollout"],
             "throughput/update_tokens_per_s": learned / watch.seconds["update"],
             "memory/peak_gib": peak_memory_gib(),
         }
@@ -143,27 +150,26 @@ class Loop:
             or (limits.max_minutes is not None and self.progress.seconds >= 60 * limits.max_minutes)
         )
 
-    def draw(self, step: int) -> int:
-        """Fill the queue so that its next experience is rollout.staleness rollouts old; the response tokens drawn."""
-        staleness = self.config.rollout.staleness
-        newest = min(step + staleness, self.config.train.steps)
-        tokens = 0
-        for number in range(step + len(self.pending), newest + 1):
-            experience = collect(
-                self.parts,
-                self.config,
-                number,
-                self.progress.prompts,
-                lambda done, total: self.display.phase("rollout", done, total),
-            )
-            self.check_scored(number, experience.metrics.get("reward/unscored"))
-            experience.metrics.update(self.check_agreement(number, experience))
-            self.progress.prompts += int(experience.metrics["prompts/generated"])
-            tokens += int(experience.metrics["tokens/generated"])
-            self.pending.append(experience)
-        return tokens
+    def collect(self, step: int, first_problem: int) -> Rollout:
+        """The rollout of step `step` under the weights of now, which take problems from number `first_problem` on."""
+        if self.config.objective.experience == "reference":
+            encoder = Encoder(self.parts.policy.tokenizer, self.config.prompt_time)
+            problems = problems_from(self.parts.dataset, first_problem, self.config.batch.prompts)
+            return reference_solutions(encoder, problems, step)
+        self.parts.sampler.sync(self.parts.policy, self.progress.step)
+        collected = collect_step(
+            self.collector,
+            self.parts.dataset,
+            self.config,
+            step,
+            first_problem,
+            lambda done, total: self.observer.phase("rollout", done, total),
+        )
+        rollout = compute_advantages(collected, self.parts.reference, self.config)
+        self.check_scored(step, rollout.metrics["reward/unscored"])
+        return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
 
-    def check_scored(self, step: int, unscored: float | None) -> None:
+    def check_scored(self, step: int, unscored: float) -> None:
         """Warn of a rollout in which no reward could be scored; several in a row stop the run.
 
         Raises:
@@ -178,62 +184,59 @@ class Loop:
                 f"no reward could be scored in {UNSCORED_AT_MOST} rollouts in a row, up to that of step {step}: every"
                 " one is NaN or None; mend the reward"
             )
-        self.display.warn(f"step {step}: no reward could be scored, so nothing is learned from its rollout")
+        self.observer.warn(f"step {step}: no reward could be scored, so nothing is learned from its rollout")
 
-    def check_agreement(self, step: int, experience: Experience) -> dict[str, float]:
+    def check_agreement(self, step: int, rollout: Rollout) -> dict[str, float]:
         """The gap between sampler and trainer, which hold the same weights now: it should be rounding alone.
 
         Raises:
             GuardStop: if it exceeds the tolerance on average.
         """
-        gap = sampled_gap(self.parts.policy, experience.trajectories, self.config)
-        if gap is None:
-            return {}
+        gap = sampled_gap(self.parts.policy, rollout.trajectories, self.config)
         tolerance = TOLERANCE[self.parts.policy.precision]
         how = f"sampler and trainer differ by {gap.mean:.2g} nats of log-probability on average, {gap.max:.2g} at most"
         if not gap.mean <= tolerance:
             raise GuardStop(f"step {step}: {how}, more than {tolerance:g}; likely cause: {LIKELY_CAUSE}")
         if gap.max > tolerance and "gap" not in self.told:
             self.told.add("gap")
-            self.display.warn(f"step {step}: {how}, more than {tolerance:g}; likely cause: {LIKELY_CAUSE}")
+            self.observer.warn(f"step {step}: {how}, more than {tolerance:g}; likely cause: {LIKELY_CAUSE}")
         return {"rollout/logp_gap_mean": gap.mean, "rollout/logp_gap_max": gap.max}
 
-    def learn(self, experience: Experience, step: int) -> dict[str, float]:
+    def update(self, rollout: Rollout, step: int) -> dict[str, float]:
         """Every update of this rollout. Returns the mean of each metric over them."""
         updates_per_step = self.config.updates_per_rollout
         history: list[dict[str, float]] = []
-        trajectories = with_logps(experience.trajectories, self.parts, self.config)
+        parts = self.parts
+        trajectories = with_logprobs(rollout.trajectories, parts.policy, parts.reference, self.config)
         for places in minibatches(self.config, step):
             number = (step - 1) * updates_per_step + len(history)
             lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
             history.append(self.updater.update([trajectories[i] for i in places], lr))
-            self.display.phase("update", len(history), updates_per_step)
+            self.observer.phase("update", len(history), updates_per_step)
         means = {name: sum(row[name] for row in history) / len(history) for name in history[0]}
         return {**means, FIRST_EFFECTIVE_RATIO: history[0][EFFECTIVE_RATIO]}
 
     def evaluate(self, step: int) -> dict[str, float]:
+        self.parts.sampler.sync(self.parts.policy, step)
         with phase("evaluation"):
-            result = evaluate(
-                self.parts.policy,
-                self.parts.dataset.evaluation,
-                self.parts.rewarder,
-                self.config,
-                self.evaluated,
-            )
-        jsonl.append(self.folder / "eval.jsonl", ({"step": step, **row} for row in result.rows))
+            result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
+        self.write("eval", ({"step": step, **row} for row in result.rows))
         return result.metrics
 
     def evaluated(self, done: int, total: int) -> None:
         """Told of every finished response, where an evaluation can be interrupted."""
-        self.display.phase("evaluation", done, total)
-        if self.stop is not None and self.stop.asked:
+        self.observer.phase("evaluation", done, total)
+        if self.stopping:
             raise EvaluationStopped
 
     def record(self, row: dict[str, Any]) -> None:
-        jsonl.append(self.folder / "metrics.jsonl", [row])
-        self.mirror.log(row)
-        self.display.step(row)
+        self.write("metrics", [row])
+        self.observer.step(row)
         self.warn(row)
+
+    def write(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+        if self.world.rank == 0:
+            jsonl.append(self.folder / f"{name}.jsonl", rows)
 
     def warn(self, row: dict[str, Any]) -> None:
         """Tell what is wrong as soon as it shows, each thing once: at the first evaluation and after a few steps."""
@@ -242,5 +245,5 @@ class Loop:
         if len(self.rows) == STEPS_TO_JUDGE:
             lines |= training_alarms(self.rows, self.config)
         for topic in lines.keys() - self.told:
-            self.display.warn(lines[topic])
+            self.observer.warn(lines[topic])
         self.told |= lines.keys()

@@ -1,28 +1,163 @@
-"""What a run is made of."""
+"""What a run is made of, loaded and checked against each other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
+from sspo_cli.build import build_objective, build_rewarder, build_sampler
+from sspo_cli.config.errors import all_or_problems
+from sspo_cli.config.schema import EvalConfig, LocalModel, TrainConfig
+from sspo_cli.data.encode import Encoder, PromptReport, check_prompts
+from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset
+from sspo_cli.engine.agreement import check_agreement
+from sspo_cli.engine.device import choose_device, choose_precision
+from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
+from sspo_cli.models.fit import check_positions, check_solutions
+from sspo_cli.models.load import load_policy
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
-from sspo_cli.models.source import Base
+from sspo_cli.models.source import ADAPTER, Base, base_of_checkpoint, find, pinned
+from sspo_cli.objectives.objective import Objective
 from sspo_cli.rewards.base import Rewarder
+from sspo_cli.rollout.base import Sampler
+from sspo_cli.rollout.collect import Collector
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Loaded and checked against each other.
-
-    reference: the initial policy, where the objective reads it. base: what adapters stand on, or the reference was read
-    from. notes: lines for the user about how the data was read.
-    """
+    """notes: lines for the user about how the data was read."""
 
     policy: Policy
     dataset: Dataset
     rewarder: Rewarder
-    reference: Reference | None = None
-    base: Base | None = None
-    notes: Sequence[str] = ()
+    sampler: Sampler
+    notes: Sequence[str]
+
+    def collector(self, config: EvalConfig) -> Collector:
+        return Collector(self.policy, self.sampler, self.rewarder, config.prompt_time)
+
+    def close(self) -> None:
+        """End what runs beside this process."""
+        self.sampler.close()
+        self.rewarder.close()
+
+
+@dataclass(frozen=True)
+class TrainParts(Parts):
+    """reference: the initial policy, where the objective reads it. base: what adapters stand on, or the reference was
+    read from."""
+
+    objective: Objective
+    reference: Reference | None
+    base: Base | None
+
+
+class Beginning(Protocol):
+    """What a run stood on when it began. The checks raise ConfigError for what is another now."""
+
+    def check_hashes(self, found: Mapping[str, str]) -> None: ...
+
+    def check_reward(self, files: Mapping[str, str]) -> None: ...
+
+
+def load_parts(
+    config: TrainConfig,
+    checkpoint: Path | None = None,
+    began: Beginning | None = None,
+    reward: Callable[..., Any] | None = None,
+) -> TrainParts:
+    """The parts of a training run, with the weights of `checkpoint` if one is given; of a run that goes on, checked
+    against what it `began` with. reward: a function in the place of config.reward.
+
+    Raises:
+        ConfigError: with everything that is wrong with any of them, or has changed.
+    """
+    device = choose_device(config.engine)
+    precision = choose_precision(config.engine, device)
+    adapted = config.lora.rank > 0 if checkpoint is None else (checkpoint / ADAPTER).is_file()
+    needs_base = adapted or config.objective.reads_reference
+
+    def problems() -> Dataset:
+        found = load_dataset(config.dataset, config.seed, config.eval.problems)
+        if began is not None:
+            began.check_hashes({**of_problems(found), **of_draws(config)})
+        return found
+
+    def rewarder() -> Rewarder:
+        found = build_rewarder(config.reward, reward)
+        if began is not None:
+            began.check_reward(of_reward(config.reward))
+        return found
+
+    def policy_and_base() -> tuple[Policy, Base | None]:
+        if checkpoint is None:
+            policy = load_policy(config.model, config.seed, device, precision, merged=True)
+            return policy, pinned(config.model, config.seed) if needs_base else None
+        base = None
+        if needs_base:
+            began_with = base_of_checkpoint(checkpoint, config.model, config.seed)
+            base = find(began_with, checkpoint, config.model, changed=began is not None)
+            if began is not None:
+                began.check_hashes({"base": str(base.sha256)})
+        model = LocalModel(kind="local", path=str(checkpoint))
+        return load_policy(model, config.seed, device, precision, base=base if adapted else None), base
+
+    dataset, rewards, (policy, base), objective = all_or_problems(
+        problems, rewarder, policy_and_base, lambda: build_objective(config.objective)
+    )
+    encoder = Encoder(policy.tokenizer, config.prompt_time)
+    response = max(config.rollout.max_response_length, config.eval.max_response_length)
+    prompts = prompts_that_fit(policy, encoder, dataset, response)
+    if config.objective.experience == "reference":
+        check_solutions(policy, encoder, dataset)
+    if config.lora.rank and checkpoint is None:
+        from sspo_cli.models.lora import with_adapters  # peft takes seconds to import
+
+        assert base is not None
+        policy = with_adapters(policy, config.lora, config.seed, base)
+    sampler = build_sampler(config, policy)
+    check_agreement(policy, prompts.longest + response, trained=True)
+    reference = None
+    if config.objective.reads_reference:
+        assert base is not None
+        kept = policy if adapted else load_policy(base.model, base.seed, device, precision, merged=True)
+        reference = Reference(kept)
+    repeats = []
+    if dataset.train_size is not None and dataset.train_size < config.batch.prompts:
+        repeats.append(
+            f"dataset: batch.prompts={config.batch.prompts} is more than its {dataset.train_size} problems to learn"
+            " from, so a step holds some of them more than once"
+        )
+    notes = [*dataset.notes, *repeats, *prompts.notes]
+    return TrainParts(policy, dataset, rewards, sampler, notes, objective, reference, base)
+
+
+def load_evaluation(config: EvalConfig) -> Parts:
+    """The parts of an evaluation.
+
+    Raises:
+        ConfigError: with everything that is wrong with any of them.
+    """
+    device = choose_device(config.engine)
+    dataset, rewarder, policy = all_or_problems(
+        lambda: load_dataset(config.dataset, config.seed, config.eval.problems),
+        lambda: build_rewarder(config.reward),
+        lambda: load_policy(config.model, config.seed, device, choose_precision(config.engine, device)),
+    )
+    response = config.eval.max_response_length
+    prompts = prompts_that_fit(policy, Encoder(policy.tokenizer, config.prompt_time), dataset, response)
+    sampler = build_sampler(config, policy)
+    check_agreement(policy, prompts.longest + response, trained=False)
+    return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *prompts.notes])
+
+
+def prompts_that_fit(policy: Policy, encoder: Encoder, dataset: Dataset, response: int) -> PromptReport:
+    """What is to be told of the prompts, if they leave room for a response of so many tokens."""
+    prompts = check_prompts(encoder, dataset)
+    check_positions(policy, prompts.longest, response)
+    return prompts

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from torch.profiler import profile, record_function
 
-from sspo_cli.engine.measure import PHASES
+from sspo_cli.timing import PHASES
 from sspo_cli.views.profile import files_of, write_tables
 
 STEP = "step"

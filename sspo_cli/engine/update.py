@@ -7,29 +7,31 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from sspo_cli.build import build_objective
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
-from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.logprobs import token_logprobs
+from sspo_cli.engine.microbatch import cut, pad_right, to_microbatch
 from sspo_cli.engine.optimizer import make_optimizer
-from sspo_cli.engine.trajectory import Trajectory, cut, pad_right, to_microbatch
+from sspo_cli.engine.world import World
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.batch import Counts, PolicyBatch, masked_difference
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.seeds import stream
+from sspo_cli.types import Trajectory
 
 
-def make_updater(policy: Policy, config: TrainConfig) -> Updater:
-    """The updater that `config` describes, with a new optimizer."""
+def make_updater(policy: Policy, objective: Objective, config: TrainConfig, world: World) -> Updater:
+    """The updater of `policy` along `objective` that `config` describes, with a new optimizer."""
     return Updater(
         policy,
-        build_objective(config.objective),
+        objective,
         make_optimizer(policy.model, config.optim),
         temperature=config.rollout.temperature,
         max_response_length=config.rollout.max_response_length,
         max_grad_norm=config.optim.max_grad_norm,
         tokens_per_microbatch=microbatch_tokens(config.engine, policy.device),
+        world=world,
     )
 
 
@@ -60,6 +62,7 @@ class Updater:
         max_response_length: int,
         max_grad_norm: float,
         tokens_per_microbatch: int,
+        world: World,
     ) -> None:
         self.policy = policy
         self.objective = objective
@@ -68,6 +71,7 @@ class Updater:
         self.max_response_length = max_response_length
         self.max_grad_norm = max_grad_norm
         self.tokens_per_microbatch = tokens_per_microbatch
+        self.world = world
 
     def update(self, trajectories: Sequence[Trajectory], lr: float) -> dict[str, float]:
         """One step at learning rate `lr`. Returns the update's metrics.
@@ -99,14 +103,12 @@ class Updater:
 
     def backward(self, trajectories: Sequence[Trajectory]) -> tuple[float, float, PolicyBatch]:
         """Accumulate the gradient over micro-batches: loss, mean token entropy, and the whole batch, detached."""
-        counts = Counts(
-            responses=len(trajectories),
-            tokens=sum(len(item.response) for item in trajectories),
-            max_response_length=self.max_response_length,
-        )
+        counts = self.counts(trajectories)
         loss = entropy = 0.0
         parts: list[PolicyBatch] = []
-        for group, moving in self.passes(trajectories):
+        passes = list(self.passes(trajectories))
+        for number in range(self.world.most(len(passes))):
+            group, moving = passes[number]
             with torch.set_grad_enabled(moving):
                 batch = self.forward(group)
                 share = self.objective(batch, counts).loss
@@ -117,19 +119,25 @@ class Updater:
             entropy += float(torch.where(batch.mask_BT, parts[-1].needed("entropy_BT"), 0).sum()) / counts.tokens
         return loss, entropy, join(parts)
 
+    def counts(self, trajectories: Sequence[Trajectory]) -> Counts:
+        """Of the whole update, whatever part of it is here."""
+        here = [len(trajectories), sum(item.trained for item in trajectories)]
+        responses, tokens = self.world.sum(torch.tensor(here)).tolist()
+        return Counts(responses, tokens, self.max_response_length)
+
     def passes(self, trajectories: Sequence[Trajectory]) -> Iterator[tuple[list[Trajectory], bool]]:
         """Micro-batches, and whether each moves the weights: the others are only measured, without a backward pass."""
         moving = [item for item in trajectories if self.objective.moves(item.advantage)]
         still = [item for item in trajectories if not self.objective.moves(item.advantage)]
         # If nothing moves the weights, momentum still does: it takes a gradient of zeros, not the lack of one.
         for items, moves in ((moving, True), (still, not moving)):
-            for group in cut(items, self.tokens_per_microbatch):
-                yield group, moves
+            for places in cut([item.tokens for item in items], self.tokens_per_microbatch):
+                yield [items[place] for place in places], moves
 
     def forward(self, group: Sequence[Trajectory]) -> PolicyBatch:
         """What the objective reads of `group`, under the current weights."""
         microbatch = to_microbatch(group, self.policy.pad_id, self.policy.device)
-        logp_BT, entropy_BT = response_logprobs(
+        logp_BT, entropy_BT = token_logprobs(
             self.policy, microbatch, self.temperature, entropy_gradient=self.objective.entropy_coef > 0
         )
         # A reference solution was not sampled: it counts as on-policy, with ratio 1.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
@@ -11,14 +10,9 @@ import numpy as np
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
-from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
-from sspo_cli.models.policy import Policy
-from sspo_cli.rewards.base import Rewarder
-from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded, tokens_in_flight
-
-Item = tuple[Problem, str]
+from sspo_cli.rollout.collect import Collector, Group, Progress, decoding_of
 
 
 @dataclass(frozen=True)
@@ -30,57 +24,39 @@ class Evaluation:
 
 
 def evaluate(
-    policy: Policy,
-    problems: list[Problem],
-    rewarder: Rewarder,
-    config: EvalConfig,
-    progress: Progress,
+    collector: Collector, problems: list[Problem], config: EvalConfig, progress: Progress, *, step: int = 0
 ) -> Evaluation:
-    """Sample `eval.samples` responses to each problem and score them.
+    """Sample `eval.samples` responses to each problem and score them, after step `step` of a training run.
 
     Raises:
         ConfigError: if no problem has an answer to compare with, or the rewards do not say what is correct.
         GuardStop: naming the part and the response.
     """
     G = config.eval.samples
-    decoding = Decoding(
-        samples_per_prompt=G,
-        temperature=config.eval.temperature,
-        max_response_length=config.eval.max_response_length,
-        tokens_in_flight=tokens_in_flight(policy, config.engine),
-    )
-    uniforms = seeded(config.seed, decoding.max_response_length, "evaluation")
-    encoder = Encoder(policy.tokenizer, config.prompt_time)
-    prompts = [encoder.prompt(problem) for problem in problems]
-    responses = sample(policy, prompts, decoding, uniforms, progress)
-    items = [(problems[i // G], policy.decode(response.token_ids)) for i, response in enumerate(responses)]
-    scores = rewarder.score(watched(items, progress))
-    if all(score.correct is None for score in scores):
+    decoding = decoding_of(collector.policy, config.eval.temperature, config.eval.max_response_length)
+    groups = collector.collect("eval", step, problems, G, decoding, progress)
+    if all(score.correct is None for group in groups for score in group.scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
-    rows = [
-        {
-            "problem": problem.id,
-            "sample": i % G,
-            "prompt": problem.text,
-            "response": text,
-            "answer": problem.answer if isinstance(problem.answer, str) else list(problem.answer),
-            "reward": score.reward,
-            "reward_parts": dict(score.parts),
-            "correct": score.correct,
-            "correct_if": rewarder.rule,
-            "length": len(response.token_ids),
-            "truncated": response.truncated,
-        }
-        for i, ((problem, text), score, response) in enumerate(zip(items, scores, responses, strict=True))
-    ]
+    rows = [row_of(group, k, collector.rewarder.rule) for group in groups for k in range(G)]
     return Evaluation(rows, summarise(rows, G))
 
 
-def watched(items: list[Item], progress: Progress) -> Iterator[Item]:
-    """`items`, one after the other; `progress` can end it between two of them."""
-    for item in items:
-        progress(len(items), len(items))
-        yield item
+def row_of(group: Group, k: int, rule: str) -> dict[str, Any]:
+    """The row of eval.jsonl of one response."""
+    problem, score, completion = group.problem, group.scores[k], group.completions[k]
+    return {
+        "problem": problem.id,
+        "sample": k,
+        "prompt": problem.text,
+        "response": group.texts[k],
+        "answer": problem.answer if isinstance(problem.answer, str) else list(problem.answer),
+        "reward": score.reward,
+        "reward_parts": dict(score.parts),
+        "correct": score.correct,
+        "correct_if": rule,
+        "length": len(completion.token_T),
+        "truncated": completion.truncated,
+    }
 
 
 def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from torch._C._autograd import DeviceType
 
-from sspo_cli.engine.measure import Stopwatch, phase
+from sspo_cli.timing import Stopwatch, phase
 from sspo_cli.engine.profiler import summarise
 
 SECOND = 1e6

@@ -1,0 +1,211 @@
+"""One run from its configuration to its folder: what `sspo train`, every cell of a grid and a notebook use.
+
+    from sspo_cli import Session, train_config
+
+    with Session(train_config("objective=sspo", "train.steps=20")) as session:
+        outcome = session.train()
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sspo_cli.config.compose import to_dict, to_yaml, with_prompt_time
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.fingerprint import fingerprints, of_reward
+from sspo_cli.engine.loop import Loop
+from sspo_cli.engine.observer import Observer, Observers
+from sspo_cli.engine.parts import Beginning, TrainParts, load_parts
+from sspo_cli.engine.signals import stop_request
+from sspo_cli.engine.world import OneProcess
+from sspo_cli.guards import GuardStop
+from sspo_cli.models.source import to_json
+from sspo_cli.runs import folder as runs
+from sspo_cli.runs import jsonl
+from sspo_cli.runs.alarms import run_alarms
+from sspo_cli.runs.lock import hold
+from sspo_cli.runs.manifest import write_manifest
+from sspo_cli.runs.status import status_after
+from sspo_cli.runs.summary import summarise_run
+from sspo_cli.trackers.mirror import check_tracker, open_tracker
+
+OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. code: the exit code. status: as in STATUS. summary: as in summary.json."""
+
+    code: int
+    status: str
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A run that goes on. folder: its own, held by the caller. began: what it stood on when it began."""
+
+    folder: Path
+    checkpoint: Path
+    began: Beginning
+
+    @property
+    def step(self) -> int:
+        return int(self.checkpoint.name.removeprefix("step_"))
+
+
+class Session:
+    """A training run: its parts are loaded and checked, and its folder is made and held, inside the `with` block.
+
+    reward: a function of (prompt, response, answer) in the place of config.reward; it runs in this process. folder:
+    where the run is written, instead of a new folder under config.output_dir. words: the overrides, and command: the
+    whole command, that led to the configuration, for the folder. continued: the run to go on with.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        reward: Callable[..., Any] | None = None,
+        folder: Path | None = None,
+        words: Sequence[str] = (),
+        command: Sequence[str] = ("sspo", "train"),
+        continued: Continued | None = None,
+    ) -> None:
+        self.config = with_prompt_time(config)
+        self.reward = reward
+        self.asked = folder
+        self.words = list(words)
+        self.command = list(command)
+        self.continued = continued
+        self.open = ExitStack()
+        self.outcome: Outcome | None = None
+        self.loaded: TrainParts | None = None
+        self.folder: Path
+
+    @property
+    def parts(self) -> TrainParts:
+        if self.loaded is None:
+            self.load()
+        assert self.loaded is not None
+        return self.loaded
+
+    def load(self) -> None:
+        """Load and check everything; `with` does it where it has not been done.
+
+        Raises:
+            ConfigError: with everything that is wrong; nothing has been written then.
+        """
+        config, continued = self.config, self.continued
+        problems = check_tracker(config.tracker)
+        if continued is None and self.asked is None:
+            problems += runs.name_problems(config.output_dir, "train", config.name)
+        elif continued is None and self.asked is not None:
+            problems += runs.folder_problems(self.asked, config.name)
+        if problems:
+            raise ConfigError(problems)
+        if continued is None:
+            self.loaded = load_parts(config, reward=self.reward)
+        else:
+            self.loaded = load_parts(config, continued.checkpoint, continued.began)
+
+    def __enter__(self) -> Self:
+        self.open.callback(self.parts.close)
+        if self.continued is not None:
+            self.folder = self.continued.folder
+            return self
+        try:
+            self.folder = self.make_folder()
+            self.open.enter_context(hold(self.folder))
+            self.describe()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.open.close()
+        measured = self.continued is not None or self.asked is not None or (self.folder / "metrics.jsonl").exists()
+        if isinstance(error, ConfigError) and not measured:
+            shutil.rmtree(self.folder)  # refused before it measured anything
+
+    def make_folder(self) -> Path:
+        if self.asked is not None:
+            self.asked.mkdir(parents=True, exist_ok=True)
+            return self.asked
+        choices = self.config.choices
+        stem = f"{choices['objective']}-{choices['dataset']}-s{self.config.seed}"
+        return runs.create_folder(self.config.output_dir, "train", self.config.name, stem)
+
+    def describe(self) -> None:
+        """Everything the folder says about the run before its first step."""
+        runs.write_request(self.folder, to_yaml(self.config), self.words, self.command)
+        write_manifest(self.folder, self.config.seed, str(self.parts.policy.device), self.standing())
+        (self.folder / "checkpoints").mkdir()
+
+    def standing(self) -> dict[str, Any]:
+        """What the run stands on, for its manifest: settings, and the content of everything that it reads."""
+        parts, config = self.parts, self.config
+        return {
+            "settings": to_dict(config),
+            "hashes": fingerprints(parts, config),
+            "reward_files": of_reward(config.reward),
+            "base": to_json(parts.base, self.folder) if parts.base else None,
+            "changes": [],
+        }
+
+    def train(self, observers: Sequence[Observer] = (), parent: int | None = None) -> Outcome:
+        """Train to the end, or until somebody asks to stop, and leave the folder complete, however it ends.
+
+        parent: a process without which the run stops and saves.
+
+        Raises:
+            ConfigError: if the rewards cannot be used, or the tracker cannot start.
+        """
+        watching = Observers(observers)
+        code, status, seconds, refused = FAILED, "failed", 0.0, False
+        loop = None
+        try:
+            tracker = open_tracker(self.config.tracker, self.folder, to_dict(self.config))
+            watching = Observers([*observers, *tracker])
+            with stop_request(parent) as stop:
+                runs.set_status(self.folder, "running")
+                loop = Loop(self.config, self.parts, self.folder, watching, OneProcess(), stop)
+                if self.continued is not None:
+                    loop.resume(self.continued.checkpoint)
+                code, status = (OK, "done") if loop.run() else (INTERRUPTED, "interrupted")
+        except GuardStop as stopped:
+            code, status = GUARDED, f"failed: {stopped}"
+        except KeyboardInterrupt:
+            code, status = INTERRUPTED, "interrupted"
+        except BaseException as error:
+            status, refused = status_after(error), isinstance(error, ConfigError)
+            raise
+        finally:
+            runs.set_status(self.folder, status)
+            watching.close(code)
+            if not refused:
+                seconds = loop.progress.seconds if loop else 0.0
+                self.outcome = Outcome(code, status, self.summarise(status, seconds))
+        return self.outcome
+
+    def summarise(self, status: str, seconds: float) -> dict[str, Any]:
+        """Write summary.json."""
+        rows = jsonl.read(self.folder / "metrics.jsonl")
+        return summarise_run(
+            self.folder,
+            status=status,
+            seconds=seconds,
+            seed=self.config.seed,
+            objective=self.config.choices["objective"],
+            warnings={**self.parts.rewarder.notes, **run_alarms(rows, self.config)}.values(),
+        )
