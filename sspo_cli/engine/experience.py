@@ -20,8 +20,8 @@ from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES, tied
 from sspo_cli.objectives.kl import KlPenalty
-from sspo_cli.rewards.base import Score
 from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded, tokens_in_flight
+from sspo_cli.types import Key, Score
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,10 @@ def draw(
     responses = sample(policy, prompts, decoding, lambda p, k: uniforms(place + p, k), progress)
     with phase("reward"):
         texts = [policy.decode(response.token_ids) for response in responses]
-        scores = parts.rewarder.score((problems[i // G], text) for i, text in enumerate(texts))
+        keys = [Key("train", step, place + i // G, i % G) for i in range(len(texts))]
+        items = ((key, problems[i // G], texts[i]) for i, key in enumerate(keys))
+        by_key = {score.key: score for score in parts.rewarder.score(items)}
+        scores = [by_key[key] for key in keys]
     return [
         Group(problem, prompt, responses[i : i + G], texts[i : i + G], scores[i : i + G])
         for problem, prompt, i in zip(problems, prompts, range(0, len(responses), G), strict=True)

@@ -15,10 +15,9 @@ from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.models.policy import Policy
-from sspo_cli.rewards.base import Rewarder
+from sspo_cli.rewards.base import Item, Rewarder
 from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded, tokens_in_flight
-
-Item = tuple[Problem, str]
+from sspo_cli.types import Key
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,12 @@ def evaluate(
     encoder = Encoder(policy.tokenizer, config.prompt_time)
     prompts = [encoder.prompt(problem) for problem in problems]
     responses = sample(policy, prompts, decoding, uniforms, progress)
-    items = [(problems[i // G], policy.decode(response.token_ids)) for i, response in enumerate(responses)]
-    scores = rewarder.score(watched(items, progress))
+    items = [
+        (Key("eval", 0, i // G, i % G), problems[i // G], policy.decode(response.token_ids))
+        for i, response in enumerate(responses)
+    ]
+    by_key = {score.key: score for score in rewarder.score(watched(items, progress))}
+    scores = [by_key[key] for key, _, _ in items]
     if all(score.correct is None for score in scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
     rows = [
@@ -71,7 +74,7 @@ def evaluate(
             "length": len(response.token_ids),
             "truncated": response.truncated,
         }
-        for i, ((problem, text), score, response) in enumerate(zip(items, scores, responses, strict=True))
+        for i, ((_, problem, text), score, response) in enumerate(zip(items, scores, responses, strict=True))
     ]
     return Evaluation(rows, summarise(rows, G))
 
