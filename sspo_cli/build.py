@@ -1,10 +1,11 @@
-"""From configuration to parts: an objective by its name and overrides, or by its section."""
+"""From configuration to parts: an objective by its name and overrides, or by its section; a rewarder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
@@ -12,10 +13,13 @@ from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
     CapGate,
     ClipGate,
+    ExactReward,
     GammaGate,
     GateConfig,
     LogClipGate,
     ObjectiveConfig,
+    PythonReward,
+    RewardConfig,
     SoftGate,
     TrainConfig,
     WidthAt,
@@ -25,6 +29,9 @@ from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
 from sspo_cli.objectives.correction import Correction
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.objectives.objective import Objective
+
+if TYPE_CHECKING:
+    from sspo_cli.rewards.base import Rewarder
 
 
 def load_objective(name: str, overrides: Sequence[str] = ()) -> Objective:
@@ -109,3 +116,36 @@ def calibrated(config: SoftGate, pool: str) -> SoftGate:
         )
     tau_pos, tau_neg = (tau for tau in found.values() if tau is not None)
     return replace(config, tau_pos=tau_pos, tau_neg=tau_neg, calibrate=None)
+
+
+def build_rewarder(config: RewardConfig) -> Rewarder:
+    """The rewarder that `config` names; whoever builds one closes it.
+
+    Raises:
+        ConfigError: for a user's file that is missing, cannot be imported or has no such function.
+    """
+    from sspo_cli.rewards.base import InProcessRewarder, Judge
+
+    if isinstance(config, ExactReward):
+        from sspo_cli.rewards.exact import exact_reward
+
+        return InProcessRewarder(exact_reward(config.answer_after), Judge())
+    if isinstance(config, PythonReward):
+        from sspo_cli.rewards.python import python_reward
+
+        return InProcessRewarder(python_reward(config.path, config.function), Judge(config.correct))
+    from sspo_cli.rewards.math import MathReward  # takes a third of a second to import
+
+    return InProcessRewarder(MathReward(), Judge())
+
+
+def function_reward(function: Callable[..., Any], correct: str | float | None = None) -> Rewarder:
+    """A rewarder for a Python function at hand, as reward=python calls one: function(prompt, response, answer).
+
+    It runs in this process. correct: as reward.correct.
+    """
+    from sspo_cli.rewards.base import InProcessRewarder, Judge
+    from sspo_cli.rewards.python import called
+
+    name = getattr(function, "__name__", type(function).__name__)
+    return InProcessRewarder(called(function, name, f"the reward function {name}"), Judge(correct))

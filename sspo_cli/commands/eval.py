@@ -40,6 +40,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     if problems:
         raise ConfigError(problems)
     with imports():
+        from sspo_cli.build import build_rewarder
         from sspo_cli.data.encode import Encoder, check_prompts
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.agreement import check_agreement
@@ -48,7 +49,6 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         from sspo_cli.evaluation.evaluate import evaluate
         from sspo_cli.models.fit import check_positions
         from sspo_cli.models.load import load_policy
-        from sspo_cli.rewards.load import load_reward
         from sspo_cli.runs import jsonl
         from sspo_cli.runs.alarms import evaluation_alarms
         from sspo_cli.views.display import phases, waiting
@@ -59,7 +59,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     with waiting("loading model and problems", quiet=quiet):
         dataset, rewarder, policy = all_or_problems(
             lambda: load_dataset(settings.dataset, settings.seed, settings.eval.problems),
-            lambda: load_reward(settings.reward),
+            lambda: build_rewarder(settings.reward),
             lambda: load_policy(settings.model, settings.seed, device, choose_precision(settings.engine, device)),
         )
     prompts = check_prompts(Encoder(policy.tokenizer, settings.prompt_time), dataset)

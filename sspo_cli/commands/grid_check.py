@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 
-from sspo_cli.build import build_objective
+from sspo_cli.build import build_objective, build_rewarder
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.load import load_dataset
 from sspo_cli.grid.request import Request
-from sspo_cli.rewards.load import load_reward
 from sspo_cli.trackers.mirror import check_tracker
 
 ALWAYS_THERE = "eval/accuracy"
@@ -30,7 +29,7 @@ def check_parts(request: Request) -> int:
     """
     checks: dict[str, Callable[[TrainConfig], Any]] = {
         "dataset": lambda config: load_dataset(config.dataset, config.seed, config.eval.problems),
-        "reward": lambda config: load_reward(config.reward),
+        "reward": lambda config: build_rewarder(config.reward).close(),
         "model": check_model,
         "objective": lambda config: build_objective(config.objective),
         "tracker": check_login,

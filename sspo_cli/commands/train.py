@@ -168,7 +168,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None, began: Beg
         ConfigError: with everything that is wrong with any of them, or has changed.
     """
     with imports():
-        from sspo_cli.build import build_objective
+        from sspo_cli.build import build_objective, build_rewarder
         from sspo_cli.data.encode import Encoder, check_prompts
         from sspo_cli.data.load import load_dataset
         from sspo_cli.engine.agreement import check_agreement
@@ -179,7 +179,6 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None, began: Beg
         from sspo_cli.models.load import load_policy
         from sspo_cli.models.reference import Reference
         from sspo_cli.models.source import ADAPTER, base_of_checkpoint, find, pinned
-        from sspo_cli.rewards.load import load_reward
 
     device = choose_device(settings.engine)
     precision = choose_precision(settings.engine, device)
@@ -194,7 +193,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None, began: Beg
         return found
 
     def reward() -> Any:
-        found = load_reward(settings.reward)
+        found = build_rewarder(settings.reward)
         if began is not None:
             began.check_reward(of_reward(settings.reward))
         return found

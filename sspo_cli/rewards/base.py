@@ -1,88 +1,133 @@
-"""What a reward is, what counts as correct, and which rewards are refused."""
+"""The seam of rewards: scores of keyed responses, what counts as correct, and which rewards are refused."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, Literal, Protocol
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
 from sspo_cli.guards import GuardStop
+from sspo_cli.rewards.function import Parts, RewardFunction, remarks_of, told
+from sspo_cli.rewards.remarks import Remarks
+from sspo_cli.types import Key, Score
 
-Parts = Mapping[str, float]
-# From a problem and a response to the parts of its reward; None where the problem has no answer to compare with.
-RewardFunction = Callable[[Problem, str], Mapping[str, Any] | None]
+Item = tuple[Key, Problem, str]
+OnError = Literal["stop", "skip"]
 
 FROM = 1.0  # a part counts as correct from here upwards
-METRICS = ("mean", "unscored")  # of `reward/`: names that no part can have
+METRICS = ("mean", "unscored", "errors")  # of `reward/`: names that no part can have
 SHOWN = 60  # characters of a response in an error
 
 
-@dataclass(frozen=True)
-class Score:
-    """The score of one response.
-
-    parts: their sum is the reward; NaN means "could not be scored". correct: None where the problem has no answer to
-    compare with, so that none of its responses counts.
-    """
-
-    parts: Parts
-    correct: bool | None
-
-    @property
-    def reward(self) -> float:
-        return sum(self.parts.values()) if self.parts else math.nan
-
-
-class Rewarder:
-    """Applies a reward function to responses, and decides which of them are correct.
-
-    correct: the part that decides, correct from 1 upwards; or a number, from which on the sum of the parts is correct;
-    None where the reward has one part, which decides.
-    """
-
-    def __init__(self, rate: RewardFunction, correct: str | float | None = None) -> None:
-        self.rate = rate
-        self.correct = correct
-        self.names: set[str] = set()
-
-    @property
-    def notes(self) -> Mapping[str, str]:
-        """By topic, lines for the user about the problems that were met so far."""
-        found: Mapping[str, str] = getattr(self.rate, "notes", {})
-        return found
+class Rewarder(Protocol):
+    """Scores responses, in process or in worker processes."""
 
     @property
     def rule(self) -> str:
         """What makes a response correct, such as `accuracy >= 1`; empty before a response was scored."""
+        ...
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """By topic, lines for the user about the problems that were met so far."""
+        ...
+
+    def score(self, items: Iterator[Item]) -> Iterator[Score]:
+        """The score of every (key, problem, response), in any order. `items` is pulled in the calling thread.
+
+        Raises:
+            ConfigError: if the function returns something else than numbers, or the parts do not say what is correct;
+                a check that needs all responses comes after the last score.
+            GuardStop: naming an infinite part and the response.
+            RewardError: if a grader fails and reward.on_error=stop.
+        """
+        ...
+
+    def close(self) -> None:
+        """End everything that the rewarder started. A second call does nothing."""
+        ...
+
+
+class RewardError(Exception):
+    """The grader of a response failed: it raised, outran its time, or its process ended. The message is one line."""
+
+    def __init__(self, key: Key, problem: Problem, response: str, text: str, traceback: str = "") -> None:
+        super().__init__(text)
+        self.key = key
+        self.problem = problem
+        self.response = response
+        self.traceback = traceback
+
+    def to_json(self) -> dict[str, Any]:
+        """What a person needs to repeat it: the response and what was asked, with the error and its traceback."""
+        return {
+            "error": str(self),
+            "traceback": self.traceback,
+            "key": asdict(self.key),
+            "problem": self.problem.id,
+            "prompt": self.problem.text,
+            "answer": self.problem.answer if isinstance(self.problem.answer, str) else list(self.problem.answer),
+            "response": self.response,
+        }
+
+
+class Judge:
+    """Checks the parts of rewards, decides which responses are correct, and what a failed grader means.
+
+    correct: the part that decides, correct from 1 upwards; or a number, from which on the sum of the parts is correct;
+    None where the reward has one part, which decides. on_error: raise, or leave the response without a reward.
+    has_answer: whether a problem has an answer to compare with.
+    """
+
+    def __init__(
+        self,
+        correct: str | float | None = None,
+        on_error: OnError = "stop",
+        has_answer: Callable[[Problem], bool] = lambda problem: True,
+    ) -> None:
+        self.correct = correct
+        self.on_error = on_error
+        self.has_answer = has_answer
+        self.names: set[str] = set()
+        self.remarks = Remarks()
+
+    @property
+    def rule(self) -> str:
         if isinstance(self.correct, float):
             return f"reward >= {self.correct:g}"
         decisive = self.correct or next(iter(self.names), None)
         return f"{decisive} >= {FROM:g}" if decisive else ""
 
-    def score(self, items: Iterable[tuple[Problem, str]]) -> list[Score]:
-        """The score of every (problem, response).
+    def graded(self, item: Item, found: Mapping[str, Any] | None, topics: Iterable[str]) -> Score:
+        """The score of a response for which the reward function returned `found`, with remarks on `topics`."""
+        key, problem, response = item
+        self.remarks.add(topics, problem.id, key)
+        if found is None:
+            return Score(key, {}, None)
+        parts = {name: as_number(value, name, problem) for name, value in found.items()}
+        self.check(parts, problem, response)
+        return Score(key, parts, self.is_correct(parts))
+
+    def failed(self, item: Item, text: str, traceback: str = "") -> Score:
+        """The score of a response whose grader failed: no reward, and not correct.
 
         Raises:
-            ConfigError: if the function returns something else than numbers, or the parts do not say what is correct.
-            GuardStop: naming the part and the response.
+            RewardError: unless such responses are skipped.
         """
-        scores = [self.score_one(problem, response) for problem, response in items]
+        key, problem, response = item
+        if self.on_error == "stop":
+            raise RewardError(key, problem, response, text, traceback)
+        return Score(key, {}, False if self.has_answer(problem) else None, text)
+
+    def finish(self) -> None:
+        """The check that needs all responses."""
         if isinstance(self.correct, str) and self.names and self.correct not in self.names:
             raise ConfigError(
                 [f"reward.correct={self.correct}: no response has such a part; the parts are {listed(self.names)}"]
             )
-        return scores
-
-    def score_one(self, problem: Problem, response: str) -> Score:
-        found = self.rate(problem, response)
-        if found is None:
-            return Score({}, None)
-        parts = {name: as_number(value, name, problem) for name, value in found.items()}
-        self.check(parts, problem, response)
-        return Score(parts, self.is_correct(parts))
 
     def check(self, parts: Parts, problem: Problem, response: str) -> None:
         if not parts:
@@ -115,6 +160,36 @@ class Rewarder:
             return total >= self.correct
         decisive = self.correct or next(iter(self.names))
         return parts.get(decisive, 0.0) >= FROM
+
+
+class InProcessRewarder:
+    """Calls a reward function in this process, one response after the other. Nothing bounds its time or memory."""
+
+    def __init__(self, function: RewardFunction, judge: Judge) -> None:
+        self.function = function
+        self.judge = judge
+
+    @property
+    def rule(self) -> str:
+        return self.judge.rule
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        return self.judge.remarks.lines
+
+    def score(self, items: Iterator[Item]) -> Iterator[Score]:
+        for item in items:
+            _, problem, response = item
+            try:
+                found = self.function(problem, response)
+            except Exception as error:
+                yield self.judge.failed(item, *told(error))
+            else:
+                yield self.judge.graded(item, found, remarks_of(self.function, problem))
+        self.judge.finish()
+
+    def close(self) -> None:
+        pass
 
 
 def as_number(value: Any, name: str, problem: Problem) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sspo_cli.data.problem import Problem
-from sspo_cli.rewards.base import Parts, RewardFunction
+from sspo_cli.rewards.function import Parts, RewardFunction
 
 
 def exact_reward(answer_after: str | None) -> RewardFunction:

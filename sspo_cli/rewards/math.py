@@ -11,8 +11,19 @@ from typing import Any
 from math_verify import parse, verify
 
 from sspo_cli.data.problem import Problem
-from sspo_cli.rewards.base import Parts
-from sspo_cli.rewards.text import Final, final_answers, is_formula, is_negated, normalised, plain, says_no
+from sspo_cli.rewards.function import Parts
+from sspo_cli.rewards.remarks import AS_TEXT, EMPTY
+from sspo_cli.rewards.text import (
+    Final,
+    final_answers,
+    golds,
+    has_answer,
+    is_formula,
+    is_negated,
+    normalised,
+    plain,
+    says_no,
+)
 
 SCIENTIFIC = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+")
 MIXED = re.compile(r"([+-]?)(\d+)\s+(\d+)\s*/\s*(\d+)")
@@ -22,7 +33,6 @@ NO_MATHEMATICS = re.compile(
 )
 STATEMENTS = re.compile(r"[=<>;]")
 ROUNDED = 1e-5
-IDS_SHOWN = 3
 
 
 class MathReward:
@@ -35,37 +45,16 @@ class MathReward:
     math-verify bounds its own time with an alarm signal, so this must run in the main thread.
     """
 
-    def __init__(self) -> None:
-        self.as_text: dict[str, None] = {}
-        self.empty: dict[str, None] = {}
-
     def __call__(self, problem: Problem, response: str) -> Parts | None:
-        golds = [answer for answer in problem.answers if normalised(answer)]
-        if not golds:
-            self.empty[problem.id] = None
+        if not has_answer(problem):
             return None
-        if any(not expression(gold) for gold in golds):
-            self.as_text[problem.id] = None
-        return {"math": float(any(is_right(gold, response) for gold in golds))}
+        return {"math": float(any(is_right(gold, response) for gold in golds(problem)))}
 
-    @property
-    def notes(self) -> dict[str, str]:
-        found = {}
-        if self.as_text:
-            found["compared as text"] = (
-                f"reward=math: the answers of {counted(self.as_text)} cannot be read as mathematics; they are compared"
-                " as text"
-            )
-        if self.empty:
-            found["empty answers"] = (
-                f"reward=math: the answers of {counted(self.empty)} are empty; no response to them is scored"
-            )
-        return found
-
-
-def counted(ids: dict[str, None]) -> str:
-    first = ", ".join(list(ids)[:IDS_SHOWN]) + (", ..." if len(ids) > IDS_SHOWN else "")
-    return f"{len(ids)} problem{'s' if len(ids) > 1 else ''} ({first})"
+    def remarks(self, problem: Problem) -> list[str]:
+        """The topics of remarks.LINES that the answers of `problem` belong to."""
+        if not has_answer(problem):
+            return [EMPTY]
+        return [] if all(expression(gold) for gold in golds(problem)) else [AS_TEXT]
 
 
 def is_right(gold: str, response: str) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
-from sspo_cli.rewards.base import RewardFunction
+from sspo_cli.rewards.function import GraderFailed, RewardFunction
 from sspo_cli.userfile import UserFile
 
 
@@ -35,14 +36,28 @@ def python_reward(path: str, function: str) -> RewardFunction:
     if not callable(rate):
         raise ConfigError([f"reward.function={function}: {path} defines no such function"])
 
+    return called(rate, function, f"reward.path={path}: {function}", users.running)
+
+
+def called(
+    rate: Callable[..., Any],
+    function: str,
+    who: str,
+    running: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> RewardFunction:
+    """`rate` with its arguments as users know them, as a reward function; an error in it names `who`.
+
+    function: the name of the part, where `rate` returns a number. running: a context that it is called in.
+    """
+
     def call(problem: Problem, response: str) -> Mapping[str, Any]:
         prompt = problem.prompt if isinstance(problem.prompt, str) else [asdict(turn) for turn in problem.prompt]
         answer = problem.answer if isinstance(problem.answer, str) else list(problem.answer)
         try:
-            with users.running():
+            with running():
                 value = rate(prompt, response, answer)
         except BaseException as error:
-            raise named(error, f"reward.path={path}: {function}") from error
+            raise named(error, who) from error
         return value if isinstance(value, Mapping) else {function: value}
 
     return call
@@ -53,5 +68,5 @@ def named(error: BaseException, who: str) -> BaseException:
 
     A KeyboardInterrupt stays one: it may come from the keyboard.
     """
-    kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else RuntimeError
+    kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else GraderFailed
     return kind(f"{who} raised {error!r}")

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sspo_cli.data.problem import Problem
+
 WRAPPER = re.compile(
     r"\\(?:boxed|fbox|text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}"
 )
@@ -66,6 +68,15 @@ class Final:
     text: str
     begin: int
     end: int
+
+
+def golds(problem: Problem) -> list[str]:
+    """The accepted answers that are not empty after normalisation."""
+    return [answer for answer in problem.answers if normalised(answer)]
+
+
+def has_answer(problem: Problem) -> bool:
+    return bool(golds(problem))
 
 
 def normalised(text: str) -> str:

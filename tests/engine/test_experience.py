@@ -17,7 +17,7 @@ from sspo_cli.engine.score import score, with_logps
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.models.reference import Reference
-from sspo_cli.rewards.base import Score
+from sspo_cli.types import Key, Score
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def collected(config: TrainConfig, step: int = 1, first: int = 0) -> Experience:
 
 
 def group(rewards: list[float]) -> Group:
-    scores = [Score({"exact": reward}, reward >= 1) for reward in rewards]
+    scores = [Score(Key("train", 1, 0, i), {"exact": reward}, reward >= 1) for i, reward in enumerate(rewards)]
     return Group(Problem("p", "1+1=", "2", None), [], [], [], scores)
 
 
@@ -39,7 +39,9 @@ def drawn(config: TrainConfig, parts: Parts) -> list[Group]:
     """A rollout whose rewards alternate, whatever the model wrote."""
     groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
     for item in groups:
-        item.scores[:] = [Score({"exact": float(i % 2)}, i % 2 == 1) for i in range(len(item.scores))]
+        item.scores[:] = [
+            Score(Key("train", 1, 0, i), {"exact": float(i % 2)}, i % 2 == 1) for i in range(len(item.scores))
+        ]
     return groups
 
 

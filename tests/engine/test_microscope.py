@@ -16,7 +16,7 @@ from sspo_cli.engine.microscope import Specimen, measure, move, trajectories_of
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
-from sspo_cli.rewards.base import Score
+from sspo_cli.types import Key, Score
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,9 @@ def test_norms_cosines_and_signal_to_noise_are_those_of_the_gradients_one_at_a_t
     parts = load_parts(config)
     groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
     for group in groups:  # rewards that tell the responses apart, whatever the model wrote
-        group.scores[:] = [Score({"exact": float(i % 3 == 0)}, None) for i in range(len(group.scores))]
+        group.scores[:] = [
+            Score(Key("train", 1, 0, i), {"exact": float(i % 3 == 0)}, None) for i in range(len(group.scores))
+        ]
     configs = {name: settings(name) for name in NAMES}
     views = {name: trajectories_of([groups], parts, configs[name]) for name in NAMES}
     move(parts, config, make_updater(parts.policy, config), views["sspo"], 1, 6, lambda *told: None)
@@ -75,7 +77,9 @@ def test_the_advantages_are_each_objectives_own_on_the_same_responses() -> None:
     parts = load_parts(config)
     groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
     for group in groups:
-        group.scores[:] = [Score({"exact": float(i == 0)}, None) for i in range(len(group.scores))]
+        group.scores[:] = [
+            Score(Key("train", 1, 0, i), {"exact": float(i == 0)}, None) for i in range(len(group.scores))
+        ]
     zscore, centred = (learn_from(groups, parts, settings(name)).trajectories for name in ("grpo", "dr_grpo"))
     assert [item.response for item in zscore] == [item.response for item in centred]
     assert [item.advantage for item in centred[:4]] == pytest.approx([0.75, -0.25, -0.25, -0.25])

@@ -23,7 +23,7 @@ from sspo_cli.engine.trajectory import Trajectory
 from sspo_cli.engine.update import make_updater
 from sspo_cli.models.load import architecture, load_policy
 from sspo_cli.models.policy import Policy
-from sspo_cli.rewards.base import Score
+from sspo_cli.types import Key, Score
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,9 @@ def learned(config: TrainConfig = CONFIG) -> tuple[Parts, list[Trajectory]]:
     parts = load_parts(config)
     groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
     for group in groups:
-        group.scores[:] = [Score({"exact": float(i % 2)}, None) for i in range(len(group.scores))]
+        group.scores[:] = [
+            Score(Key("train", 1, 0, i), {"exact": float(i % 2)}, None) for i in range(len(group.scores))
+        ]
     trajectories = with_logps(learn_from(groups, parts, config).trajectories, parts, config)
     updater = make_updater(parts.policy, config)
     for _ in range(2):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sspo_cli.data.problem import Problem
+from sspo_cli.rewards.base import InProcessRewarder, Judge
 from sspo_cli.rewards.math import MathReward
 from sspo_cli.rewards.text import normalised
+from sspo_cli.types import Key
 
 EQUAL_IN_VALUE = [
     ("122", "so the answer is \\boxed{122}"),
@@ -161,12 +163,12 @@ def test_an_empty_gold_is_not_scored_whatever_the_response(answer: str | tuple[s
 
 
 def test_golds_that_are_no_mathematics_are_counted_once_with_their_ids() -> None:
-    score = MathReward()
+    rewarder = InProcessRewarder(MathReward(), Judge())
     golds = {"a": "two words", "b": "12", "c": "yes", "d": "2:30", "e": "Paris", "f": ""}
     for _ in range(2):
-        for name, gold in golds.items():
-            score(Problem(name, "?", gold, None), "12")
-    text, empty = score.notes["compared as text"], score.notes["empty answers"]
+        problems = [Problem(name, "?", gold, None) for name, gold in golds.items()]
+        list(rewarder.score((Key("train", 1, i, 0), problem, "12") for i, problem in enumerate(problems)))
+    text, empty = rewarder.notes["compared as text"], rewarder.notes["empty answers"]
     assert "4 problems (a, c, d, ...) cannot be read as mathematics" in text
     assert "1 problem (f) are empty" in empty
 

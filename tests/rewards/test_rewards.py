@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from sspo_cli.build import function_reward
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Message, Problem
 from sspo_cli.guards import GuardStop
-from sspo_cli.rewards.base import Rewarder
+from sspo_cli.rewards.base import InProcessRewarder, Judge, RewardError
 from sspo_cli.rewards.exact import exact_reward
 from sspo_cli.rewards.python import python_reward
+from sspo_cli.types import Key, Score
 
 NAN = math.nan
 SUM = Problem(id="p", prompt="37+85=", answer="122", solution=None)
@@ -58,8 +60,12 @@ def test_exact_accepts_any_of_several_answers() -> None:
     assert found == [{"exact": 1}, {"exact": 1}, {"exact": 0}, {"exact": 0}]
 
 
-def rewarder(parts: object, correct: str | float | None = None) -> Rewarder:
-    return Rewarder(lambda problem, response: parts, correct)  # type: ignore[arg-type, return-value]
+def rewarder(parts: object, correct: str | float | None = None) -> InProcessRewarder:
+    return InProcessRewarder(lambda problem, response: parts, Judge(correct))  # type: ignore[arg-type, return-value]
+
+
+def scores(rewarder: InProcessRewarder, *responses: str) -> list[Score]:
+    return list(rewarder.score((Key("train", 1, 0, i), SUM, response) for i, response in enumerate(responses)))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ def rewarder(parts: object, correct: str | float | None = None) -> Rewarder:
     ],
 )
 def test_what_counts_as_correct(parts: object, correct: str | float | None, reward: float, is_correct: object) -> None:
-    score = rewarder(parts, correct).score([(SUM, "r")])[0]
+    [score] = scores(rewarder(parts, correct), "r")
     assert score.reward == pytest.approx(reward, nan_ok=True) and score.correct is is_correct
 
 
@@ -97,14 +103,14 @@ def test_what_counts_as_correct(parts: object, correct: str | float | None, rewa
 )
 def test_rewards_that_cannot_be_used_are_refused(parts: object, correct: str | None, expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
-        rewarder(parts, correct).score([(SUM, "r")])
+        scores(rewarder(parts, correct), "r")
 
 
 def test_parts_that_come_one_at_a_time_are_several_parts() -> None:
     parts = iter([{"format": 0.0}, {"right": 1.0}])
-    several = Rewarder(lambda problem, response: next(parts))
+    several = InProcessRewarder(lambda problem, response: next(parts), Judge())
     with pytest.raises(ConfigError, match=r"several parts \(format, right\)"):
-        several.score([(SUM, "a"), (SUM, "b")])
+        scores(several, "a", "b")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +119,7 @@ def test_parts_that_come_one_at_a_time_are_several_parts() -> None:
 def test_an_infinite_reward_names_its_part_and_its_response(parts: dict[str, float]) -> None:
     name = "sum" if parts["a"] == 1e308 else "a"
     with pytest.raises(GuardStop, match=rf"part '{name}' of p is -?inf, for the response 'so 122'"):
-        rewarder(parts, "a").score([(SUM, "so 122")])
+        scores(rewarder(parts, "a"), "so 122")
 
 
 ENDS = {
@@ -154,3 +160,30 @@ def test_a_bad_reward_file_is_a_clear_problem(tmp_path: Path, text: str | None, 
         file.write_text(text)
     with pytest.raises(ConfigError, match=expected):
         python_reward(str(file), function)
+
+
+def test_a_reward_that_raises_stops_with_its_response_or_leaves_it_without_a_reward() -> None:
+    def fails(problem: Problem, response: str) -> dict[str, float]:
+        return {"score": 1 / float(response)}
+
+    with pytest.raises(RewardError) as raised:
+        scores(InProcessRewarder(fails, Judge()), "1", "0", "2")
+    told = raised.value.to_json()
+    assert told["error"] == "the reward raised ZeroDivisionError('float division by zero')"
+    assert told["key"]["sample"] == 1 and (told["prompt"], told["answer"], told["response"]) == (SUM.text, "122", "0")
+    assert "in fails" in told["traceback"] and told["traceback"].endswith("float division by zero\n")
+    one, broken, half = scores(InProcessRewarder(fails, Judge(on_error="skip")), "1", "0", "2")
+    assert (one.reward, one.correct, half.reward, half.correct) == (1, True, 0.5, False)
+    assert math.isnan(broken.reward) and broken.parts == {} and broken.correct is False
+    assert broken.error == told["error"] and one.error is None
+
+
+def test_a_function_at_hand_is_a_reward() -> None:
+    def length(prompt: str, response: str, answer: str) -> float:
+        return len(response) / len(answer)
+
+    rewarder = function_reward(length)
+    [score] = rewarder.score(iter([(Key("train", 1, 0, 0), SUM, "122")]))
+    assert score.parts == {"length": 1.0} and score.correct and rewarder.rule == "length >= 1"
+    with pytest.raises(RewardError, match=r"^the reward function length raised TypeError"):
+        list(function_reward(length).score(iter([(Key("train", 1, 0, 0), SUM, None)])))  # type: ignore[list-item]
