@@ -178,15 +178,21 @@ def train(
     """Train a model with one objective and write a run folder."""
     if multirun:
         raise ConfigError(["--multirun: sspo train runs one configuration; a grid runs with `sspo sweep`"])
+    words = with_options(overrides, name, seed)
+    if resume is not None:
+        from sspo_cli.commands import train_resume
+
+        return train_resume.run(
+            resume, words, quiet=quiet, as_json=as_json, profile=profile, allow_change=allow_change, parent=parent
+        )
+    if allow_change:
+        raise ConfigError(["--allow-change: goes with --resume RUN only; a new run has nothing that could have changed"])
     from sspo_cli.commands import train as command
 
-    words = with_options(overrides, name, seed)
     return command.run(
         words,
         config=config,
-        resume=resume,
         profile=profile,
-        allow_change=allow_change,
         dry_run=dry_run,
         quiet=quiet,
         as_json=as_json,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sspo_cli.build import build_objective, build_rewarder, build_sampler
+from sspo_cli.build import build_objective, build_rewarder, build_sampler, function_reward
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import EvalConfig, LocalModel, TrainConfig
 from sspo_cli.data.encode import Encoder, PromptReport, check_prompts
@@ -89,7 +89,8 @@ def load_parts(
         return found
 
     def rewarder() -> Rewarder:
-        found = build_rewarder(config.reward, reward)
+        found = build_rewarder(config.reward) if reward is None else function_reward(reward)
+        undo.callback(found.close)
         if began is not None:
             began.check_reward(of_reward(config.reward))
         return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from torch.profiler import profile, record_function
 
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import TrainConfig
+from sspo_cli.engine.observer import Observer
+from sspo_cli.runs.folder import profile_files
 from sspo_cli.timing import PHASES
-from sspo_cli.views.profile import files_of, write_tables
 
 STEP = "step"
 # Ops that only move numbers from one place to another.
@@ -24,36 +27,48 @@ COPIES = {
 }  # fmt: skip
 
 
-class Profiler:
-    """Watches no step; the contract of the one that does. found: what `summarise` says of the step that was watched."""
-
-    found: dict[str, Any] | None = None
-
-    def around(self, step: int) -> AbstractContextManager[None]:
-        """Entered before step `step`, left after it."""
-        return nullcontext()
-
-
-class StepProfiler(Profiler):
-    """Watches step `step` and writes the run's profile/step_000005.txt and .json.gz, a Chrome trace."""
+class StepProfiler(Observer):
+    """Profiles step `step`, its evaluation included, and writes a Chrome trace. found: what `summarise` says of it."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        self.folder = folder
-        self.step = step
+        self.trace_file = profile_files(folder, step)[1]
+        self.profiled = step
+        self.found: dict[str, Any] | None = None
+        self.watching: ExitStack | None = None
+        self.trace: Any = None
 
-    def around(self, step: int) -> AbstractContextManager[None]:
-        return self.watching() if step == self.step else nullcontext()
+    def begin(self, step: int) -> None:
+        if step == self.profiled:
+            os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or it tells stderr that it starts and stops
+            self.watching = ExitStack()
+            self.trace = self.watching.enter_context(profile())
+            self.watching.enter_context(record_function(STEP))
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or it tells stderr that it starts and stops
-        with profile() as trace, record_function(STEP):
-            yield
-        self.found = {"step": self.step, **summarise(list(trace.events() or []))}
-        tables, chrome_trace = files_of(self.folder, self.step)
-        tables.parent.mkdir(exist_ok=True)
-        write_tables(tables, self.found)
-        trace.export_chrome_trace(str(chrome_trace))
+    def step(self, row: Mapping[str, Any]) -> None:
+        if self.watching is None:
+            return
+        self.close(0)
+        self.found = {"step": self.profiled, **summarise(list(self.trace.events() or []))}
+        self.trace_file.parent.mkdir(exist_ok=True)
+        self.trace.export_chrome_trace(str(self.trace_file))
+
+    def close(self, exit_code: int) -> None:
+        if self.watching is not None:
+            self.watching.close()
+            self.watching = None
+
+
+def step_to_profile(config: TrainConfig, done: int) -> int:
+    """Of the steps after step `done`, the first that ends with an evaluation, but for one to warm up.
+
+    Raises:
+        ConfigError: if no two steps are left.
+    """
+    steps = config.train.steps
+    for step in range(done + 2, steps + 1):
+        if config.evaluates(step):
+            return step
+    raise ConfigError([f"--profile: train.steps={steps} leaves no step to profile after one that warms up; raise it"])
 
 
 @dataclass(frozen=True)
@@ -101,9 +116,18 @@ def within(marks: Sequence[Interval], name: str, until: Callable[[float], float]
     for mark in (mark for mark in marks if mark.name == name):
         total += until(mark.end) - until(mark.start)
         if name != STEP:
-            inner = (other for other in marks if other != mark and mark.start <= other.start and other.end <= mark.end)
-            total -= sum(until(other.end) - until(other.start) for other in inner)
+            total -= sum(until(inner.end) - until(inner.start) for inner in directly_inside(mark, marks))
     return total
+
+
+def directly_inside(mark: Interval, marks: Sequence[Interval]) -> list[Interval]:
+    """The phases that were entered inside `mark`, without those inside these."""
+    found: list[Interval] = []
+    for other in sorted(marks, key=lambda item: (item.start, -item.end)):
+        inside = other != mark and mark.start <= other.start and other.end <= mark.end
+        if inside and not (found and other.end <= found[-1].end):
+            found.append(other)
+    return found
 
 
 def time_covered(intervals: Sequence[Interval]) -> Callable[[float], float]:

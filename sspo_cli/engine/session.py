@@ -27,6 +27,7 @@ from sspo_cli.engine.signals import stop_request
 from sspo_cli.engine.world import OneProcess
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.source import to_json
+from sspo_cli.rewards.base import RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import run_alarms
@@ -97,24 +98,36 @@ class Session:
         assert self.loaded is not None
         return self.loaded
 
+    @property
+    def first_step(self) -> int:
+        """Steps that are done already."""
+        return self.continued.step if self.continued else 0
+
+    def check(self) -> None:
+        """Check what needs no model: the tracker, and where the run goes; `load` does it too.
+
+        Raises:
+            ConfigError: with everything that is wrong.
+        """
+        config, problems = self.config, check_tracker(self.config.tracker)
+        if self.continued is None and self.asked is None:
+            problems += runs.name_problems(config.output_dir, "train", config.name)
+        elif self.continued is None and self.asked is not None:
+            problems += runs.folder_problems(self.asked, config.name)
+        if problems:
+            raise ConfigError(problems)
+
     def load(self) -> None:
         """Load and check everything; `with` does it where it has not been done.
 
         Raises:
             ConfigError: with everything that is wrong; nothing has been written then.
         """
-        config, continued = self.config, self.continued
-        problems = check_tracker(config.tracker)
-        if continued is None and self.asked is None:
-            problems += runs.name_problems(config.output_dir, "train", config.name)
-        elif continued is None and self.asked is not None:
-            problems += runs.folder_problems(self.asked, config.name)
-        if problems:
-            raise ConfigError(problems)
-        if continued is None:
-            self.loaded = load_parts(config, reward=self.reward)
+        self.check()
+        if self.continued is None:
+            self.loaded = load_parts(self.config, reward=self.reward)
         else:
-            self.loaded = load_parts(config, continued.checkpoint, continued.began)
+            self.loaded = load_parts(self.config, self.continued.checkpoint, self.continued.began)
 
     def __enter__(self) -> Self:
         self.open.callback(self.parts.close)
@@ -183,6 +196,9 @@ class Session:
                 if self.continued is not None:
                     loop.resume(self.continued.checkpoint)
                 code, status = (OK, "done") if loop.run() else (INTERRUPTED, "interrupted")
+        except RewardError as error:
+            code, status = FAILED, f"failed: {error}"
+            runs.write_reward_error(self.folder, error.to_json())
         except GuardStop as stopped:
             code, status = GUARDED, f"failed: {stopped}"
         except KeyboardInterrupt:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 
@@ -91,6 +94,18 @@ def command_of(folder: Path) -> str | None:
     """The command in command.sh: everything behind its first line."""
     file = folder / "command.sh"
     return file.read_text(encoding="utf-8").partition("\n")[2].strip() or None if file.is_file() else None
+
+
+def write_reward_error(folder: Path, content: Mapping[str, Any]) -> None:
+    """reward_error.json: the response whose grader failed, with what was asked and the traceback."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (folder / "reward_error.json").write_text(text + "\n", encoding="utf-8")
+
+
+def profile_files(folder: Path, step: int) -> tuple[Path, Path]:
+    """Where the profile of step `step` of a run goes: its tables, and its Chrome trace."""
+    stem = folder / "profile" / f"step_{step:06d}"
+    return stem.with_suffix(".txt"), stem.with_suffix(".json.gz")
 
 
 def set_status(folder: Path, status: str) -> None:

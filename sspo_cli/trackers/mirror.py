@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrackerSection
+from sspo_cli.engine.observer import Observer
 from sspo_cli.runs.folder import title
 
 if TYPE_CHECKING:
@@ -17,23 +18,13 @@ if TYPE_CHECKING:
 INIT_TIMEOUT_S = 30.0
 
 
-class Mirror:
-    """Mirrors nothing: tracker=none, and the contract of the others."""
-
-    def log(self, row: Mapping[str, Any]) -> None:
-        """One row of metrics.jsonl, its key "step" included."""
-
-    def close(self, exit_code: int) -> None:
-        """The run is over; 0 for success."""
-
-
-class WandbMirror(Mirror):
+class WandbMirror(Observer):
     """Rows to a Weights & Biases run; after a failure it says so once and stays silent."""
 
     def __init__(self, run: wandb.Run) -> None:
         self.run: wandb.Run | None = run
 
-    def log(self, row: Mapping[str, Any]) -> None:
+    def step(self, row: Mapping[str, Any]) -> None:
         if self.run is None:
             return
         try:
@@ -65,14 +56,14 @@ def check_tracker(tracker: TrackerSection) -> list[str]:
     return [] if logged_in else [online_problem("not logged in to Weights & Biases")]
 
 
-def open_mirror(tracker: TrackerSection, folder: Path, config: Mapping[str, Any]) -> Mirror:
-    """Start mirroring the run in `folder`, whose resolved configuration is `config`.
+def open_tracker(tracker: TrackerSection, folder: Path, config: Mapping[str, Any]) -> list[Observer]:
+    """What mirrors the run in `folder`, whose resolved configuration is `config`: nothing with tracker=none.
 
     Raises:
         ConfigError: if the tracker cannot start.
     """
     if tracker.kind == "none":
-        return Mirror()
+        return []
     if problems := check_tracker(tracker):
         raise ConfigError(problems)
     import wandb
@@ -88,7 +79,7 @@ def open_mirror(tracker: TrackerSection, folder: Path, config: Mapping[str, Any]
         )
     except wandb.Error as error:
         raise ConfigError([online_problem(error)]) from None
-    return WandbMirror(run)
+    return [WandbMirror(run)]
 
 
 def online_problem(cause: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from sspo_cli.engine.observer import Observer
 from sspo_cli.metrics import metric
 from sspo_cli.views.values import SHOWN, TimeLeft, duration, number
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class Display:
+class Display(Observer):
     """Shows nothing: the quiet display, and the contract of the others. No display ever raises."""
 
     def __enter__(self) -> Self:
@@ -25,15 +26,6 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
-
-    def phase(self, name: str, done: int, total: int) -> None:
-        """Where the current step is: `done` of `total` tokens, responses or updates of the phase `name`."""
-
-    def step(self, row: Mapping[str, Any]) -> None:
-        """One finished step: a row of metrics.jsonl, its key "step" included."""
-
-    def warn(self, text: str) -> None:
-        """Something that the user should know now."""
 
 
 class PlainDisplay(Display):

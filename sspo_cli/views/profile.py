@@ -10,15 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.runs.folder import profile_files
+
 OPS_SHOWN = 12
 FILE_WIDTH = 120
 COLUMNS = {"compute": "compute", "copies": "copies", "python": "Python", "gpu": "GPU busy"}
-
-
-def files_of(folder: Path, step: int) -> tuple[Path, Path]:
-    """Where the profile of step `step` of a run goes: its tables, and its Chrome trace."""
-    stem = folder / "profile" / f"step_{step:06d}"
-    return stem.with_suffix(".txt"), stem.with_suffix(".json.gz")
 
 
 def print_profile(profile: Mapping[str, Any], folder: Path) -> None:
@@ -26,7 +22,7 @@ def print_profile(profile: Mapping[str, Any], folder: Path) -> None:
     console = Console(highlight=False)
     console.print()
     print_tables(console, profile, OPS_SHOWN)
-    tables, trace = files_of(folder, profile["step"])
+    tables, trace = profile_files(folder, profile["step"])
     console.print(Text(f"every op: {tables}"), soft_wrap=True)
     console.print(Text(f"trace, for chrome://tracing or ui.perfetto.dev: {trace}"), soft_wrap=True)
 

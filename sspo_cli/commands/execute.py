@@ -1,0 +1,36 @@
+"""What `sspo train` does with a session, new or resumed: run it before the user's eyes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from sspo_cli.engine.profiler import StepProfiler
+from sspo_cli.engine.session import Session
+from sspo_cli.runs.folder import title
+from sspo_cli.views.display import open_display
+from sspo_cli.views.run import show_end
+
+
+def execute(session: Session, profiled: int | None, parent: int | None, *, quiet: bool, as_json: bool) -> int:
+    """Train, and show each step and the end; the exit code. profiled: the step to profile. parent: a process without
+    which the run stops and saves."""
+    with session:
+        profiler = StepProfiler(session.folder, profiled) if profiled else None
+        first, steps = session.first_step, session.config.train.steps
+        try:
+            with open_display(
+                title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet
+            ) as display:
+                session.train([display, *([profiler] if profiler else [])], parent)
+        finally:
+            if ended := session.outcome:
+                profile = profiler.found if profiler else None
+                show_end(session.folder, ended.summary, profile, status=ended.status, as_json=as_json)
+    return ended.code
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Lines for the user beside the run."""
+    for line in lines:
+        print(f"sspo: {line}", file=sys.stderr)
