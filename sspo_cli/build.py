@@ -1,10 +1,11 @@
-"""From configuration to parts: an objective by its name and overrides, or by its section."""
+"""From configuration to parts: an objective, by its name and overrides or by its section, and a sampler."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
@@ -12,6 +13,7 @@ from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
     CapGate,
     ClipGate,
+    EvalConfig,
     GammaGate,
     GateConfig,
     LogClipGate,
@@ -25,6 +27,10 @@ from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
 from sspo_cli.objectives.correction import Correction
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.objectives.objective import Objective
+
+if TYPE_CHECKING:
+    from sspo_cli.models.policy import Policy
+    from sspo_cli.rollout.base import Sampler
 
 
 def load_objective(name: str, overrides: Sequence[str] = ()) -> Objective:
@@ -109,3 +115,12 @@ def calibrated(config: SoftGate, pool: str) -> SoftGate:
         )
     tau_pos, tau_neg = (tau for tau in found.values() if tau is not None)
     return replace(config, tau_pos=tau_pos, tau_neg=tau_neg, calibrate=None)
+
+
+def build_sampler(config: EvalConfig, policy: Policy) -> Sampler:
+    """A sampler of `policy` within the memory that `config.engine` allows."""
+    from sspo_cli.models.size import generation_tokens
+    from sspo_cli.rollout.native import NativeSampler
+
+    tokens = generation_tokens(config.engine, policy.model.config, policy.device, policy.precision.itemsize)
+    return NativeSampler(policy, config.seed, tokens)

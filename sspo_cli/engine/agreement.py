@@ -17,7 +17,8 @@ from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Trajectory, to_microbatch
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, sample, seeded
+from sspo_cli.rollout.native import NativeSampler
+from sspo_cli.types import Decoding, Key, Request
 
 # Nats of log pi of one token, by the precision of matrix products.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
@@ -43,17 +44,6 @@ class Gap:
 
     mean: float
     max: float
-
-
-@dataclass(frozen=True)
-class Probe(Policy):
-    """A policy of which one token in `stop_every` ends a response."""
-
-    stop_every: int = OFTEN
-
-    @property
-    def stop_ids(self) -> list[int]:
-        return plain_tokens(self)[:: self.stop_every]
 
 
 def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
@@ -124,10 +114,13 @@ def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int], stop_every: int
     generator = torch.Generator().manual_seed(0)
     plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
-    probe = Probe(policy.model, policy.tokenizer, policy.base, policy.precision, stop_every)
-    decoding = Decoding(SAMPLES, 1.0, RESPONSE_LENGTH, SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
-    responses = sample(probe, prompts, decoding, seeded(0, RESPONSE_LENGTH, "agreement"), lambda done, total: None)
-    return [Trajectory(prompts[i // SAMPLES], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
+    decoding = Decoding(1.0, RESPONSE_LENGTH, tuple(plain[::stop_every]))
+    sampler = NativeSampler(policy, seed=0, tokens_in_flight=SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
+    requests = [
+        Request(Key("eval", 0, p, k), prompt, decoding) for p, prompt in enumerate(prompts) for k in range(SAMPLES)
+    ]
+    drawn = sorted(sampler.sample(iter(requests)), key=lambda item: item.key)
+    return [Trajectory(prompts[item.key.problem], item.token_T, item.logp_T, 0.0) for item in drawn]
 
 
 def plain_tokens(policy: Policy) -> list[int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sspo_cli.build import build_sampler
 from sspo_cli.config.schema import OverlongSection, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
@@ -21,7 +22,9 @@ from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES, tied
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.rewards.base import Score
-from sspo_cli.rollout.sampler import Decoding, Progress, Response, sample, seeded, tokens_in_flight
+from sspo_cli.types import Completion, Decoding, Key, Request
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Group:
 
     problem: Problem
     prompt: list[int]
-    responses: list[Response]
+    responses: list[Completion]
     texts: list[str]
     scores: list[Score]
 
@@ -108,16 +111,21 @@ def draw(
     policy, G = parts.policy, config.batch.samples_per_prompt
     encoder = Encoder(policy.tokenizer, config.prompt_time)
     prompts = [encoder.prompt(problem) for problem in problems]
-    decoding = Decoding(
-        samples_per_prompt=G,
-        temperature=config.rollout.temperature,
-        max_response_length=config.rollout.max_response_length,
-        tokens_in_flight=tokens_in_flight(policy, config.engine),
-    )
-    uniforms = seeded(config.seed, decoding.max_response_length, "rollout", step)
-    responses = sample(policy, prompts, decoding, lambda p, k: uniforms(place + p, k), progress)
+    section = config.rollout
+    decoding = Decoding(section.temperature, section.max_response_length, tuple(policy.stop_ids))
+    requests = [
+        Request(Key("train", step, place + p, k), prompt, decoding)
+        for p, prompt in enumerate(prompts)
+        for k in range(G)
+    ]
+    sampler = build_sampler(config, policy)
+    responses: list[Completion] = []
+    for response in sampler.sample(iter(requests)):
+        responses.append(response)
+        progress(len(responses), len(requests))
+    responses.sort(key=lambda response: response.key)
     with phase("reward"):
-        texts = [policy.decode(response.token_ids) for response in responses]
+        texts = [policy.decode(response.token_T) for response in responses]
         scores = parts.rewarder.score((problems[i // G], text) for i, text in enumerate(texts))
     return [
         Group(problem, prompt, responses[i : i + G], texts[i : i + G], scores[i : i + G])
@@ -129,7 +137,7 @@ def learn_from(groups: Sequence[Group], parts: Parts, config: TrainConfig) -> Ex
     """Compare every response with its group, by its reward less what the objective takes from it."""
     objective = config.objective
     trajectories = [
-        Trajectory(group.prompt, item.token_ids, item.logp_T, 0.0) for group in groups for item in group.responses
+        Trajectory(group.prompt, item.token_T, item.logp_T, 0.0) for group in groups for item in group.responses
     ]
     reward_PG = torch.cat([group.rewards_1G for group in groups])
     shaping: dict[str, Tensor] = {}
@@ -192,7 +200,7 @@ def metrics_of(groups: Sequence[Group]) -> dict[str, float]:
     scores = [score for group in groups for score in group.scores]
     responses = [response for group in groups for response in group.responses]
     names = sorted({name for score in scores for name in score.parts})
-    tokens = sum(len(response.token_ids) for response in responses)
+    tokens = sum(len(response.token_T) for response in responses)
     return {
         "reward/mean": float(reward_PG.nanmean()),
         **{f"reward/{name}": mean_of_part(name, scores) for name in names},

@@ -15,7 +15,8 @@ from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.engine.parts import Parts
 from sspo_cli.rewards.sources import source_files
-from sspo_cli.rollout.sampler import seeded
+from sspo_cli.rollout.base import uniforms
+from sspo_cli.types import Key
 
 DRAWS = 64  # numbers of a random stream, or problems of the training stream, that stand for all of it
 
@@ -52,8 +53,8 @@ def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
 
 def of_draws(config: TrainConfig) -> dict[str, str]:
     """rollout_draws and evaluation_draws: the random numbers that choose tokens."""
-    rollout = seeded(config.seed, DRAWS, "rollout", 1)(0, 0)
-    evaluation = seeded(config.seed, DRAWS, "evaluation")(0, 0)
+    rollout = uniforms(config.seed, Key("train", 1, 0, 0), DRAWS)
+    evaluation = uniforms(config.seed, Key("eval", 0, 0, 0), DRAWS)
     return {
         "rollout_draws": digest([rollout.numpy().tobytes()]),
         "evaluation_draws": digest([evaluation.numpy().tobytes()]),

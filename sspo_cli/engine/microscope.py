@@ -94,7 +94,7 @@ def inspect(
     return {
         "step": begun.step,
         "responses": sum(len(places) for places in batches),
-        "tokens": sum(len(item.token_ids) for groups in measured for group in groups for item in group.responses),
+        "tokens": sum(len(item.token_T) for groups in measured for group in groups for item in group.responses),
         "reward": metrics_of([group for groups in measured for group in groups])["reward/mean"],
         "batches": len(batches),
         "updates": updates,

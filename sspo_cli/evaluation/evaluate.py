@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
 import numpy as np
 
+from sspo_cli.build import build_sampler
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.encode import Encoder
@@ -16,9 +17,10 @@ from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Rewarder
-from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded, tokens_in_flight
+from sspo_cli.types import Completion, Decoding, Key, Request
 
 Item = tuple[Problem, str]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,17 @@ def evaluate(
         GuardStop: naming the part and the response.
     """
     G = config.eval.samples
-    decoding = Decoding(
-        samples_per_prompt=G,
-        temperature=config.eval.temperature,
-        max_response_length=config.eval.max_response_length,
-        tokens_in_flight=tokens_in_flight(policy, config.engine),
-    )
-    uniforms = seeded(config.seed, decoding.max_response_length, "evaluation")
+    decoding = Decoding(config.eval.temperature, config.eval.max_response_length, tuple(policy.stop_ids))
     encoder = Encoder(policy.tokenizer, config.prompt_time)
     prompts = [encoder.prompt(problem) for problem in problems]
-    responses = sample(policy, prompts, decoding, uniforms, progress)
-    items = [(problems[i // G], policy.decode(response.token_ids)) for i, response in enumerate(responses)]
+    requests = [Request(Key("eval", 0, p, k), prompt, decoding) for p, prompt in enumerate(prompts) for k in range(G)]
+    sampler = build_sampler(config, policy)
+    responses: list[Completion] = []
+    for response in sampler.sample(iter(requests)):
+        responses.append(response)
+        progress(len(responses), len(requests))
+    responses.sort(key=lambda response: response.key)
+    items = [(problems[i // G], policy.decode(response.token_T)) for i, response in enumerate(responses)]
     scores = rewarder.score(watched(items, progress))
     if all(score.correct is None for score in scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
@@ -68,7 +70,7 @@ def evaluate(
             "reward_parts": dict(score.parts),
             "correct": score.correct,
             "correct_if": rewarder.rule,
-            "length": len(response.token_ids),
+            "length": len(response.token_T),
             "truncated": response.truncated,
         }
         for i, ((problem, text), score, response) in enumerate(zip(items, scores, responses, strict=True))

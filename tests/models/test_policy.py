@@ -15,7 +15,7 @@ from sspo_cli.engine.logprobs import response_logprobs
 from sspo_cli.engine.trajectory import Microbatch, Trajectory, to_microbatch
 from sspo_cli.models.head import projection
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, sample, seeded
+from tests.sampling import decoding_of, sampled
 from tests.tiny_models import NEOX, SHAPE, config_of, policy_of
 
 V = 320
@@ -40,8 +40,8 @@ def with_holes() -> Any:
 
 
 def drawn(policy: Policy) -> list[Trajectory]:
-    responses = sample(policy, PROMPTS, Decoding(20, TEMPERATURE, 12, 300), seeded(0, 12, "test"), lambda *done: None)
-    return [Trajectory(PROMPTS[i // 20], item.token_ids, item.logp_T, 1.0) for i, item in enumerate(responses)]
+    responses = sampled(policy, PROMPTS, decoding_of(policy, TEMPERATURE, 12), samples=20, tokens_in_flight=300)
+    return [Trajectory(PROMPTS[item.key.problem], item.token_T, item.logp_T, 1.0) for item in responses]
 
 
 def allowed(policy: Policy) -> list[int]:
