@@ -1,4 +1,4 @@
-"""From configuration to parts: an objective by its name and overrides, or by its section; a rewarder."""
+"""From configuration to parts: an objective by its name and overrides or by its section, a rewarder, a sampler."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
     CapGate,
     ClipGate,
+    EvalConfig,
     ExactReward,
     GammaGate,
     GateConfig,
@@ -31,7 +32,9 @@ from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.objectives.objective import Objective
 
 if TYPE_CHECKING:
+    from sspo_cli.models.policy import Policy
     from sspo_cli.rewards.base import Rewarder
+    from sspo_cli.rollout.base import Sampler
 
 
 def load_objective(name: str, overrides: Sequence[str] = ()) -> Objective:
@@ -149,3 +152,12 @@ def function_reward(function: Callable[..., Any], correct: str | float | None = 
 
     name = getattr(function, "__name__", type(function).__name__)
     return InProcessRewarder(called(function, name, f"the reward function {name}"), Judge(correct))
+
+
+def build_sampler(config: EvalConfig, policy: Policy) -> Sampler:
+    """A sampler of `policy` within the memory that `config.engine` allows."""
+    from sspo_cli.models.size import generation_tokens
+    from sspo_cli.rollout.native import NativeSampler
+
+    tokens = generation_tokens(config.engine, policy.model.config, policy.device, policy.precision.itemsize)
+    return NativeSampler(policy, config.seed, tokens)

@@ -19,15 +19,13 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
         profiler = StepProfiler(session.folder, profiled) if profiled else None
         first, steps = session.first_step, session.config.train.steps
         try:
-            with open_display(
-                title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet
-            ) as display:
-                session.train([display, *([profiler] if profiler else [])], parent)
+            with open_display(title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet) as display:
+                code = session.train([display, *([profiler] if profiler else [])], parent).code
         finally:
             if ended := session.outcome:
                 profile = profiler.found if profiler else None
                 show_end(session.folder, ended.summary, profile, status=ended.status, as_json=as_json)
-    return ended.code
+    return code
 
 
 def tell(lines: Iterable[str]) -> None:

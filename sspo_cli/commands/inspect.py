@@ -136,8 +136,8 @@ def find(target: str) -> tuple[Path, Path]:
 
 
 def look(request: Request, updates: int, rollouts: int, *, quiet: bool) -> dict[str, Any]:
-    from sspo_cli.commands.train import load_parts
-    from sspo_cli.engine.microscope import inspect
+    from sspo_cli.engine.parts import load_parts
+    from sspo_cli.inspection.microscope import inspect
     from sspo_cli.views.display import phases, waiting
 
     settings, configs = request.settings, request.configs

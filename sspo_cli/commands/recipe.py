@@ -157,7 +157,7 @@ def run_once(
     run_name = config.name or free_name(config.output_dir, "train", name)
     if config.name is None and not dry_run:
         words = [*words, f"name={run_name}"]
-    code = train.run(words, config=None, resume=None, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    code = train.run(words, config=None, dry_run=dry_run, quiet=quiet, as_json=as_json)
     return code, Path(config.output_dir) / "train" / run_name
 
 

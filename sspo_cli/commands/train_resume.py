@@ -1,12 +1,12 @@
-"""`sspo train --resume RUN`: go on from the newest whole checkpoint, under the configuration that the run began with."""
+"""`sspo train --resume RUN`: go on from its newest whole checkpoint."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sspo_cli.commands.resume import Began, newest_whole, read_settings, set_aside
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
 from sspo_cli.runs.integrity import damage
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state

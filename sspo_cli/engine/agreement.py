@@ -13,11 +13,12 @@ from torch import Tensor
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
-from sspo_cli.engine.logprobs import response_logprobs
-from sspo_cli.engine.trajectory import Trajectory, to_microbatch
+from sspo_cli.engine.logprobs import token_logprobs
+from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, sample, seeded
+from sspo_cli.rollout.native import NativeSampler
+from sspo_cli.types import Decoding, Key, Request, Trajectory, single_turn
 
 # Nats of log pi of one token, by the precision of matrix products.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
@@ -43,17 +44,6 @@ class Gap:
 
     mean: float
     max: float
-
-
-@dataclass(frozen=True)
-class Probe(Policy):
-    """A policy of which one token in `stop_every` ends a response."""
-
-    stop_every: int = OFTEN
-
-    @property
-    def stop_ids(self) -> list[int]:
-        return plain_tokens(self)[:: self.stop_every]
 
 
 def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
@@ -82,12 +72,12 @@ def check_lengths(policy: Policy, lengths: Sequence[int], stop_every: int, held:
     with refusing(policy, "sampling", held):
         drawn = drawn_by_the_sampler(policy, lengths, stop_every)
         alone = [plain_logprobs(policy, item) for item in drawn]
-    check_gap(policy, "sampling", gap_of([item.old_logp_T for item in drawn], alone), held)
+    check_gap(policy, "sampling", gap_of([sampled_logp(item) for item in drawn], alone), held)
     if not trained:
         return
     with refusing(policy, "micro-batches", held), torch.no_grad():
-        together_BT, _ = response_logprobs(policy, to_microbatch(drawn, policy.pad_id, policy.device), 1.0)
-    rows = [row[: len(item.response)] for row, item in zip(together_BT, drawn, strict=True)]
+        together_BT, _ = token_logprobs(policy, to_microbatch(drawn, policy.pad_id, policy.device), 1.0)
+    rows = [row[: item.trained] for row, item in zip(together_BT, drawn, strict=True)]
     check_gap(policy, "micro-batches", gap_of(rows, alone), held)
 
 
@@ -124,10 +114,13 @@ def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int], stop_every: int
     generator = torch.Generator().manual_seed(0)
     plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
-    probe = Probe(policy.model, policy.tokenizer, policy.base, policy.precision, stop_every)
-    decoding = Decoding(SAMPLES, 1.0, RESPONSE_LENGTH, SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
-    responses = sample(probe, prompts, decoding, seeded(0, RESPONSE_LENGTH, "agreement"), lambda done, total: None)
-    return [Trajectory(prompts[i // SAMPLES], item.token_ids, item.logp_T, 0.0) for i, item in enumerate(responses)]
+    decoding = Decoding(1.0, RESPONSE_LENGTH, tuple(plain[::stop_every]))
+    sampler = NativeSampler(policy, seed=0, tokens_in_flight=SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
+    requests = [
+        Request(Key("eval", 0, p, k), prompt, decoding) for p, prompt in enumerate(prompts) for k in range(SAMPLES)
+    ]
+    drawn = sorted(sampler.sample(iter(requests)), key=lambda item: item.key)
+    return [single_turn(item.key, prompts[item.key.problem], item.token_T, item.logp_T) for item in drawn]
 
 
 def plain_tokens(policy: Policy) -> list[int]:
@@ -140,7 +133,7 @@ def plain_tokens(policy: Policy) -> list[int]:
 @torch.no_grad()
 def plain_logprobs(policy: Policy, item: Trajectory) -> Tensor:
     """log pi of the response, [T], from the logits of the sequence alone."""
-    token_1L, T = torch.tensor([item.prompt + item.response], device=policy.device), len(item.response)
+    token_1L, T = item.token_L[None].to(policy.device), item.trained
     with policy.autocast():
         logits_TV = policy.model(input_ids=token_1L, use_cache=False, logits_to_keep=T + 1).logits[0, -T - 1 : -1]
     logits_TV = logits_TV.to(at_least_float32(logits_TV.dtype))
@@ -150,10 +143,14 @@ def plain_logprobs(policy: Policy, item: Trajectory) -> Tensor:
     return logp_T
 
 
-def gap_of(found: Sequence[Tensor | None], expected: Sequence[Tensor]) -> Gap:
-    distance_N = torch.cat(
-        [(one.cpu() - other.cpu()).abs() for one, other in zip(found, expected, strict=True) if one is not None]
-    )
+def sampled_logp(item: Trajectory) -> Tensor:
+    """The sampler's log-probabilities of the trained tokens, [T]."""
+    assert item.sampled_logp_L is not None
+    return item.sampled_logp_L[item.trained_L]
+
+
+def gap_of(found: Sequence[Tensor], expected: Sequence[Tensor]) -> Gap:
+    distance_N = torch.cat([(one.cpu() - other.cpu()).abs() for one, other in zip(found, expected, strict=True)])
     return Gap(float(distance_N.mean()), float(distance_N.max()))
 
 
@@ -177,18 +174,16 @@ def ropes(parameters: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 @torch.no_grad()
-def sampled_gap(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig) -> Gap | None:
+def sampled_gap(policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig) -> Gap:
     """Between the log-probabilities that the sampler recorded and those of the trainer now, in one micro-batch of
-    responses of all lengths; None of reference solutions, which were not sampled."""
-    if any(item.old_logp_T is None for item in trajectories):
-        return None
+    responses of all lengths."""
     ordered = sorted(trajectories, key=lambda item: item.tokens)
     budget = min(TOKENS_SCORED, microbatch_tokens(config.engine, policy.device))
     count = min(len(ordered), max(1, budget // ordered[-1].tokens))
     chosen = [ordered[-1 - place * len(ordered) // count] for place in range(count)]
     microbatch = to_microbatch(chosen, policy.pad_id, policy.device)
-    logp_BT, _ = response_logprobs(policy, microbatch, config.rollout.temperature)
+    logp_BT, _ = token_logprobs(policy, microbatch, config.rollout.temperature)
     return gap_of(
-        [item.old_logp_T for item in chosen],
-        [row[: len(item.response)] for row, item in zip(logp_BT, chosen, strict=True)],
+        [sampled_logp(item) for item in chosen],
+        [row[: item.trained] for row, item in zip(logp_BT, chosen, strict=True)],
     )

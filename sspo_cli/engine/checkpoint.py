@@ -145,7 +145,9 @@ def load_waiting(trainer: Path) -> list[Rollout]:
                         Key(*item["key"]),
                         advantage=item["advantage"],
                         version=item["version"],
-                        **{name: tensors.get(f"{r}.{i}.{name}") for name in TENSORS},
+                        token_L=tensors[f"{r}.{i}.token_L"],
+                        trained_L=tensors[f"{r}.{i}.trained_L"],
+                        sampled_logp_L=tensors.get(f"{r}.{i}.sampled_logp_L"),
                     )
                     for i, item in enumerate(row["trajectories"])
                 ],

@@ -22,12 +22,32 @@ from sspo_cli.timing import phase
 from sspo_cli.types import Key, Rollout, Trajectory, single_turn
 
 
-def compute_advantages(collected: Collected, reference: Reference | None, config: TrainConfig) -> Rollout:
-    """Compare every response with its group, by its reward less what the objective takes from it.
+def to_rollout(collected: Collected, reference: Reference | None, config: TrainConfig) -> Rollout:
+    """What a step learns from. reference: read by a KL penalty in the reward."""
+    kept = collected.kept
+    trajectories, shaping = compute_advantages(kept, reference, config)
+    return Rollout(
+        trajectories=trajectories,
+        samples=rows_for_people(kept, trajectories, shaping),
+        prompts=len(collected.groups),
+        tokens=tokens_of(collected.groups),
+        metrics={
+            **metrics_of(collected.groups),
+            "prompts/kept": sum(not group.tied for group in kept),
+            **{f"shaping/{name}": float(value_B.mean()) for name, value_B in shaping.items()},
+        },
+    )
 
-    reference: read by a KL penalty in the reward.
+
+def compute_advantages(
+    groups: Sequence[Group], reference: Reference | None, config: TrainConfig
+) -> tuple[list[Trajectory], dict[str, Tensor]]:
+    """Compare every response with its group, by its reward and what the objective adds to it.
+
+    Returns:
+        A trajectory for each response, in order, and the terms added to the rewards by name, each [B].
     """
-    objective, groups = config.objective, collected.kept
+    objective = config.objective
     trajectories = [
         single_turn(item.key, group.context_S, item.token_T, item.logp_T, version=item.version)
         for group in groups
@@ -40,25 +60,13 @@ def compute_advantages(collected: Collected, reference: Reference | None, config
             shaping["overlong"] = -overlong(trajectories, objective.overlong, config.rollout.max_response_length)
         if reference is not None and objective.kl.place == "reward":
             shaping["kl"] = -kl_of_responses(trajectories, reference, config)
-    taken_BS = torch.stack([torch.zeros(reward_PG.numel()), *shaping.values()], dim=1).double()
-    shaped_PG = reward_PG + taken_BS.sum(1).reshape(reward_PG.shape)
+    added_BS = torch.stack([torch.zeros(reward_PG.numel()), *shaping.values()], dim=1).double()
+    shaped_PG = reward_PG + added_BS.sum(1).reshape(reward_PG.shape)
     size_P = torch.tensor([group.largest_part for group in groups], dtype=torch.float64)
-    size_P = torch.maximum(size_P, taken_BS.abs().amax(1).reshape(reward_PG.shape).amax(1))
+    size_P = torch.maximum(size_P, added_BS.abs().amax(1).reshape(reward_PG.shape).amax(1))
     advantage_B = ADVANTAGES[objective.advantage](shaped_PG, size_P).flatten().tolist()
-    learned = [
-        replace(item, advantage=advantage) for item, advantage in zip(trajectories, advantage_B, strict=True)
-    ]
-    return Rollout(
-        trajectories=learned,
-        samples=rows_for_people(groups, learned, shaping),
-        prompts=len(collected.groups),
-        tokens=tokens_of(collected.groups),
-        metrics={
-            **metrics_of(collected.groups),
-            "prompts/kept": sum(not group.tied for group in groups),
-            **{f"shaping/{name}": float(value_B.mean()) for name, value_B in shaping.items()},
-        },
-    )
+    learned = [replace(item, advantage=advantage) for item, advantage in zip(trajectories, advantage_B, strict=True)]
+    return learned, shaping
 
 
 def rows_for_people(

@@ -13,21 +13,22 @@ import torch
 from sspo_cli.config.schema import PythonReward, RewardConfig, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset, Problem
-from sspo_cli.engine.parts import Parts
+from sspo_cli.models.policy import Policy
+from sspo_cli.models.source import Base
 from sspo_cli.rewards.sources import source_files
-from sspo_cli.rollout.sampler import seeded
+from sspo_cli.rollout.base import uniforms
+from sspo_cli.types import Key
 
 DRAWS = 64  # numbers of a random stream, or problems of the training stream, that stand for all of it
 
 
-def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
+def fingerprints(policy: Policy, dataset: Dataset, base: Base | None, config: TrainConfig) -> dict[str, str]:
     """sha256 of what runs with one seed must have in common to be compared.
 
     initial_weights and tokenizer; data_order: the prompts of all steps as the training stream gives them;
     evaluation_problems; prompt_tokens: every prompt as the model reads it; reward: its code, where that is the user's;
     and what `of_draws`, `of_problems` and `base` tell.
     """
-    policy, dataset = parts.policy, parts.dataset
     weights = (
         name.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
         for name, value in sorted(policy.model.state_dict().items())
@@ -46,14 +47,14 @@ def fingerprints(parts: Parts, config: TrainConfig) -> dict[str, str]:
         "reward": digest([config.reward.kind.encode(), *(file.read_bytes() for file in files_of(config.reward))]),
         **of_problems(dataset),
         "prompt_tokens": digest(json.dumps(encoder.prompt(problem)).encode() for problem in prompts),
-        **({"base": str(parts.base.sha256)} if parts.base else {}),
+        **({"base": str(base.sha256)} if base else {}),
     }
 
 
 def of_draws(config: TrainConfig) -> dict[str, str]:
     """rollout_draws and evaluation_draws: the random numbers that choose tokens."""
-    rollout = seeded(config.seed, DRAWS, "rollout", 1)(0, 0)
-    evaluation = seeded(config.seed, DRAWS, "evaluation")(0, 0)
+    rollout = uniforms(config.seed, Key("train", 1, 0, 0), DRAWS)
+    evaluation = uniforms(config.seed, Key("eval", 0, 0, 0), DRAWS)
     return {
         "rollout_draws": digest([rollout.numpy().tobytes()]),
         "evaluation_draws": digest([evaluation.numpy().tobytes()]),

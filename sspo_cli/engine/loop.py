@@ -11,7 +11,7 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.engine.agreement import LIKELY_CAUSE, TOLERANCE, sampled_gap
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
-from sspo_cli.engine.credit import compute_advantages, reference_solutions, with_logprobs
+from sspo_cli.engine.credit import reference_solutions, to_rollout, with_logprobs
 from sspo_cli.engine.observer import Observer
 from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import TrainParts
@@ -165,7 +165,7 @@ class Loop:
             first_problem,
             lambda done, total: self.observer.phase("rollout", done, total),
         )
-        rollout = compute_advantages(collected, self.parts.reference, self.config)
+        rollout = to_rollout(collected, self.parts.reference, self.config)
         self.check_scored(step, rollout.metrics["reward/unscored"])
         return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
 

@@ -82,6 +82,8 @@ def load_parts(
     adapted = config.lora.rank > 0 if checkpoint is None else (checkpoint / ADAPTER).is_file()
     needs_base = adapted or config.objective.reads_reference
 
+    undo = ExitStack()
+
     def problems() -> Dataset:
         found = load_dataset(config.dataset, config.seed, config.eval.problems)
         if began is not None:
@@ -108,34 +110,36 @@ def load_parts(
         model = LocalModel(kind="local", path=str(checkpoint))
         return load_policy(model, config.seed, device, precision, base=base if adapted else None), base
 
-    dataset, rewards, (policy, base), objective = all_or_problems(
-        problems, rewarder, policy_and_base, lambda: build_objective(config.objective)
-    )
-    encoder = Encoder(policy.tokenizer, config.prompt_time)
-    response = max(config.rollout.max_response_length, config.eval.max_response_length)
-    prompts = prompts_that_fit(policy, encoder, dataset, response)
-    if config.objective.experience == "reference":
-        check_solutions(policy, encoder, dataset)
-    if config.lora.rank and checkpoint is None:
-        from sspo_cli.models.lora import with_adapters  # peft takes seconds to import
-
-        assert base is not None
-        policy = with_adapters(policy, config.lora, config.seed, base)
-    sampler = build_sampler(config, policy)
-    check_agreement(policy, prompts.longest + response, trained=True)
-    reference = None
-    if config.objective.reads_reference:
-        assert base is not None
-        kept = policy if adapted else load_policy(base.model, base.seed, device, precision, merged=True)
-        reference = Reference(kept)
-    repeats = []
-    if dataset.train_size is not None and dataset.train_size < config.batch.prompts:
-        repeats.append(
-            f"dataset: batch.prompts={config.batch.prompts} is more than its {dataset.train_size} problems to learn"
-            " from, so a step holds some of them more than once"
+    with undo:
+        dataset, rewards, (policy, base), objective = all_or_problems(
+            problems, rewarder, policy_and_base, lambda: build_objective(config.objective)
         )
-    notes = [*dataset.notes, *repeats, *prompts.notes]
-    return TrainParts(policy, dataset, rewards, sampler, notes, objective, reference, base)
+        encoder = Encoder(policy.tokenizer, config.prompt_time)
+        response = max(config.rollout.max_response_length, config.eval.max_response_length)
+        prompts = prompts_that_fit(policy, encoder, dataset, response)
+        if config.objective.experience == "reference":
+            check_solutions(policy, encoder, dataset)
+        if config.lora.rank and checkpoint is None:
+            from sspo_cli.models.lora import with_adapters  # peft takes seconds to import
+
+            assert base is not None
+            policy = with_adapters(policy, config.lora, config.seed, base)
+        sampler = build_sampler(config, policy)
+        check_agreement(policy, prompts.longest + response, trained=True)
+        reference = None
+        if config.objective.reads_reference:
+            assert base is not None
+            kept = policy if adapted else load_policy(base.model, base.seed, device, precision, merged=True)
+            reference = Reference(kept)
+        repeats = []
+        if dataset.train_size is not None and dataset.train_size < config.batch.prompts:
+            repeats.append(
+                f"dataset: batch.prompts={config.batch.prompts} is more than its {dataset.train_size} problems to learn"
+                " from, so a step holds some of them more than once"
+            )
+        notes = [*dataset.notes, *repeats, *prompts.notes]
+        undo.pop_all()
+        return TrainParts(policy, dataset, rewards, sampler, notes, objective, reference, base)
 
 
 def load_evaluation(config: EvalConfig) -> Parts:

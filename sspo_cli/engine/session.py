@@ -1,9 +1,9 @@
 """One run from its configuration to its folder: what `sspo train`, every cell of a grid and a notebook use.
 
-    from sspo_cli import Session, train_config
+from sspo_cli import Session, train_config
 
-    with Session(train_config("objective=sspo", "train.steps=20")) as session:
-        outcome = session.train()
+with Session(train_config("objective=sspo", "train.steps=20")) as session:
+    outcome = session.train()
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Session:
         parts, config = self.parts, self.config
         return {
             "settings": to_dict(config),
-            "hashes": fingerprints(parts, config),
+            "hashes": fingerprints(parts.policy, parts.dataset, parts.base, config),
             "reward_files": of_reward(config.reward),
             "base": to_json(parts.base, self.folder) if parts.base else None,
             "changes": [],
@@ -185,8 +185,8 @@ class Session:
             ConfigError: if the rewards cannot be used, or the tracker cannot start.
         """
         watching = Observers(observers)
-        code, status, seconds, refused = FAILED, "failed", 0.0, False
-        loop = None
+        code, status = FAILED, "failed"
+        loop, refused = None, False
         try:
             tracker = open_tracker(self.config.tracker, self.folder, to_dict(self.config))
             watching = Observers([*observers, *tracker])
@@ -211,8 +211,8 @@ class Session:
             watching.close(code)
             if not refused:
                 seconds = loop.progress.seconds if loop else 0.0
-                self.outcome = Outcome(code, status, self.summarise(status, seconds))
-        return self.outcome
+                self.outcome = outcome = Outcome(code, status, self.summarise(status, seconds))
+        return outcome
 
     def summarise(self, status: str, seconds: float) -> dict[str, Any]:
         """Write summary.json."""

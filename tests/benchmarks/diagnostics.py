@@ -14,15 +14,14 @@ from functools import partial
 
 from torch import Tensor
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.engine.experience import draw, learn_from, problems_from
-from sspo_cli.engine.score import with_logps
-from sspo_cli.engine.update import make_updater, minibatches
+from sspo_cli.engine.parts import load_parts
+from sspo_cli.engine.update import minibatches
 from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.objective import Objective
+from tests.steps import credited, sample_groups, updater_of, with_logps
 
 UPDATES, LIMIT = 12, 0.02
 
@@ -37,10 +36,9 @@ def share_of(name: str) -> tuple[float, float]:
     """Median seconds of an update, and of the diagnostics in it."""
     config = load_config(TrainConfig, [f"objective={name}"])
     parts = load_parts(config)
-    P = config.batch.prompts
-    groups = draw(parts, config, problems_from(parts, 0, P), 1, 0, lambda done, total: None)
-    trajectories = with_logps(learn_from(groups, parts, config).trajectories, parts, config)
-    updater = make_updater(parts.policy, config)
+    drawn = sample_groups(parts, config, config.batch.prompts)
+    trajectories = with_logps(credited(drawn, parts, config), parts, config)
+    updater = updater_of(parts, config)
     places = minibatches(config, 1)
     spent: list[float] = []
     diagnose = Objective.diagnose

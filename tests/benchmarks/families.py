@@ -25,11 +25,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.engine.agreement import TOLERANCE, check_agreement
-from sspo_cli.engine.logprobs import response_logprobs
-from sspo_cli.engine.trajectory import Trajectory, to_microbatch
+from sspo_cli.engine.logprobs import token_logprobs
+from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, sample, seeded
 from tests.benchmarks.small import SWITCH, VARIANTS, WINDOW, build, small
+from tests.sampling import decoding_of, sampled
+from tests.steps import context_of, response_of, sampled_logp, trajectory
 
 SECONDS, GIB = 240, 12
 LARGE = 5_000_000  # weights: parts for images or sound cannot be made small, and variants are left out
@@ -43,19 +44,19 @@ def gaps_by_prefixes(policy: Policy) -> tuple[float, float]:
     responses; by how much the sampler missed the likeliest token counts too."""
     generator = torch.Generator().manual_seed(1)
     prompts = [torch.randint(2, 258, (length,), generator=generator).tolist() for length in PROMPT_LENGTHS]
-    decoding = Decoding(1, 0.0, RESPONSE_LENGTH, SLOTS * (max(PROMPT_LENGTHS) + RESPONSE_LENGTH + 1))
-    drawn = sample(policy, prompts, decoding, seeded(0, RESPONSE_LENGTH, "families"), lambda done, total: None)
-    items = [Trajectory(p, item.token_ids, item.logp_T, 0.0) for p, item in zip(prompts, drawn, strict=True)]
-    trained_BT, _ = response_logprobs(policy, to_microbatch(items, 0, policy.device), 1.0)
-    sampled, trained = [0.0], [0.0]
+    budget = SLOTS * (max(PROMPT_LENGTHS) + RESPONSE_LENGTH + 1)
+    drawn = sampled(policy, prompts, decoding_of(policy, 0.0, RESPONSE_LENGTH), tokens_in_flight=budget)
+    items = [trajectory(p, item.token_T, item.logp_T) for p, item in zip(prompts, drawn, strict=True)]
+    trained_BT, _ = token_logprobs(policy, to_microbatch(items, 0, policy.device), 1.0)
+    found, trained = [0.0], [0.0]
     for item, trained_T in zip(items, trained_BT, strict=True):
-        assert item.old_logp_T is not None
-        for t, token in enumerate(item.response):
-            prefix_1L = torch.tensor([item.prompt + item.response[:t]])
+        context_S, response_T, logp_T = context_of(item), response_of(item), sampled_logp(item)
+        for t, token in enumerate(response_T):
+            prefix_1L = torch.tensor([context_S + response_T[:t]])
             logp_V = policy.model(input_ids=prefix_1L, use_cache=False).logits[0, -1].float().log_softmax(-1)
-            sampled += [float((other - logp_V[token]).abs()) for other in (logp_V.max(), item.old_logp_T[t])]
+            found += [float((other - logp_V[token]).abs()) for other in (logp_V.max(), logp_T[t])]
             trained += [float((trained_T[t] - logp_V[token]).abs())]
-    return max(sampled), max(trained)
+    return max(found), max(trained)
 
 
 def verdict(policy: Policy) -> tuple[str, str, str]:
@@ -69,14 +70,14 @@ def verdict(policy: Policy) -> tuple[str, str, str]:
         half = line.split()[0]
         said = f"{half} {line.split(' by ')[1].split()[0]}" if "differed" in line else f"{half} stopped"
     try:
-        sampled, trained = gaps_by_prefixes(policy)
+        found, trained = gaps_by_prefixes(policy)
     except Exception as error:
         return said, line, f"stopped with {type(error).__name__}: {error}" if half == "agrees" else ""
-    gap, tolerance = max(sampled, trained), TOLERANCE[policy.precision]
-    right = {"agrees": gap <= tolerance, "sampling": sampled > SAME, "micro-batches": sampled <= tolerance < trained}
+    gap, tolerance = max(found, trained), TOLERANCE[policy.precision]
+    right = {"agrees": gap <= tolerance, "sampling": found > SAME, "micro-batches": found <= tolerance < trained}
     if half == "agrees" and gap > SAME:
         said = f"agrees within {gap:.1g}"
-    return said, line, "" if right[half] else f"{sampled:.2g} and {trained:.2g} nats by prefixes"
+    return said, line, "" if right[half] else f"{found:.2g} and {trained:.2g} nats by prefixes"
 
 
 def measure(family: str, pipe: Connection) -> None:

@@ -13,21 +13,23 @@ from unittest.mock import patch
 
 import torch
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine import loop as engine_loop
+from sspo_cli.engine.credit import with_logprobs
+from sspo_cli.engine.logprobs import trajectory_logprobs
 from sspo_cli.engine.loop import Loop
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.profiler import Profiler
-from sspo_cli.engine.score import score, with_logps
-from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.engine.update import make_updater
-from sspo_cli.trackers.mirror import Mirror
-from sspo_cli.views.display import Display
+from sspo_cli.engine.observer import Observer
+from sspo_cli.engine.parts import load_parts
+from sspo_cli.engine.signals import StopRequest
+from sspo_cli.engine.world import OneProcess
+from sspo_cli.models.policy import Policy
+from sspo_cli.models.reference import Reference
+from sspo_cli.types import Trajectory
 from tests.benchmarks.arithmetic import need_of
 from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
 from tests.benchmarks.workload import SEED, Workload, work_of
+from tests.steps import context_of, trajectory, updater_of
 
 REWARD = Path(__file__).with_name("reward.py")
 
@@ -58,7 +60,8 @@ def measure(workload: Workload, folder: Path, threads: int, steps: int, seed: in
     config = configure(workload, folder, threads, seed)
     parts = load_parts(config)
     with tempfile.TemporaryDirectory() as run:
-        return rollout_steps(Loop(config, parts, Path(run), Display(), Mirror(), Profiler()), workload, steps)
+        loop = Loop(config, parts, Path(run), Observer(), OneProcess(), StopRequest(None, at_once=False))
+        return rollout_steps(loop, workload, steps)
 
 
 def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, Any]]:
@@ -69,7 +72,7 @@ def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, 
             loop.step(step)
             step_s = time.perf_counter() - begun
         begun = time.perf_counter()
-        score(loop.parts.policy, seen, loop.config)
+        trajectory_logprobs(loop.parts.policy, seen, loop.config)
         scoring_s = time.perf_counter() - begun
         metrics = json.loads((loop.folder / "metrics.jsonl").read_text().splitlines()[-1])
         rollout_s, update_s = metrics["time/rollout_s"] + metrics["time/reward_s"], metrics["time/update_s"]
@@ -83,8 +86,8 @@ def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, 
                 "other_s": step_s - rollout_s - update_s,
                 "extra_scoring_s": scoring_s,
                 "updates": loop.config.updates_per_rollout,
-                **work_of([item.prompt for item in seen], [len(item.response) for item in seen]),
-                **need_of(workload, [len(item.prompt) for item in seen], [len(item.response) for item in seen]),
+                **work_of([context_of(item) for item in seen], [item.trained for item in seen]),
+                **need_of(workload, [len(context_of(item)) for item in seen], [item.trained for item in seen]),
             }
         )
     return rows[1:]
@@ -95,11 +98,13 @@ def learned_from() -> Iterator[list[Trajectory]]:
     """Collects the trajectories that the loop learns from, where it hands them to the updates."""
     seen: list[Trajectory] = []
 
-    def watched(trajectories: Sequence[Trajectory], parts: Parts, config: TrainConfig) -> list[Trajectory]:
+    def watched(
+        trajectories: Sequence[Trajectory], policy: Policy, reference: Reference | None, config: TrainConfig
+    ) -> list[Trajectory]:
         seen.extend(trajectories)
-        return with_logps(trajectories, parts, config)
+        return with_logprobs(trajectories, policy, reference, config)
 
-    with patch.object(engine_loop, "with_logps", watched):
+    with patch.object(engine_loop, "with_logprobs", watched):
         yield seen
 
 
@@ -128,11 +133,11 @@ def measure_update(workload: Workload, folder: Path, threads: int, tokens: int) 
     """Two updates on sequences of `tokens` random tokens, prompts included, one for every response."""
     config = configure(workload, folder, threads, SEED)
     parts = load_parts(config)
-    updater = make_updater(parts.policy, config)
+    updater = updater_of(parts, config)
     S = workload.prompt_length[0]
     old_logp_T = torch.full((tokens - S,), OLD_LOGP)
     trajectories = [
-        Trajectory(ids[:S], ids[S:], old_logp_T, advantage=(-1.0) ** place)
+        trajectory(ids[:S], ids[S:], old_logp_T, advantage=(-1.0) ** place)
         for place, ids in enumerate(random_ids(workload, tokens).tolist())
     ]
     rows = []

@@ -14,15 +14,16 @@ from unittest.mock import patch
 
 from rich.console import Console
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
-from sspo_cli.engine.profiler import Profiler
+from sspo_cli.engine.observer import Observers
+from sspo_cli.engine.parts import load_parts
+from sspo_cli.engine.signals import StopRequest
+from sspo_cli.engine.world import OneProcess
 from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.runs import jsonl
-from sspo_cli.trackers.mirror import Mirror
 from sspo_cli.views.live import LiveDisplay
 from tests.benchmarks.workload import Workload
 
@@ -69,12 +70,11 @@ def measure(workload: Workload, folder: Path, threads: int) -> list[dict[str, An
         Path(os.devnull).open("w") as nowhere,
         LiveDisplay(Console(file=nowhere, force_terminal=True, width=120), "overhead", 0, 1000) as display,
     ):
-        loop = Loop(config, parts, Path(run), display, Mirror(), Profiler())
+        loop = Loop(config, parts, Path(run), Observers([display]), OneProcess(), StopRequest(None, at_once=False))
         loop.step(1)
         for owner, method, name in (
             (Objective, "diagnose", "diagnostics"),
             (jsonl, "append", "logging"),
-            (loop.mirror, "log", "mirror"),
             (display, "phase", "display notes"),
             (display, "step", "display rows"),
             (display.live, "refresh", "display drawing"),

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sspo_cli.timing import PHASES
 from sspo_cli.runs import jsonl
+from sspo_cli.timing import PHASES
 from tests.cli.conftest import Sspo, run_sspo
 from tests.cli.test_train import metrics
 

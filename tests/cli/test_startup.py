@@ -49,7 +49,7 @@ def test_the_first_rollout_waits_for_nothing_that_it_does_not_need(
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "loaded_at_reward.json").read_text())
     loaded = set(found["modules"])
-    assert {"torch", "transformers", "sspo_cli.rollout.sampler", "sspo_cli.engine.loop"} <= loaded
+    assert {"torch", "transformers", "sspo_cli.rollout.native", "sspo_cli.engine.loop"} <= loaded
     for module, needed_by in LATER_OR_NEVER.items():
         assert importlib.util.find_spec(module), f"{module} is not installed, so this says nothing"
         assert module not in loaded, f"{module} is loaded before the first rollout; it is for {needed_by}"

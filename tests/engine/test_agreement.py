@@ -10,20 +10,19 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM, LlamaModel
 
-from sspo_cli.commands.train import GUARDED, describe, execute, load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.loop import Loop
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.profiler import Profiler
+from sspo_cli.engine.observer import Observer
+from sspo_cli.engine.parts import TrainParts, load_parts
+from sspo_cli.engine.session import GUARDED, Session
 from sspo_cli.engine.signals import StopRequest
+from sspo_cli.engine.world import OneProcess
 from sspo_cli.models.head import projection
 from sspo_cli.models.policy import Policy
 from sspo_cli.runs import jsonl
-from sspo_cli.trackers.mirror import Mirror
-from sspo_cli.views.display import Display
 from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, UNSERVED, config_of, policy_of, random_policy
 
 pytestmark = pytest.mark.slow
@@ -156,7 +155,7 @@ class Drifting(LlamaForCausalLM):  # type: ignore[misc]
         return output
 
 
-class Told(Display):
+class Told(Observer):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -169,26 +168,27 @@ def settings(*words: str) -> TrainConfig:
     return load_config(TrainConfig, [*fixed, *words])
 
 
-def drifting(config: TrainConfig, times: float, after: str = "") -> Parts:
+def drifting(config: TrainConfig, times: float, after: str = "") -> TrainParts:
     """A run's parts whose sampler goes wrong once the model is loaded and checked."""
-    parts: Parts = load_parts(config)
+    parts: TrainParts = load_parts(config)
     tokens = parts.policy.tokenizer(after)["input_ids"] if after else range(258)
     parts.policy.model.__class__ = type("Drifting", (Drifting,), {"times": times, "after": tokens})
     return parts
 
 
-def loop(config: TrainConfig, parts: Parts, folder: Path) -> tuple[Loop, Told]:
+def loop(config: TrainConfig, parts: TrainParts, folder: Path) -> tuple[Loop, Told]:
     told = Told()
     (folder / "checkpoints").mkdir()
-    return Loop(config, parts, folder, told, Mirror(), Profiler()), told
+    return Loop(config, parts, folder, told, OneProcess(), StopRequest(None, at_once=False)), told
 
 
 @pytest.mark.parametrize("staleness", [0, 1])
 def test_a_rollout_that_the_trainer_does_not_confirm_stops_the_run(staleness: int, tmp_path: Path) -> None:
     config = settings(f"rollout.staleness={staleness}")
-    parts = drifting(config, 1.5)
-    describe(tmp_path, config, [], None, parts)
-    assert execute(config, parts, tmp_path, None, None, quiet=True, as_json=True, profiled=None) == GUARDED
+    session = Session(config, folder=tmp_path)
+    session.loaded = drifting(config, 1.5)
+    with session:
+        assert session.train().code == GUARDED
     status = (tmp_path / "STATUS").read_text()
     assert status.startswith("failed: step 1: sampler and trainer differ by ") and status.count("\n") == 1
     assert "on average" in status and "more than 0.001; likely cause: the model computes something else" in status
@@ -198,7 +198,7 @@ def test_a_rollout_that_the_trainer_does_not_confirm_stops_the_run(staleness: in
 def test_a_few_tokens_that_differ_are_told_once(tmp_path: Path) -> None:
     config = settings()
     ours, told = loop(config, drifting(config, 1.01, after="7"), tmp_path)
-    assert ours.run(StopRequest(None, at_once=False))
+    assert ours.run()
     (line,) = [line for line in told.lines if "sampler and trainer" in line]
     assert line.startswith("step 1: sampler and trainer differ by ") and "at most, more than 0.001" in line
     for row in jsonl.read(tmp_path / "metrics.jsonl")[1:]:
@@ -209,7 +209,7 @@ def test_old_rollouts_are_compared_with_the_weights_that_drew_them(tmp_path: Pat
     """Ratios of a stale rollout are far from 1; its gap is rounding alone."""
     config = settings("rollout.staleness=2", "optim.lr=1e-2", "train.steps=4")
     ours, told = loop(config, load_parts(config), tmp_path)
-    assert ours.run(StopRequest(None, at_once=False))
+    assert ours.run()
     rows = jsonl.read(tmp_path / "metrics.jsonl")[1:]
     assert len(rows) == 4 and max(row["rollout/logp_gap_max"] for row in rows) < 1e-4
     assert not [line for line in told.lines if "sampler and trainer" in line]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
 
-from sspo_cli.commands.train import load_parts
+from sspo_cli.build import build_objective
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.engine.experience import Group, draw, learn_from, problems_from
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.score import with_logps
-from sspo_cli.engine.update import make_updater
+from sspo_cli.engine.parts import TrainParts, load_parts
+from sspo_cli.rollout.collect import Group
+from tests.steps import credited, sample_groups, updater_of, with_logps
 
 pytestmark = pytest.mark.slow
 
@@ -29,20 +29,20 @@ def settings(name: str, *words: str) -> TrainConfig:
 
 
 @cache
-def rollout() -> tuple[Parts, list[Group]]:
+def rollout() -> tuple[TrainParts, list[Group]]:
     """The embedded default's first rollout."""
     config = settings("sspo")
     parts = load_parts(config)
-    return parts, draw(parts, config, problems_from(parts, 0, 16), 1, 0, lambda done, total: None)
+    return parts, sample_groups(parts, config, 16)
 
 
 @cache
 def first_gradient(name: str, *words: str) -> torch.Tensor:
     parts, drawn = rollout()
     config = settings(name, *words)
-    trajectories = with_logps(learn_from(drawn, parts, config).trajectories, parts, config)
+    trajectories = with_logps(credited(drawn, parts, config), parts, config)
     parts.policy.model.zero_grad()
-    make_updater(parts.policy, config).backward(trajectories)
+    updater_of(replace(parts, objective=build_objective(config.objective)), config).backward(trajectories)
     return torch.cat([parameter.grad.double().flatten() for parameter in parts.policy.model.parameters()])
 
 

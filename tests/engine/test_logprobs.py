@@ -12,11 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, Gemma3TextConfig
 
-from sspo_cli.engine.logprobs import response_logprobs
-from sspo_cli.engine.trajectory import Microbatch, Trajectory, pad_right, to_microbatch
+from sspo_cli.engine.logprobs import token_logprobs
+from sspo_cli.engine.microbatch import Microbatch, pad_right, to_microbatch
 from sspo_cli.models import head
 from sspo_cli.models.head import Projected, projection
 from sspo_cli.models.policy import Policy
+from sspo_cli.types import Trajectory
+from tests.steps import context_of, response_of, trajectory
 from tests.tiny_models import ARCHITECTURES, NEOX, SHAPE, WHOLE_LOGITS, config_of, policy_of, random_policy
 
 TEMPERATURE = 0.7
@@ -28,7 +30,7 @@ def group() -> list[Trajectory]:
     def draw(count: int) -> list[int]:
         return torch.randint(2, 258, (count,), generator=generator).tolist()
 
-    return [Trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (2, 12), (5, 4))]
+    return [trajectory(draw(p), draw(t), None, 1.0) for p, t in ((3, 7), (9, 1), (2, 12), (5, 4))]
 
 
 def microbatch() -> Microbatch:
@@ -39,9 +41,9 @@ def whole(model: Any) -> tuple[Tensor, Tensor]:
     """The same from all logits of one trajectory after the other, without padding."""
     logps, entropies = [], []
     for item in group():
-        logits_LV = model(input_ids=torch.tensor([item.prompt + item.response]), use_cache=False).logits[0]
-        logp_TV = (logits_LV[len(item.prompt) - 1 : -1] / TEMPERATURE).log_softmax(-1)
-        logps.append(logp_TV.gather(-1, torch.tensor(item.response)[:, None])[:, 0])
+        logits_LV = model(input_ids=item.token_L[None], use_cache=False).logits[0]
+        logp_TV = (logits_LV[len(context_of(item)) - 1 : -1] / TEMPERATURE).log_softmax(-1)
+        logps.append(logp_TV.gather(-1, torch.tensor(response_of(item))[:, None])[:, 0])
         entropies.append(torch.distributions.Categorical(logits=logp_TV).entropy())  # type: ignore[no-untyped-call]
     return pad_right(logps, 0.0), pad_right(entropies, 0.0)
 
@@ -72,7 +74,7 @@ def test_pieces_are_the_whole(
     policy, batch = random_policy(architecture, spread=0.15), microbatch()
     model = policy.model
     assert (projection(model) is None) == (architecture in WHOLE_LOGITS)
-    found = response_logprobs(policy, batch, TEMPERATURE, entropy_gradient=entropy_coef > 0)
+    found = token_logprobs(policy, batch, TEMPERATURE, entropy_gradient=entropy_coef > 0)
     expected = whole(model)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
@@ -89,7 +91,7 @@ def test_a_model_that_changes_its_logits_is_asked_for_them() -> None:
     model = AutoModelForCausalLM.from_config(config).eval()
     batch = microbatch()
     assert projection(model) is None
-    found = response_logprobs(Policy(model, random_policy().tokenizer), batch, TEMPERATURE, entropy_gradient=True)
+    found = token_logprobs(Policy(model, random_policy().tokenizer), batch, TEMPERATURE, entropy_gradient=True)
     expected = whole(model)
     for part, other in zip(found, expected, strict=True):
         torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
@@ -101,7 +103,7 @@ def test_a_head_that_reads_more_than_the_hidden_states_is_left_to_the_model() ->
     wide = {"input_embedding_size": 16, "output_embedding_size": 48, "is_decoder": True}
     policy = policy_of(config_of("rembert", **NEOX, **wide), spread=0.15)
     assert projection(policy.model) is None
-    found, expected = response_logprobs(policy, microbatch(), TEMPERATURE), whole(policy.model)
+    found, expected = token_logprobs(policy, microbatch(), TEMPERATURE), whole(policy.model)
     torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=1e-5)
 
 
@@ -144,7 +146,7 @@ def test_no_tensor_of_all_logits_is_ever_made(small_pieces: None) -> None:
     policy, batch = random_policy(), microbatch()
     projection(policy.model)
     with Largest(258) as largest:
-        logp_BT, _ = response_logprobs(policy, batch, TEMPERATURE)
+        logp_BT, _ = token_logprobs(policy, batch, TEMPERATURE)
         logp_BT.sum().backward()  # type: ignore[no-untyped-call]
     assert 0 < largest.entries <= 258 * 5 < 258 * int(batch.mask_BT.sum())
 
@@ -152,9 +154,9 @@ def test_no_tensor_of_all_logits_is_ever_made(small_pieces: None) -> None:
 def test_in_bfloat16_only_the_products_are_rounded() -> None:
     exact, batch = random_policy(spread=0.15), microbatch()
     rounded = replace(exact, precision=torch.bfloat16)
-    logp_BT, entropy_BT = response_logprobs(exact, batch, TEMPERATURE)
+    logp_BT, entropy_BT = token_logprobs(exact, batch, TEMPERATURE)
     expected = gradients(exact.model, logp_BT, entropy_BT, 0.0)
-    found_BT, entropy_BT = response_logprobs(rounded, batch, TEMPERATURE)
+    found_BT, entropy_BT = token_logprobs(rounded, batch, TEMPERATURE)
     found = gradients(rounded.model, found_BT, entropy_BT, 0.0)
     assert found_BT.dtype == found.dtype == torch.float32
     assert 1e-5 < (found_BT - logp_BT).abs().max() < 0.1

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
-from sspo_cli.engine.profiler import Profiler
-from sspo_cli.trackers.mirror import Mirror
-from sspo_cli.views.display import Display
+from sspo_cli.engine.observer import Observer
+from sspo_cli.engine.parts import load_parts
+from sspo_cli.engine.signals import StopRequest
+from sspo_cli.engine.world import OneProcess
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,8 @@ CORRECTED = ["objective.correction.level=sequence", "objective.kl.coef=0.1"]
 @pytest.mark.parametrize("words", [[], CORRECTED, ["lora.rank=2"]])
 def test_a_step_leaves_no_tensor_to_the_search_for_cycles(words: list[str], tmp_path: Path) -> None:
     config = load_config(TrainConfig, ["preset=smoke", "batch.prompts=2", *words])
-    loop = Loop(config, load_parts(config), tmp_path, Display(), Mirror(), Profiler())
+    stop = StopRequest(None, at_once=False)
+    loop = Loop(config, load_parts(config), tmp_path, Observer(), OneProcess(), stop)
     loop.step(1)
     with unreachable_tensors() as found:
         loop.evaluate(1)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from sspo_cli.build import build_objective
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.engine.experience import draw, learn_from, problems_from
-from sspo_cli.engine.microscope import Specimen, measure, move, trajectories_of
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.engine.update import make_updater
-from sspo_cli.types import Key, Score
+from sspo_cli.engine.parts import TrainParts, load_parts
+from sspo_cli.inspection.microscope import Specimen, measure, move, trajectories_of
+from sspo_cli.types import Trajectory
+from tests.steps import credited, response_of, sample_groups, score_anew, updater_of
 
 pytestmark = pytest.mark.slow
 
@@ -33,23 +31,20 @@ def settings(name: str) -> TrainConfig:
     )
 
 
-def gradient(trajectories: list[Trajectory], config: TrainConfig, parts: Parts) -> torch.Tensor:
+def gradient(trajectories: list[Trajectory], config: TrainConfig, parts: TrainParts) -> torch.Tensor:
     parts.policy.model.zero_grad()
-    make_updater(parts.policy, config).backward(trajectories)
+    updater_of(replace(parts, objective=build_objective(config.objective)), config).backward(trajectories)
     return torch.cat([parameter.grad.double().flatten() for parameter in parts.policy.model.parameters()])
 
 
 def test_norms_cosines_and_signal_to_noise_are_those_of_the_gradients_one_at_a_time() -> None:
     config = settings("sspo")
     parts = load_parts(config)
-    groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
-    for group in groups:  # rewards that tell the responses apart, whatever the model wrote
-        group.scores[:] = [
-            Score(Key("train", 1, 0, i), {"exact": float(i % 3 == 0)}, None) for i in range(len(group.scores))
-        ]
+    groups = sample_groups(parts, config, 4)
+    score_anew(groups, lambda i: float(i % 3 == 0))  # rewards that tell the responses apart
     configs = {name: settings(name) for name in NAMES}
     views = {name: trajectories_of([groups], parts, configs[name]) for name in NAMES}
-    move(parts, config, make_updater(parts.policy, config), views["sspo"], 1, 6, lambda *told: None)
+    move(parts, config, updater_of(parts, config), views["sspo"], 1, 6, lambda *told: None)
     specimens = {name: Specimen(build_objective(configs[name].objective), views[name]) for name in NAMES}
     result = measure(specimens, parts, config, BATCHES, lambda done, total: None)
 
@@ -75,13 +70,10 @@ def test_norms_cosines_and_signal_to_noise_are_those_of_the_gradients_one_at_a_t
 def test_the_advantages_are_each_objectives_own_on_the_same_responses() -> None:
     config = settings("sspo")
     parts = load_parts(config)
-    groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
-    for group in groups:
-        group.scores[:] = [
-            Score(Key("train", 1, 0, i), {"exact": float(i == 0)}, None) for i in range(len(group.scores))
-        ]
-    zscore, centred = (learn_from(groups, parts, settings(name)).trajectories for name in ("grpo", "dr_grpo"))
-    assert [item.response for item in zscore] == [item.response for item in centred]
+    groups = sample_groups(parts, config, 4)
+    score_anew(groups, lambda i: float(i == 0))
+    zscore, centred = (credited(groups, parts, settings(name)) for name in ("grpo", "dr_grpo"))
+    assert [response_of(item) for item in zscore] == [response_of(item) for item in centred]
     assert [item.advantage for item in centred[:4]] == pytest.approx([0.75, -0.25, -0.25, -0.25])
     assert [item.advantage for item in zscore[:4]] == pytest.approx([1.5, -0.5, -0.5, -0.5], rel=1e-5)
 
@@ -89,7 +81,7 @@ def test_the_advantages_are_each_objectives_own_on_the_same_responses() -> None:
 def test_a_batch_alone_has_no_measured_noise(tmp_path: Path) -> None:
     config = settings("grpo")
     parts = load_parts(config)
-    groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
+    groups = sample_groups(parts, config, 4)
     view = trajectories_of([groups], parts, config)
     specimens = {"grpo": Specimen(build_objective(config.objective), view)}
     result = measure(specimens, parts, config, [list(range(16))], lambda done, total: None)

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from torch._C._autograd import DeviceType
 
-from sspo_cli.timing import Stopwatch, phase
 from sspo_cli.engine.profiler import summarise
+from sspo_cli.timing import Stopwatch, phase
 
 SECOND = 1e6
 

@@ -13,13 +13,15 @@ from sspo_cli.build import load_objective
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
-from sspo_cli.engine.experience import Experience
+from sspo_cli.engine.microbatch import cut
 from sspo_cli.engine.optimizer import learning_rate, make_optimizer
-from sspo_cli.engine.trajectory import Trajectory, cut
 from sspo_cli.engine.update import Updater
+from sspo_cli.engine.world import OneProcess
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.objective import Objective
+from sspo_cli.types import Rollout, Trajectory
+from tests.steps import trajectory
 from tests.tiny_models import random_policy
 
 pytestmark = pytest.mark.slow
@@ -38,7 +40,7 @@ def trajectories(count: int = 12) -> list[Trajectory]:
     for i in range(count):
         response = draw(2, 258, draw(1, 20, 1)[0])
         old_logp_T = -5 - torch.rand(len(response), generator=generator)
-        items.append(Trajectory(draw(2, 258, draw(1, 9, 1)[0]), response, old_logp_T, (-1.0) ** i * (1 + i / 10)))
+        items.append(trajectory(draw(2, 258, draw(1, 9, 1)[0]), response, old_logp_T, (-1.0) ** i * (1 + i / 10)))
     return items
 
 
@@ -53,6 +55,7 @@ def updater(
         max_response_length=20,
         max_grad_norm=max_grad_norm,
         tokens_per_microbatch=tokens_per_microbatch,
+        world=OneProcess(),
     )
 
 
@@ -111,13 +114,13 @@ def test_only_responses_that_move_the_weights_take_a_backward_pass() -> None:
 def test_a_penalty_moves_the_weights_by_responses_without_advantage(extra: str) -> None:
     worker = updater(random_policy())
     worker.objective = load_objective("sspo", [f"objective.{extra}"])
-    items = [replace(item, reference_logp_T=item.old_logp_T) for item in tied(trajectories())]
+    items = [replace(item, reference_logp_L=item.sampled_logp_L) for item in tied(trajectories())]
     assert all(moves for _, moves in worker.passes(items))
 
 
 def test_cuts_hold_every_trajectory_once_within_the_budget() -> None:
     items = trajectories(40)
-    groups = list(cut(items, 100))
+    groups = [[items[i] for i in places] for places in cut([item.tokens for item in items], 100)]
     assert sorted(map(id, items)) == sorted(id(item) for group in groups for item in group)
     assert len(groups) > 5
     for group in groups:
@@ -161,7 +164,7 @@ def test_a_number_that_is_not_finite_never_reaches_the_weights(value: float) -> 
     policy = random_policy()
     before = weights(policy)
     items = trajectories()
-    items[3] = Trajectory(items[3].prompt, items[3].response, items[3].old_logp_T, value)
+    items[3] = replace(items[3], advantage=value)
     with pytest.raises(GuardStop, match="not finite"):
         updater(policy).update(items, lr=1e-3)
     assert all(torch.equal(old, new) for old, new in zip(before, policy.model.parameters(), strict=True))
@@ -180,7 +183,7 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_pending_rollouts(tmp_pat
     policy, items = random_policy(), trajectories()
     worker = updater(policy)
     worker.update(items, lr=1e-3)
-    pending = [Experience(items[:3], [{"prompt": "é"}], {"reward/mean": 0.5})]
+    pending = [Rollout(items[:3], [{"prompt": "é"}], 2, 40, {"reward/mean": 0.5})]
     saved = save_checkpoint(tmp_path, policy, worker.optimizer, Progress(7, 100, seconds=1.5), pending, keep=2)
     worker.update(items, lr=1e-3)
 
@@ -188,11 +191,13 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_pending_rollouts(tmp_pat
     other = updater(again)
     progress, restored = restore(saved, other.optimizer)
     assert progress == Progress(7, 100, seconds=1.5)
-    assert restored[0].samples == pending[0].samples and restored[0].metrics == pending[0].metrics
+    for name in ("samples", "metrics", "prompts", "tokens"):
+        assert getattr(restored[0], name) == getattr(pending[0], name)
     for old, new in zip(pending[0].trajectories, restored[0].trajectories, strict=True):
-        assert (old.prompt, old.response, old.advantage) == (new.prompt, new.response, new.advantage)
-        assert old.old_logp_T is not None and new.old_logp_T is not None
-        assert torch.equal(old.old_logp_T, new.old_logp_T)
+        assert (old.key, old.advantage, old.version) == (new.key, new.advantage, new.version)
+        assert torch.equal(old.token_L, new.token_L) and torch.equal(old.trained_L, new.trained_L)
+        assert old.sampled_logp_L is not None and new.sampled_logp_L is not None
+        assert torch.equal(old.sampled_logp_L.nan_to_num(7.0), new.sampled_logp_L.nan_to_num(7.0))
     other.update(items, lr=1e-3)
     assert all(torch.equal(a, b) for a, b in zip(policy.model.parameters(), again.model.parameters(), strict=True))
 

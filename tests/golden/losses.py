@@ -12,13 +12,15 @@ from typing import Any
 import torch
 import transformers
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.engine.experience import collect
-from sspo_cli.engine.score import with_logps
-from sspo_cli.engine.update import make_updater, minibatches
+from sspo_cli.data.encode import Encoder
+from sspo_cli.engine.credit import reference_solutions
+from sspo_cli.engine.parts import load_parts
+from sspo_cli.engine.update import minibatches
+from sspo_cli.rollout.collect import problems_from
+from tests.steps import response_of, rollout_of, updater_of, with_logps
 
 # Steps so long that ratios leave 1, on responses of many lengths.
 SETTINGS = [
@@ -31,12 +33,16 @@ def first_updates(objective: str, *overrides: str) -> dict[str, list[Any]]:
     own = ["batch.samples_per_prompt=1"] if objective == "sft" else []
     config = load_config(TrainConfig, [f"objective={objective}", *SETTINGS, *own, *overrides])
     parts = load_parts(config)
-    experience = collect(parts, config, 1, 0, lambda done, total: None)
-    trajectories = with_logps(experience.trajectories, parts, config)
-    updater = make_updater(parts.policy, config)
+    if objective == "sft":
+        encoder = Encoder(parts.policy.tokenizer, config.prompt_time)
+        rollout = reference_solutions(encoder, problems_from(parts.dataset, 0, config.batch.prompts), 1)
+    else:
+        rollout = rollout_of(parts, config)
+    trajectories = with_logps(rollout.trajectories, parts, config)
+    updater = updater_of(parts, config)
     rows = [updater.update([trajectories[i] for i in places], config.optim.lr) for places in minibatches(config, 1)]
     return {
-        "tokens": [sum(item.response) for item in trajectories],
+        "tokens": [sum(response_of(item)) for item in trajectories],
         "loss": [row["loss"] for row in rows],
         "grad/norm": [row["grad/norm"] for row in rows],
     }

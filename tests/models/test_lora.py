@@ -11,19 +11,16 @@ import torch
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoModelForCausalLM
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, TrainConfig
 from sspo_cli.engine.checkpoint import Progress, save_checkpoint
-from sspo_cli.engine.experience import draw, learn_from, problems_from
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.score import score, with_logps
-from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.engine.update import make_updater
+from sspo_cli.engine.logprobs import trajectory_logprobs
+from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.models.load import architecture, load_policy
 from sspo_cli.models.policy import Policy
-from sspo_cli.types import Key, Score
+from sspo_cli.types import Trajectory
+from tests.steps import credited, sample_groups, score_anew, updater_of, with_logps
 
 pytestmark = pytest.mark.slow
 
@@ -34,19 +31,22 @@ CONFIG = load_config(TrainConfig, WORDS)
 CPU = torch.device("cpu")
 
 
-def learned(config: TrainConfig = CONFIG) -> tuple[Parts, list[Trajectory]]:
+def learned(config: TrainConfig = CONFIG) -> tuple[TrainParts, list[Trajectory]]:
     """A policy that two updates have moved, and the rollout that it moved on."""
     parts = load_parts(config)
-    groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
-    for group in groups:
-        group.scores[:] = [
-            Score(Key("train", 1, 0, i), {"exact": float(i % 2)}, None) for i in range(len(group.scores))
-        ]
-    trajectories = with_logps(learn_from(groups, parts, config).trajectories, parts, config)
-    updater = make_updater(parts.policy, config)
+    groups = sample_groups(parts, config, 4)
+    score_anew(groups, lambda i: float(i % 2))
+    trajectories = with_logps(credited(groups, parts, config), parts, config)
+    updater = updater_of(parts, config)
     for _ in range(2):
         updater.update(trajectories, lr=1e-2)
     return parts, trajectories
+
+
+def score(policy: Policy, trajectories: list[Trajectory], config: TrainConfig) -> list[torch.Tensor]:
+    """The log-probabilities of the responses."""
+    logps = trajectory_logprobs(policy, trajectories, config)
+    return [logp_L[item.trained_L] for logp_L, item in zip(logps, trajectories, strict=True)]
 
 
 def base_policy() -> Policy:
@@ -86,8 +86,8 @@ def furthest(a: Policy, b: list[torch.Tensor], trajectories: list[Trajectory]) -
     return max(float((x - y).abs().max()) for x, y in zip(score(a, trajectories, CONFIG), b, strict=True))
 
 
-def save(parts: Parts, folder: Path) -> Path:
-    return save_checkpoint(folder, parts.policy, make_updater(parts.policy, CONFIG).optimizer, Progress(1), [], keep=1)
+def save(parts: TrainParts, folder: Path) -> Path:
+    return save_checkpoint(folder, parts.policy, updater_of(parts, CONFIG).optimizer, Progress(1), [], keep=1)
 
 
 def test_a_checkpoint_of_adapters_loads_as_a_model_and_as_adapters(tmp_path: Path) -> None:

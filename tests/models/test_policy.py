@@ -11,11 +11,13 @@ from tokenizers.models import WordLevel
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from sspo_cli.engine.logprobs import response_logprobs
-from sspo_cli.engine.trajectory import Microbatch, Trajectory, to_microbatch
+from sspo_cli.engine.logprobs import token_logprobs
+from sspo_cli.engine.microbatch import Microbatch, to_microbatch
 from sspo_cli.models.head import projection
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.sampler import Decoding, sample, seeded
+from sspo_cli.types import Trajectory
+from tests.sampling import decoding_of, sampled
+from tests.steps import context_of, response_of, trajectory
 from tests.tiny_models import NEOX, SHAPE, config_of, policy_of
 
 V = 320
@@ -40,8 +42,8 @@ def with_holes() -> Any:
 
 
 def drawn(policy: Policy) -> list[Trajectory]:
-    responses = sample(policy, PROMPTS, Decoding(20, TEMPERATURE, 12, 300), seeded(0, 12, "test"), lambda *done: None)
-    return [Trajectory(PROMPTS[i // 20], item.token_ids, item.logp_T, 1.0) for i, item in enumerate(responses)]
+    responses = sampled(policy, PROMPTS, decoding_of(policy, TEMPERATURE, 12), samples=20, tokens_in_flight=300)
+    return [trajectory(PROMPTS[item.key.problem], item.token_T, item.logp_T, 1.0) for item in responses]
 
 
 def allowed(policy: Policy) -> list[int]:
@@ -52,10 +54,10 @@ def expected(policy: Policy, items: list[Trajectory]) -> tuple[Tensor, Tensor]:
     """Log-probabilities and entropies over the tokens that exist, and no others, of all responses in a row."""
     logps, entropies = [], []
     for item in items:
-        logits_LV = policy.model(torch.tensor([item.prompt + item.response]), use_cache=False).logits[0]
-        logits_TK = logits_LV[len(item.prompt) - 1 : -1, allowed(policy)] / TEMPERATURE
+        logits_LV = policy.model(item.token_L[None], use_cache=False).logits[0]
+        logits_TK = logits_LV[len(context_of(item)) - 1 : -1, allowed(policy)] / TEMPERATURE
         logp_TK = logits_TK - logits_TK.logsumexp(-1, keepdim=True)
-        place_T = torch.searchsorted(torch.tensor(allowed(policy)), torch.tensor(item.response))
+        place_T = torch.searchsorted(torch.tensor(allowed(policy)), torch.tensor(response_of(item)))
         logps.append(logp_TK.gather(1, place_T[:, None])[:, 0])
         entropies.append(-(logp_TK.exp() * logp_TK).sum(-1))
     return torch.cat(logps), torch.cat(entropies)
@@ -74,7 +76,7 @@ def policy(request: pytest.FixtureRequest) -> Policy:
 
 def test_no_sampled_token_is_without_text(policy: Policy) -> None:
     assert policy.no_text_V is not None and int((policy.no_text_V < 0).sum()) == V - len(allowed(policy))
-    tokens = [token for item in drawn(policy) for token in item.response]
+    tokens = [token for item in drawn(policy) for token in response_of(item)]
     assert len(tokens) > 300 and len(set(tokens)) > 80, "the case must draw from most of the vocabulary"
     assert set(tokens) <= set(allowed(policy))
 
@@ -82,7 +84,7 @@ def test_no_sampled_token_is_without_text(policy: Policy) -> None:
 def test_sampler_and_trainer_share_the_distribution_over_tokens_that_exist(policy: Policy) -> None:
     items = drawn(policy)
     batch = batch_of(policy, items)
-    logp_BT, entropy_BT = response_logprobs(policy, batch, TEMPERATURE)
+    logp_BT, entropy_BT = token_logprobs(policy, batch, TEMPERATURE)
     logp_N, entropy_N = expected(policy, items)
     for found_N in (logp_BT[batch.mask_BT], batch.logps["old_logp_BT"][batch.mask_BT]):
         torch.testing.assert_close(found_N, logp_N, rtol=0, atol=1e-5)
@@ -101,7 +103,7 @@ def test_what_no_token_uses_gets_no_gradient_and_the_rest_the_right_one(policy: 
         ((weight_N * logp_N).sum() + entropy_coef * (weight_N * entropy_N).sum()).backward()  # type: ignore[no-untyped-call]
         return [parameter.grad.clone() for parameter in head.parameters()]
 
-    parts = response_logprobs(policy, batch, TEMPERATURE, entropy_gradient=True)
+    parts = token_logprobs(policy, batch, TEMPERATURE, entropy_gradient=True)
     found = gradients(*(part_BT[batch.mask_BT] for part_BT in parts))
     nowhere = [token for token in range(V) if token not in set(allowed(policy))]
     for gradient, right in zip(found, gradients(*expected(policy, items)), strict=True):

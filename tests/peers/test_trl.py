@@ -18,11 +18,11 @@ from torch import Tensor
 
 from sspo_cli.build import load_objective
 from sspo_cli.config.schema import OverlongSection
-from sspo_cli.engine.experience import overlong
-from sspo_cli.engine.trajectory import Trajectory
+from sspo_cli.engine.credit import overlong
 from sspo_cli.objectives.advantage import ADVANTAGES
 from sspo_cli.objectives.batch import Counts, PolicyBatch
 from sspo_cli.objectives.objective import Objective
+from tests.steps import trajectory
 
 from .trl_side import (
     MAX_COMPLETION_LENGTH,
@@ -349,7 +349,7 @@ def test_where_advantages_differ(tmp_path: Path, table: list[str]) -> None:
 
 def test_the_soft_limit_on_length_is_trls() -> None:
     lengths = range(1, MAX_COMPLETION_LENGTH + 2)
-    responses = [Trajectory([0], [0] * length, None, 0.0) for length in lengths]
+    responses = [trajectory([0], [0] * length, None) for length in lengths]
     found_B = -overlong(responses, OverlongSection(penalty=1.0, buffer=0.25), MAX_COMPLETION_LENGTH)
     expected = soft_overlong_punishment(MAX_COMPLETION_LENGTH, MAX_COMPLETION_LENGTH // 4)
     assert found_B.tolist() == expected([[0] * length for length in lengths])

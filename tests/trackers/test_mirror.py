@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.trackers.mirror import Mirror, check_tracker, open_mirror
+from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
 from tests.views.terminal import in_terminal
 
@@ -23,15 +23,15 @@ OFFLINE = """
 import sys
 from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.trackers.mirror import check_tracker, open_mirror
+from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
 tracker = TrackerSection(kind="wandb", project="sspo", mode="offline")
 assert check_tracker(tracker) == []
-mirror = open_mirror(tracker, Path(sys.argv[1]), {"objective": {"gate": {"tau_pos": 10.0}}})
+mirror = open_tracker(tracker, Path(sys.argv[1]), {"objective": {"gate": {"tau_pos": 10.0}}})[0]
 for row in metric_rows(5):
-    mirror.log(row)
+    mirror.step(row)
 mirror.close(0)
-mirror.log({"step": 6})
+mirror.step({"step": 6})
 mirror.close(0)
 """
 
@@ -39,11 +39,11 @@ ONLINE = """
 from pathlib import Path
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.trackers.mirror import check_tracker, open_mirror
+from sspo_cli.trackers.mirror import check_tracker, open_tracker
 tracker = TrackerSection(kind="wandb", project="sspo", mode="online")
 print(check_tracker(tracker))
 try:
-    open_mirror(tracker, Path.home(), {})
+    open_tracker(tracker, Path.home(), {})
 except ConfigError as error:
     print(error)
 """
@@ -109,19 +109,17 @@ def test_online_without_a_login_is_one_line_with_the_fix_and_never_a_prompt(tmp_
     assert listed == repr([raised])
 
 
-def test_no_tracker_is_a_mirror_that_does_nothing_and_imports_nothing(tmp_path: Path) -> None:
+def test_no_tracker_is_no_mirror_and_imports_nothing(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
-from sspo_cli.trackers.mirror import open_mirror
-mirror = open_mirror(TrackerSection(kind="none", project=None, mode=None), Path("."), {})
-mirror.log({"step": 1})
-mirror.close(1)
+from sspo_cli.trackers.mirror import open_tracker
+assert open_tracker(TrackerSection(kind="none", project=None, mode=None), Path("."), {}) == []
 assert "wandb" not in sys.modules and "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
     none = TrackerSection(kind="none", project=None, mode=None)
     assert check_tracker(none) == []
-    assert type(open_mirror(none, tmp_path, {})) is Mirror
+    assert open_tracker(none, tmp_path, {}) == []
     assert list(tmp_path.iterdir()) == []

@@ -7,17 +7,26 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sspo_cli.commands.train import load_parts
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import OverlongSection, TrainConfig
 from sspo_cli.data.problem import Problem
-from sspo_cli.engine.experience import Experience, Group, collect, draw, learn_from, overlong, problems_from
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.score import score, with_logps
-from sspo_cli.engine.trajectory import Trajectory
-from sspo_cli.engine.update import make_updater
+from sspo_cli.engine.credit import overlong, to_rollout
+from sspo_cli.engine.logprobs import trajectory_logprobs
+from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.models.reference import Reference
-from sspo_cli.types import Key, Score
+from sspo_cli.rollout.collect import Collected, Group, problems_from
+from sspo_cli.types import Key, Rollout, Score
+from tests.steps import (
+    credited,
+    response_of,
+    rollout_of,
+    sample_groups,
+    sampled_logp,
+    score_anew,
+    trajectory,
+    updater_of,
+    with_logps,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -26,23 +35,25 @@ def settings(*words: str) -> TrainConfig:
     return load_config(TrainConfig, ["preset=smoke", "batch.prompts=4", "batch.minibatches=1", *words])
 
 
-def collected(config: TrainConfig, step: int = 1, first: int = 0) -> Experience:
-    return collect(load_parts(config), config, step, first, lambda done, total: None)
+def collected(config: TrainConfig, step: int = 1, first: int = 0) -> Rollout:
+    return rollout_of(load_parts(config), config, step, first)
 
 
 def group(rewards: list[float]) -> Group:
-    scores = [Score(Key("train", 1, 0, i), {"exact": reward}, reward >= 1) for i, reward in enumerate(rewards)]
+    scores = [Score(Key("train", 1, 0, k), {"exact": reward}, reward >= 1) for k, reward in enumerate(rewards)]
     return Group(Problem("p", "1+1=", "2", None), [], [], [], scores)
 
 
-def drawn(config: TrainConfig, parts: Parts) -> list[Group]:
+def drawn(config: TrainConfig, parts: TrainParts) -> list[Group]:
     """A rollout whose rewards alternate, whatever the model wrote."""
-    groups = draw(parts, config, problems_from(parts, 0, 4), 1, 0, lambda done, total: None)
-    for item in groups:
-        item.scores[:] = [
-            Score(Key("train", 1, 0, i), {"exact": float(i % 2)}, i % 2 == 1) for i in range(len(item.scores))
-        ]
+    groups = sample_groups(parts, config, 4)
+    score_anew(groups, lambda i: float(i % 2))
     return groups
+
+
+def learned(config: TrainConfig, parts: TrainParts) -> Rollout:
+    groups = drawn(config, parts)
+    return to_rollout(Collected(groups, groups), parts.reference, config)
 
 
 def test_a_group_ties_when_all_scored_rewards_are_equal() -> None:
@@ -54,7 +65,7 @@ def test_a_group_ties_when_all_scored_rewards_are_equal() -> None:
 def test_dynamic_sampling_learns_from_live_groups_and_counts_what_they_cost() -> None:
     config = settings("objective=dapo", "objective.dynamic_sampling=20", "seed=3")
     parts = load_parts(config)
-    found = collect(parts, config, 1, 0, lambda done, total: None)
+    found = rollout_of(parts, config)
     generated = int(found.metrics["prompts/generated"])
     assert 4 < generated <= 80, "this seed has tied groups among the first four prompts"
     assert found.metrics["prompts/kept"] == 4 and len(found.trajectories) == len(found.samples) == 32
@@ -62,10 +73,10 @@ def test_dynamic_sampling_learns_from_live_groups_and_counts_what_they_cost() ->
     for row in found.samples:
         by_problem.setdefault(row["problem"], []).append(row["reward"])
     assert len(by_problem) == 4 and all(len(set(rewards)) > 1 for rewards in by_problem.values())
-    stream = [problem.id for problem in problems_from(parts, 0, generated)]
+    stream = [problem.id for problem in problems_from(parts.dataset, 0, generated)]
     places = [stream.index(problem) for problem in by_problem]
     assert places == sorted(places) and places[-1] == generated - 1, "no prompt is drawn beyond the last one needed"
-    learned = sum(len(item.response) for item in found.trajectories)
+    learned = sum(item.trained for item in found.trajectories)
     assert found.metrics["tokens/generated"] > learned
     assert found.metrics["group/dead"] == pytest.approx(1 - 4 / generated)
 
@@ -81,22 +92,21 @@ def test_without_dynamic_sampling_every_prompt_is_kept_in_order() -> None:
     plain, dapo = (
         collected(settings(f"objective={name}", "objective.dynamic_sampling=1")) for name in ("grpo", "dapo")
     )
-    assert [item.response for item in plain.trajectories] == [item.response for item in dapo.trajectories]
+    assert list(map(response_of, plain.trajectories)) == list(map(response_of, dapo.trajectories))
     assert plain.metrics["prompts/generated"] == 4
 
 
 def test_a_response_does_not_depend_on_the_round_it_was_drawn_in() -> None:
     config = settings("objective=grpo")
     parts = load_parts(config)
-    problems = problems_from(parts, 0, 4)
-    whole = draw(parts, config, problems, 1, 0, lambda done, total: None)
-    rounds = [draw(parts, config, [problems[p]], 1, p, lambda done, total: None)[0] for p in range(4)]
+    whole = sample_groups(parts, config, 4)
+    rounds = [sample_groups(parts, config, 1, first=p)[0] for p in range(4)]
     assert [item.texts for item in whole] == [item.texts for item in rounds]
 
 
 def test_the_soft_limit_on_length_grows_over_the_buffer() -> None:
     """Limit 20, buffer 0.2: nothing up to 16 tokens, half at 18, all at 20; penalty 3."""
-    items = [Trajectory([1], [5] * length, None, 0.0) for length in (1, 16, 17, 18, 20)]
+    items = [trajectory([1], [5] * length, None) for length in (1, 16, 17, 18, 20)]
     taken = overlong(items, OverlongSection(penalty=3.0, buffer=0.2), 20)
     assert taken.tolist() == pytest.approx([0, 0, 0.75, 1.5, 3])
 
@@ -104,8 +114,7 @@ def test_the_soft_limit_on_length_grows_over_the_buffer() -> None:
 def test_what_is_taken_from_the_reward_moves_the_advantage_and_not_the_reward() -> None:
     config = settings("objective=dr_grpo", "objective.overlong.penalty=1", "objective.overlong.buffer=1")
     parts = load_parts(config)
-    groups = drawn(config, parts)
-    found = learn_from(groups, parts, config)
+    found = learned(config, parts)
     limit = config.rollout.max_response_length
     for first in range(0, 32, 8):
         rows = found.samples[first : first + 8]
@@ -125,11 +134,10 @@ def test_kl_in_the_reward_is_summed_over_the_response(estimator: str) -> None:
     with torch.no_grad():
         for parameter in parts.reference.policy.model.parameters():
             parameter.mul_(1.05)
-    found = learn_from(drawn(config, parts), parts, config)
-    reference = score(parts.reference.policy, found.trajectories, config)
-    for row, item, logp_T in zip(found.samples, found.trajectories, reference, strict=True):
-        assert item.old_logp_T is not None
-        x_T = (logp_T - item.old_logp_T).double()
+    found = learned(config, parts)
+    reference = trajectory_logprobs(parts.reference.policy, found.trajectories, config)
+    for row, item, logp_L in zip(found.samples, found.trajectories, reference, strict=True):
+        x_T = (logp_L[item.trained_L] - sampled_logp(item)).double()
         k_T = {"k1": -x_T, "k2": x_T**2 / 2, "k3": x_T.exp() - 1 - x_T}[estimator]
         assert row["shaping"]["kl"] == pytest.approx(-0.3 * float(k_T.sum()), rel=1e-3, abs=1e-4)
     assert found.metrics["shaping/kl"] == pytest.approx(
@@ -140,20 +148,20 @@ def test_kl_in_the_reward_is_summed_over_the_response(estimator: str) -> None:
 def test_a_correction_starts_the_ratios_from_the_trainer() -> None:
     config = settings("objective=grpo", "objective.correction.level=token")
     parts = load_parts(config)
-    sampled = learn_from(drawn(config, parts), parts, config).trajectories
+    sampled = credited(drawn(config, parts), parts, config)
     with torch.no_grad():
         for parameter in parts.policy.model.parameters():
             parameter.mul_(1.02)
     corrected = with_logps(sampled, parts, config)
-    now = score(parts.policy, sampled, config)
+    now = trajectory_logprobs(parts.policy, sampled, config)
     moved = []
-    for before, after, logp_T in zip(sampled, corrected, now, strict=True):
-        assert before.old_logp_T is not None and after.old_logp_T is not None and after.rollout_logp_T is not None
-        assert torch.equal(after.rollout_logp_T, before.old_logp_T)
-        assert torch.equal(after.old_logp_T, logp_T)
-        moved.append(float((logp_T - before.old_logp_T).abs().max()))
+    for before, after, logp_L in zip(sampled, corrected, now, strict=True):
+        assert after.trainer_logp_L is not None
+        assert torch.equal(sampled_logp(after), sampled_logp(before))
+        assert torch.equal(after.trainer_logp_L[after.trained_L], logp_L[after.trained_L])
+        moved.append(float((logp_L[after.trained_L] - sampled_logp(before)).abs().max()))
     assert max(moved) > 0.01
-    metrics = make_updater(parts.policy, config).update(corrected, lr=0.0)
+    metrics = updater_of(parts, config).update(corrected, lr=0.0)
     assert metrics["ratio/std"] == pytest.approx(0, abs=1e-4)
     assert abs(metrics["correction/mean"] - 1) > 1e-4
     assert metrics["ratio/max_abs_log"] > 0.01, "the gap to the sampler is still told"
@@ -162,8 +170,8 @@ def test_a_correction_starts_the_ratios_from_the_trainer() -> None:
 def test_an_entropy_bonus_alone_raises_the_entropy() -> None:
     config = settings("objective=grpo", "objective.entropy_coef=1.0", "optim.lr=1e-3")
     parts = load_parts(config)
-    items = [replace(item, advantage=0.0) for item in learn_from(drawn(config, parts), parts, config).trajectories]
-    updater = make_updater(parts.policy, config)
+    items = [replace(item, advantage=0.0) for item in credited(drawn(config, parts), parts, config)]
+    updater = updater_of(parts, config)
     entropies = [updater.update(items, lr=1e-3)["policy/entropy"] for _ in range(4)]
     assert entropies == sorted(entropies) and entropies[-1] > entropies[0] * 1.05
 
@@ -171,12 +179,12 @@ def test_an_entropy_bonus_alone_raises_the_entropy() -> None:
 def test_a_penalty_alone_leads_back_to_the_reference() -> None:
     config = settings("objective=grpo", "objective.kl.coef=1.0", "objective.kl.estimator=k2")
     parts = load_parts(config)
-    items = learn_from(drawn(config, parts), parts, config).trajectories
+    items = credited(drawn(config, parts), parts, config)
     assert isinstance(parts.reference, Reference)
     with torch.no_grad():
         for parameter in parts.policy.model.parameters():
             parameter.mul_(1.1)
     items = with_logps([replace(item, advantage=0.0) for item in items], parts, config)
-    updater = make_updater(parts.policy, config)
+    updater = updater_of(parts, config)
     distances = [updater.update(items, lr=1e-5)["policy/kl_reference"] for _ in range(5)]
     assert distances == sorted(distances, reverse=True) and distances[-1] < 0.8 * distances[0], distances

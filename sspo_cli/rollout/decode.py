@@ -11,7 +11,7 @@ from sspo_cli.models.head import at_least_float32
 BLOCK = 1024
 
 
-def draw(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def sample_token(logits_RV: Tensor, uniform_R: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """One token per row by inverting its cumulative distribution at uniform_R, and its log-probability: [R], [R].
 
     Temperature 0 takes the most likely token, with its log-probability at temperature 1.

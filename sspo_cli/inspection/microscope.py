@@ -15,18 +15,20 @@ from torch import Tensor
 from sspo_cli.build import build_objective
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.checkpoint import Progress, restore
+from sspo_cli.engine.credit import compute_advantages, with_logprobs
 from sspo_cli.engine.device import microbatch_tokens
-from sspo_cli.engine.experience import Group, draw, learn_from, metrics_of, problems_from
-from sspo_cli.engine.logprobs import response_logprobs
+from sspo_cli.engine.logprobs import token_logprobs
+from sspo_cli.engine.microbatch import cut, to_microbatch
 from sspo_cli.engine.optimizer import learning_rate
-from sspo_cli.engine.parts import Parts
-from sspo_cli.engine.score import with_logps
-from sspo_cli.engine.trajectory import Trajectory, cut, to_microbatch
+from sspo_cli.engine.parts import TrainParts
 from sspo_cli.engine.update import Updater, join, make_updater, minibatches
+from sspo_cli.engine.world import OneProcess
 from sspo_cli.objectives.batch import Counts, PolicyBatch
 from sspo_cli.objectives.diagnostics import quantiles
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.objectives.ratio import token_log_ratio
+from sspo_cli.rollout.collect import Group, decoding_of, metrics_of, problems_from, tokens_of
+from sspo_cli.types import Trajectory
 
 SILENCED_BELOW = 0.01
 HISTOGRAM_BINS = 40
@@ -51,7 +53,7 @@ class Specimen:
 
 
 def inspect(
-    parts: Parts,
+    parts: TrainParts,
     config: TrainConfig,
     configs: Mapping[str, TrainConfig],
     checkpoint: Path | None,
@@ -68,14 +70,20 @@ def inspect(
     Returns:
         "on_policy" and "off_policy", as `measure` describes them, and what they were measured on.
     """
-    updater = make_updater(parts.policy, config)
+    updater = make_updater(parts.policy, parts.objective, config, OneProcess())
     begun = restore(checkpoint, updater.optimizer)[0] if checkpoint else Progress()
     P, step = config.batch.prompts, begun.step + 1
 
     def drawn(r: int) -> list[Group]:
-        problems = problems_from(parts, begun.prompts + r * P, P)
         phase = f"rollout {r + 1} of {rollouts + 1}"
-        return draw(parts, config, problems, step + r, 0, lambda done, total: tell(phase, done, total))
+        return parts.collector(config).collect(
+            "train",
+            step + r,
+            problems_from(parts.dataset, begun.prompts + r * P, P),
+            config.batch.samples_per_prompt,
+            decoding_of(parts.policy, config.rollout.temperature, config.rollout.max_response_length),
+            lambda done, total: tell(phase, done, total),
+        )
 
     measured, learned_from = [drawn(r) for r in range(rollouts)], drawn(rollouts)
     batches = [
@@ -94,7 +102,7 @@ def inspect(
     return {
         "step": begun.step,
         "responses": sum(len(places) for places in batches),
-        "tokens": sum(len(item.token_ids) for groups in measured for group in groups for item in group.responses),
+        "tokens": sum(tokens_of(groups) for groups in measured),
         "reward": metrics_of([group for groups in measured for group in groups])["reward/mean"],
         "batches": len(batches),
         "updates": updates,
@@ -103,14 +111,14 @@ def inspect(
     }
 
 
-def trajectories_of(rollouts: Sequence[Sequence[Group]], parts: Parts, config: TrainConfig) -> list[Trajectory]:
+def trajectories_of(rollouts: Sequence[Sequence[Group]], parts: TrainParts, config: TrainConfig) -> list[Trajectory]:
     """The responses of `rollouts`, in order, as the objective of `config` sees them."""
-    learned = [learn_from(groups, parts, config).trajectories for groups in rollouts]
-    return with_logps([item for rollout in learned for item in rollout], parts, config)
+    learned = [compute_advantages(groups, parts.reference, config)[0] for groups in rollouts]
+    return with_logprobs([item for rollout in learned for item in rollout], parts.policy, parts.reference, config)
 
 
 def move(
-    parts: Parts,
+    parts: TrainParts,
     config: TrainConfig,
     updater: Updater,
     trajectories: Sequence[Trajectory],
@@ -127,7 +135,7 @@ def move(
 
 def measure(
     specimens: Mapping[str, Specimen],
-    parts: Parts,
+    parts: TrainParts,
     config: TrainConfig,
     batches: Sequence[Sequence[int]],
     progress: Callable[[int, int], None],
@@ -158,28 +166,25 @@ def measure(
 def add_batch(
     specimens: Mapping[str, Specimen],
     parameters: Sequence[Tensor],
-    parts: Parts,
+    parts: TrainParts,
     config: TrainConfig,
     places: Sequence[int],
 ) -> None:
     """One batch: a forward pass, and from it a backward pass for every objective."""
     policy = parts.policy
     responses = [next(iter(specimens.values())).trajectories[i] for i in places]
-    place_of = {id(item): i for item, i in zip(responses, places, strict=True)}
-    tokens = sum(len(item.response) for item in responses)
+    tokens = sum(item.trained for item in responses)
     counts = Counts(len(responses), tokens, config.rollout.max_response_length)
     entropy_gradient = any(specimen.objective.entropy_coef for specimen in specimens.values())
     gradients = {name: [torch.zeros_like(parameter) for parameter in parameters] for name in specimens}
     seen: dict[str, list[PolicyBatch]] = {name: [] for name in specimens}
-    for group in cut(responses, microbatch_tokens(config.engine, policy.device)):
-        microbatch = to_microbatch(group, policy.pad_id, policy.device)
-        logp_BT, entropy_BT = response_logprobs(
+    for group in cut([item.tokens for item in responses], microbatch_tokens(config.engine, policy.device)):
+        microbatch = to_microbatch([responses[i] for i in group], policy.pad_id, policy.device)
+        logp_BT, entropy_BT = token_logprobs(
             policy, microbatch, config.rollout.temperature, entropy_gradient=entropy_gradient
         )
         for name, specimen in specimens.items():
-            own = to_microbatch(
-                [specimen.trajectories[place_of[id(item)]] for item in group], policy.pad_id, policy.device
-            )
+            own = to_microbatch([specimen.trajectories[places[i]] for i in group], policy.pad_id, policy.device)
             batch = PolicyBatch(
                 logp_BT=logp_BT, advantage_B=own.advantage_B, mask_BT=own.mask_BT, entropy_BT=entropy_BT, **own.logps
             )

@@ -1,0 +1,52 @@
+"""What `sspo eval TARGET` evaluates, and with which configuration."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sspo_cli.config.compose import load_config, quoted
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.locate import groups
+from sspo_cli.config.schema import EvalConfig, LocalModel
+from sspo_cli.runs import folder as runs
+from sspo_cli.runs.status import read_state
+
+
+def settings_for(target: str, overrides: list[str]) -> EvalConfig:
+    """The run's own configuration where there is one, else conf/eval.yaml with the model that `target` names.
+
+    Raises:
+        ConfigError: if `target` is no run, checkpoint, model folder or choice of conf/model.
+    """
+    path = Path(target)
+    if target in groups()["model"]:
+        return load_config(EvalConfig, [f"model={target}", *overrides])
+    if not path.is_dir():
+        raise ConfigError(
+            [f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"]
+        )
+    checkpoint = path
+    run_folder = run_of(path)
+    if run_folder is None:
+        return load_config(EvalConfig, ["model=local", f"model.path={quoted(str(path))}", *overrides])
+    if run_folder == path:
+        saved = runs.checkpoints(path)
+        if not saved:
+            raise ConfigError([f"{target}: the run has no checkpoint yet (status: {read_state(path)})"])
+        checkpoint = saved[-1]
+    local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
+    return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
+
+
+def run_of(path: Path) -> Path | None:
+    """The run that `path` is, or is a checkpoint of."""
+    return next((folder for folder in (path, *path.absolute().parents[:2]) if runs.is_run(folder)), None)
+
+
+def stem_of(target: str, settings: EvalConfig) -> str:
+    """A readable name for the folder of the evaluation."""
+    model = Path(settings.model.path).name if isinstance(settings.model, LocalModel) else target
+    owner = Path(target).name if Path(target).is_dir() else target
+    name = owner if owner == model else f"{owner}-{model}"
+    return re.sub(r"[^\w.\-]", "_", f"{name}-{settings.choices['dataset']}")
