@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.commands.resume import Began
 from sspo_cli.config.compose import load_config, quoted, to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.locate import groups
@@ -19,6 +18,7 @@ from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.guards import GuardStop
 from sspo_cli.metrics import metric
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.began import Began
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state, status_after

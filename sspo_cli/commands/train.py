@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.commands.resume import Began, newest_whole, read_settings, set_aside
 from sspo_cli.config.compose import load_config, to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs import format as run_format
+from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
 from sspo_cli.runs.integrity import damage, remarks
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state, status_after
@@ -55,6 +56,8 @@ def run(
         )
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
+    if config is not None:
+        run_format.check(config.parent)
     # A replay is a run of its own, with a folder of its own.
     settings = load_config(TrainConfig, ["name=null", *overrides] if config else overrides, base=config)
     if dry_run and profile:
@@ -88,7 +91,7 @@ def run(
     if folder is None:
         stem = f"{settings.choices['objective']}-{settings.choices['dataset']}-s{settings.seed}"
         folder = runs.create_folder(settings.output_dir, "train", settings.name, stem)
-    folder.mkdir(parents=True, exist_ok=True)
+    run_format.begin(folder, "train")
     try:
         with hold(folder):
             describe(folder, settings, overrides, config, parts)
@@ -342,7 +345,7 @@ def report(
     warnings = {**notes_of_rewards, **run_alarms(rows, settings)}.values()
     summary = summarise_run(
         folder, status=status, seconds=seconds, seed=settings.seed, objective=objective, warnings=warnings
-    )
+    ).as_json()
     plot_run(folder)
     write_report(folder)
     if as_json:
