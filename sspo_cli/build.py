@@ -50,6 +50,17 @@ def load_objective(name: str, overrides: Sequence[str] = ()) -> Objective:
     )
 
 
+def train_config(*overrides: str) -> TrainConfig:
+    """The configuration of a training run, as `sspo train` makes it of the same words.
+
+    >>> train_config("objective=sspo", "train.steps=20")
+
+    Raises:
+        ConfigError: with everything that is wrong with them.
+    """
+    return load_config(TrainConfig, list(overrides))
+
+
 def build_objective(config: ObjectiveConfig) -> Objective:
     """The parts that `config` names.
 

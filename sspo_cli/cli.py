@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer._click.exceptions import UsageError
 from typer.core import TyperGroup
 
 from sspo_cli import __version__
@@ -585,8 +584,9 @@ def main() -> None:
     try:
         require_posix()
         sys.exit(app(prog_name="sspo", standalone_mode=False))
-    except UsageError as error:
-        command = error.ctx.command_path if error.ctx else "sspo"
+    except typer.TyperException as error:
+        context: typer.Context | None = getattr(error, "ctx", None)  # of an error of usage: the command that was typed
+        command = context.command_path if context else "sspo"
         message = " ".join(error.format_message().split()).rstrip(".")
         problems = [f"{message[0].lower()}{message[1:]} (see `{command} --help`)"]
     except ConfigError as error:

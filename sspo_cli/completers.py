@@ -62,7 +62,7 @@ def choice_words(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def recipe_words(incomplete: str) -> list[str]:
-    from sspo_cli.commands.recipe import recipe_files
+    from sspo_cli.config.recipe import recipe_files
 
     return [name for name in recipe_files() if name.startswith(incomplete)]
 

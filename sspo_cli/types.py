@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -115,21 +115,6 @@ class Trajectory:
     def trained(self) -> int:
         """Tokens that are trained."""
         return int(self.trained_L.sum())
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """What one step learns from.
-
-    trajectories: ordered by prompt. samples: one row per response for people. prompts and tokens: problems of the
-    training stream and response tokens that it took, whether they are learned from or not. metrics: of all of them.
-    """
-
-    trajectories: list[Trajectory]
-    samples: list[dict[str, Any]]
-    prompts: int
-    tokens: int
-    metrics: dict[str, float]
 
 
 def single_turn(

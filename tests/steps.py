@@ -12,7 +12,9 @@ from sspo_cli.engine.parts import TrainParts
 from sspo_cli.engine.update import Updater, make_updater
 from sspo_cli.engine.world import OneProcess
 from sspo_cli.rollout.collect import Group, collect_step, decoding_of, problems_from
-from sspo_cli.types import Key, Rollout, Score, Trajectory, single_turn
+from sspo_cli.rollout.source import Rollout
+from sspo_cli.runs.eval_rows import EvalRow
+from sspo_cli.types import Key, Score, Trajectory, single_turn
 
 KEY = Key("train", 1, 0, 0)
 
@@ -77,3 +79,7 @@ def rollout_of(parts: TrainParts, config: TrainConfig, step: int = 1, first: int
 
 def updater_of(parts: TrainParts, config: TrainConfig) -> Updater:
     return make_updater(parts.policy, parts.objective, config, OneProcess())
+
+
+def eval_row(*, correct: bool | None, reward: float, length: int = 5, truncated: bool = False) -> EvalRow:
+    return EvalRow(None, "p", 0, "1+1=", "2", "2", reward, {"exact": reward}, correct, "exact >= 1", length, truncated)

@@ -18,6 +18,7 @@ BELOW_COMMANDS = (
     "data",
     "models",
     "evaluation",
+    "inspection",
     "trackers",
     "views",
     "objectives",

@@ -11,7 +11,6 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
 from sspo_cli.evaluation.target import settings_for, stem_of
 from sspo_cli.runs import folder as runs
-from sspo_cli.runs import jsonl
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.startup import imports
 
@@ -43,10 +42,10 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     changed = changed_since_training(target, settings, parts.dataset)
     with phases(quiet=quiet) as progress:
         ended = run_evaluation(target, settings, parts, overrides, changed, stem_of(target, settings), progress)
-    if ended.code:
+    if ended.summary is None:
         print(f"sspo: {ended.status}", file=sys.stderr)
     elif as_json:
-        print(json.dumps(jsonl.without_nan({"folder": str(ended.folder), **ended.summary})))
+        print(json.dumps({"folder": str(ended.folder), **ended.summary.as_json()}))
     else:
         print_evaluation(ended.folder, ended.summary)
     return ended.code

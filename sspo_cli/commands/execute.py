@@ -24,7 +24,7 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
         finally:
             if ended := session.outcome:
                 profile = profiler.found if profiler else None
-                show_end(session.folder, ended.summary, profile, status=ended.status, as_json=as_json)
+                show_end(session.folder, ended.summary, profile, as_json=as_json)
     return code
 
 

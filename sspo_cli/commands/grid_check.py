@@ -64,10 +64,9 @@ def check_metric(kind: str, metric: str, samples: int) -> None:
     """Refuse a metric of eval/ that evaluations do not have; of the others the first run shows whether they exist."""
     if metric == ALWAYS_THERE or not metric.startswith("eval/"):
         return
-    from sspo_cli.evaluation.evaluate import summarise
+    from sspo_cli.evaluation.evaluate import metric_names
 
-    row = {"correct": True, "length": 1, "reward": 1.0, "truncated": False}
-    names = summarise([row] * samples, samples)
+    names = metric_names(samples)
     if metric not in names:
         shown = ", ".join(sorted(name for name in names if not name.endswith(("_low", "_high"))))
         raise ConfigError([f"{kind}.metric={metric}: no run has it{did_you_mean(metric, names)} (allowed: {shown})"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from sspo_cli.config.compose import load_config
-from sspo_cli.config.errors import ConfigError, did_you_mean
-from sspo_cli.config.locate import groups
-from sspo_cli.config.rules import objective_problems
-from sspo_cli.config.schema import ObjectiveConfig, TrainConfig
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.locate import is_users
+from sspo_cli.config.objectives import compose_all, split_words
+from sspo_cli.config.schema import ObjectiveConfig
+from sspo_cli.views.console import print_json
 from sspo_cli.views.display import phases
+from sspo_cli.views.selftest import Outcome, Row, as_data, print_laws
 
 
 def run(words: Sequence[str], *, as_json: bool) -> int:
@@ -20,51 +21,33 @@ def run(words: Sequence[str], *, as_json: bool) -> int:
         ConfigError: for an unknown name, or if no objective composes.
     """
     start = time.monotonic()
-    names, overrides = read(words)
-    composed = {name: compose(name, overrides) for name in names}
-    if all(isinstance(found, ConfigError) for found in composed.values()):
-        problems = [line for found in composed.values() if isinstance(found, ConfigError) for line in found.problems]
-        raise ConfigError(dict.fromkeys(problems))
-    from sspo_cli.commands.selftest_screen import ask, print_rows, rows_to_json
+    names, overrides = split_words(words)
+    composed = compose_all(names, overrides)
+    from sspo_cli.laws.laws import LAWS
 
     rows = []
     with phases(quiet=False) as progress:
         for done, (name, found) in enumerate(composed.items()):
             progress(f"laws of {len(names)} objectives", done, len(names))
-            rows.append(ask(name, found))
+            rows.append(row_of(name, found))
+    laws = {name: law.about for name, law in LAWS.items()}
     if as_json:
-        rows_to_json(rows)
+        print_json(as_data(laws, rows))
     else:
-        print_rows(rows, time.monotonic() - start)
-    return 1 if any(row.failures for row in rows) else 0
+        print_laws(laws, rows, time.monotonic() - start)
+    return int(any(row.failures for row in rows))
 
 
-def read(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The objectives to ask, all of them unless some are named, and the overrides for each.
+def row_of(name: str, found: ObjectiveConfig | ConfigError) -> Row:
+    """Every law, of the objective that was composed."""
+    from sspo_cli.laws.laws import LAWS, Subject
 
-    Raises:
-        ConfigError: for an unknown name.
-    """
-    known = groups()["objective"]
-    names = list(dict.fromkeys(word for word in words if "=" not in word))
-    overrides = [word for word in words if "=" in word]
-    allowed = f"(allowed: {', '.join(known)}; see `sspo show objective`)"
-    problems = [
-        f"unknown objective '{name}'{did_you_mean(name, known)} {allowed}" for name in names if name not in known
-    ]
-    problems += [
-        f"'{word}': objectives are named alone here: sspo selftest {' '.join(word.partition('=')[2].split(','))}"
-        for word in overrides
-        if word.startswith("objective=")
-    ]
-    if problems:
-        raise ConfigError(problems)
-    return names or known, overrides
-
-
-def compose(name: str, overrides: Sequence[str]) -> ObjectiveConfig | ConfigError:
-    """The configuration of one objective, or why there is none: the others are asked all the same."""
+    yours = is_users("objective", name)
     try:
-        return load_config(TrainConfig, [f"objective={name}", *overrides], rules=objective_problems).objective
+        if isinstance(found, ConfigError):
+            raise found
+        subject = Subject.of(found)
     except ConfigError as error:
-        return error
+        return Row(name, yours, {}, error.problems)
+    verdicts = {law: LAWS[law].verdict(subject) for law in LAWS}
+    return Row(name, yours, {law: Outcome(item.outcome, item.reason) for law, item in verdicts.items()}, [])

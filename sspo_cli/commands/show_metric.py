@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.table import Table
-from rich.text import Text
-
 from sspo_cli.config.errors import ConfigError, did_you_mean
-from sspo_cli.metrics import METRICS, Metric, known, metric
-from sspo_cli.views.console import print_json, results
+from sspo_cli.metrics import METRICS, known, metric
+from sspo_cli.views.console import print_json
+from sspo_cli.views.show import print_metrics
 
 
 def run(names: Sequence[str], *, as_json: bool) -> int:
@@ -30,14 +28,5 @@ def run(names: Sequence[str], *, as_json: bool) -> int:
     if as_json:
         print_json([asdict(item) for item in shown])
     else:
-        results().print(table_of(shown))
+        print_metrics(shown)
     return 0
-
-
-def table_of(shown: Sequence[Metric]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for title in ("metric", "unit", "better", "meaning"):
-        table.add_column(title, no_wrap=title == "metric")
-    for item in shown:
-        table.add_row(Text(item.name, style="cyan"), Text(item.unit), item.better or "", Text(item.meaning))
-    return table

@@ -8,10 +8,9 @@ from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
-
 from sspo_cli.config.locate import groups, shipped
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SweepConfig, TrainConfig
+from sspo_cli.config.tree import load_yaml
 
 SCHEMAS: dict[str, type[EvalConfig]] = {
     "train": TrainConfig,
@@ -78,7 +77,7 @@ def choices_of(command: str) -> dict[str, list[str]]:
 
 def default_groups(command: str) -> set[str]:
     """The groups that conf/COMMAND.yaml chooses from, through the file that it starts from if there is one."""
-    defaults = yaml.safe_load((shipped("conf") / f"{command}.yaml").read_text())["defaults"]
+    defaults = load_yaml((shipped("conf") / f"{command}.yaml").read_text())["defaults"]
     chosen = {group for entry in defaults if isinstance(entry, dict) for group in entry}
     return chosen.union(*(default_groups(entry) for entry in defaults if isinstance(entry, str) and entry != "_self_"))
 

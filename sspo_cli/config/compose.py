@@ -31,7 +31,7 @@ from sspo_cli.config.literal import escaped
 from sspo_cli.config.locate import groups, shipped, user_conf
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SweepConfig, TrainConfig
-from sspo_cli.config.wording import describe, nearest_key, path_of, show_value
+from sspo_cli.config.wording import key_problem, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
 
@@ -275,7 +275,7 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
             key = ".".join(str(part) for part in path_of(item["loc"], content))
             told = any(f"{other}.".startswith(f"{key}.") for other in unresolved)
             if not told and not request.is_under_unknown_group(key):
-                request.refuse(key, describe(key, item, tree.choices))
+                request.refuse(key, key_problem(key, item, tree.choices))
         return None
 
 

@@ -43,3 +43,9 @@ def choice_file(group: str, choice: str) -> Path | None:
         if file.is_file():
             return file
     return None
+
+
+def is_users(group: str, choice: str) -> bool:
+    """Whether the user wrote the file of this choice."""
+    file = choice_file(group, choice)
+    return file is not None and not file.is_relative_to(shipped("conf"))

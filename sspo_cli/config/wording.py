@@ -12,7 +12,7 @@ from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
 
 
-def describe(key: str, item: Any, choices: Mapping[str, str]) -> str:
+def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
     """One line for one of pydantic's problems."""
     parent = key.rpartition(".")[0]
     group = key.split(".")[0]

@@ -16,9 +16,11 @@ from torch import Tensor
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.models.policy import Policy
+from sspo_cli.rollout.source import Rollout
 from sspo_cli.runs import integrity
 from sspo_cli.runs.folder import checkpoints
-from sspo_cli.types import Key, Rollout, Trajectory
+from sspo_cli.runs.sample_rows import SampleRow
+from sspo_cli.types import Key, Trajectory
 
 # Of a trajectory that waits, before the first update reads it.
 TENSORS = ("token_L", "trained_L", "sampled_logp_L")
@@ -115,7 +117,8 @@ def save_waiting(waiting: Sequence[Rollout], trainer: Path) -> None:
             trajectories.append({"key": astuple(item.key), "advantage": item.advantage, "version": item.version})
             found = {name: getattr(item, name) for name in TENSORS}
             tensors |= {f"{r}.{i}.{name}": value for name, value in found.items() if value is not None}
-        rows.append({**vars(rollout), "trajectories": trajectories})
+        samples = [row.as_json() for row in rollout.samples]
+        rows.append({**vars(rollout), "trajectories": trajectories, "samples": samples})
     (trainer / "pending.json").write_text(json.dumps(rows))
     save_file(tensors, trainer / "pending.safetensors")
 
@@ -140,6 +143,7 @@ def load_waiting(trainer: Path) -> list[Rollout]:
         Rollout(
             **{
                 **row,
+                "samples": [SampleRow.from_json(sample) for sample in row["samples"]],
                 "trajectories": [
                     Trajectory(
                         Key(*item["key"]),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +17,10 @@ from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.rollout.collect import Collected, Group, metrics_of, tokens_of
+from sspo_cli.rollout.source import Rollout
+from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.timing import phase
-from sspo_cli.types import Key, Rollout, Trajectory, single_turn
+from sspo_cli.types import Key, Trajectory, single_turn
 
 
 def to_rollout(collected: Collected, reference: Reference | None, config: TrainConfig) -> Rollout:
@@ -28,7 +29,7 @@ def to_rollout(collected: Collected, reference: Reference | None, config: TrainC
     trajectories, shaping = compute_advantages(kept, reference, config)
     return Rollout(
         trajectories=trajectories,
-        samples=rows_for_people(kept, trajectories, shaping),
+        samples=rows_of(kept, trajectories, shaping),
         prompts=len(collected.groups),
         tokens=tokens_of(collected.groups),
         metrics={
@@ -69,23 +70,24 @@ def compute_advantages(
     return learned, shaping
 
 
-def rows_for_people(
-    groups: Sequence[Group], trajectories: Sequence[Trajectory], shaping: dict[str, Tensor]
-) -> list[dict[str, Any]]:
-    """The rows of samples.jsonl."""
+def rows_of(
+    groups: Sequence[Group], trajectories: Sequence[Trajectory], shaping: Mapping[str, Tensor]
+) -> list[SampleRow]:
     places = [(group, k) for group in groups for k in range(len(group.completions))]
     return [
-        {
-            "problem": group.problem.id,
-            "prompt": group.problem.text,
-            "response": group.texts[k],
-            "reward": group.rewards[k],
-            "reward_parts": dict(group.scores[k].parts),
-            **({"shaping": {name: float(value_B[i]) for name, value_B in shaping.items()}} if shaping else {}),
-            "advantage": item.advantage,
-            "length": item.trained,
-            "truncated": group.completions[k].truncated,
-        }
+        SampleRow(
+            step=item.key.step,
+            problem=group.problem.id,
+            prompt=group.problem.text,
+            response=group.texts[k],
+            reward=group.rewards[k],
+            reward_parts=group.scores[k].parts,
+            shaping={name: float(value_B[i]) for name, value_B in shaping.items()} if shaping else None,
+            advantage=item.advantage,
+            length=item.trained,
+            truncated=group.completions[k].truncated,
+            error=group.scores[k].error,
+        )
         for i, ((group, k), item) in enumerate(zip(places, trajectories, strict=True))
     ]
 

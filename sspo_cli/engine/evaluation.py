@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sspo_cli.config.compose import to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
@@ -21,23 +19,24 @@ from sspo_cli.evaluation.target import run_of
 from sspo_cli.guards import GuardStop
 from sspo_cli.rewards.base import RewardError
 from sspo_cli.runs import folder as runs
-from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import evaluation_alarms
 from sspo_cli.runs.began import Began
+from sspo_cli.runs.eval_rows import append_evaluation
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import status_after
+from sspo_cli.runs.summary import EvalSummary, write_summary
 
 OK, FAILED, GUARDED = 0, 1, 3
 
 
 @dataclass(frozen=True)
 class EvaluationOutcome:
-    """How an evaluation ended. code: the exit code. status: as in STATUS. summary: as in summary.json."""
+    """How an evaluation ended. code: the exit code. status: as in STATUS. summary: None unless it is done."""
 
     folder: Path
     code: int
     status: str
-    summary: dict[str, Any]
+    summary: EvalSummary | None
 
 
 def run_evaluation(
@@ -55,7 +54,7 @@ def run_evaluation(
         ConfigError: if the rewards cannot be used; the folder is gone then.
     """
     folder = runs.create_folder(settings.output_dir, "eval", settings.name, stem)
-    code, status, summary = FAILED, "failed", dict[str, Any]()
+    code, status, summary = FAILED, "failed", None
     try:
         with hold(folder):
             runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
@@ -88,7 +87,7 @@ def measure(
     warnings: Sequence[str],
     folder: Path,
     progress: Callable[[str, int, int], None],
-) -> dict[str, Any]:
+) -> EvalSummary:
     """Write eval.jsonl and summary.json; the summary."""
     result = evaluate(
         parts.collector(settings),
@@ -96,17 +95,17 @@ def measure(
         settings,
         lambda done, total: progress("evaluation", done, total),
     )
-    jsonl.append(folder / "eval.jsonl", result.rows)
+    append_evaluation(folder, result.rows)
     alarms = evaluation_alarms(result.metrics, settings)
-    summary = {
-        "target": target,
-        "problems": len(parts.dataset.evaluation),
-        "samples": settings.eval.samples,
-        "temperature": settings.eval.temperature,
-        "warnings": [*warnings, *parts.rewarder.notes.values(), *alarms.values()],
-        **result.metrics,
-    }
-    (folder / "summary.json").write_text(json.dumps(jsonl.without_nan(summary), indent=2) + "\n")
+    summary = EvalSummary(
+        target=target,
+        problems=len(parts.dataset.evaluation),
+        samples=settings.eval.samples,
+        temperature=settings.eval.temperature,
+        warnings=[*warnings, *parts.rewarder.notes.values(), *alarms.values()],
+        metrics=dict(result.metrics),
+    )
+    write_summary(folder, summary)
     return summary
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,13 @@ from sspo_cli.engine.world import World
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
 from sspo_cli.rollout.collect import collect_step, problems_from
-from sspo_cli.rollout.source import Source
+from sspo_cli.rollout.source import Rollout, Source
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
+from sspo_cli.runs.eval_rows import append_evaluation
+from sspo_cli.runs.metric_rows import append_metrics
+from sspo_cli.runs.sample_rows import append_samples
 from sspo_cli.timing import Stopwatch, peak_memory_gib, phase
-from sspo_cli.types import Rollout
 
 UNSCORED_AT_MOST = 3  # rollouts in a row without any reward
 STEPS_TO_JUDGE = 4  # rows of metrics after which a run that does not learn is told
@@ -111,7 +112,8 @@ class Loop:
         self.progress.step = step
         self.progress.seconds += watch.total
         self.progress.finished = self.reaches_a_limit(step)
-        self.write("samples", ({"step": step, **row} for row in rollout.samples))
+        if self.world.rank == 0:
+            append_samples(self.folder, rollout.samples)
         learned = sum(item.trained for item in rollout.trajectories) * self.config.batch.epochs
         row = {
             "step": step,
@@ -220,7 +222,8 @@ class Loop:
         self.parts.sampler.sync(self.parts.policy, step)
         with phase("evaluation"):
             result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
-        self.write("eval", ({"step": step, **row} for row in result.rows))
+        if self.world.rank == 0:
+            append_evaluation(self.folder, result.rows)
         return result.metrics
 
     def evaluated(self, done: int, total: int) -> None:
@@ -230,13 +233,10 @@ class Loop:
             raise EvaluationStopped
 
     def record(self, row: dict[str, Any]) -> None:
-        self.write("metrics", [row])
+        if self.world.rank == 0:
+            append_metrics(self.folder, [row])
         self.observer.step(row)
         self.warn(row)
-
-    def write(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
-        if self.world.rank == 0:
-            jsonl.append(self.folder / f"{name}.jsonl", rows)
 
     def warn(self, row: dict[str, Any]) -> None:
         """Tell what is wrong as soon as it shows, each thing once: at the first evaluation and after a few steps."""

@@ -29,12 +29,13 @@ from sspo_cli.guards import GuardStop
 from sspo_cli.models.source import to_json
 from sspo_cli.rewards.base import RewardError
 from sspo_cli.runs import folder as runs
-from sspo_cli.runs import jsonl
+from sspo_cli.runs import format as run_format
 from sspo_cli.runs.alarms import run_alarms
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.manifest import write_manifest
+from sspo_cli.runs.metric_rows import read_metrics
 from sspo_cli.runs.status import status_after
-from sspo_cli.runs.summary import summarise_run
+from sspo_cli.runs.summary import RunSummary, summarise_run
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
@@ -46,7 +47,7 @@ class Outcome:
 
     code: int
     status: str
-    summary: dict[str, Any]
+    summary: RunSummary
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Session:
 
     def make_folder(self) -> Path:
         if self.asked is not None:
-            self.asked.mkdir(parents=True, exist_ok=True)
+            run_format.begin(self.asked, "train")
             return self.asked
         choices = self.config.choices
         stem = f"{choices['objective']}-{choices['dataset']}-s{self.config.seed}"
@@ -214,9 +215,9 @@ class Session:
                 self.outcome = outcome = Outcome(code, status, self.summarise(status, seconds))
         return outcome
 
-    def summarise(self, status: str, seconds: float) -> dict[str, Any]:
+    def summarise(self, status: str, seconds: float) -> RunSummary:
         """Write summary.json."""
-        rows = jsonl.read(self.folder / "metrics.jsonl")
+        rows = read_metrics(self.folder)
         return summarise_run(
             self.folder,
             status=status,

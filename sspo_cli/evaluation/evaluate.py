@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -13,20 +13,21 @@ from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.rollout.collect import Collector, Group, Progress, decoding_of
+from sspo_cli.runs.eval_rows import EvalRow
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """rows: one per problem and sample. metrics: eval/accuracy, eval/pass@k, eval/length, each with _low and _high."""
 
-    rows: list[dict[str, Any]]
+    rows: list[EvalRow]
     metrics: dict[str, float]
 
 
 def evaluate(
-    collector: Collector, problems: list[Problem], config: EvalConfig, progress: Progress, *, step: int = 0
+    collector: Collector, problems: list[Problem], config: EvalConfig, progress: Progress, *, step: int | None = None
 ) -> Evaluation:
-    """Sample `eval.samples` responses to each problem and score them, after step `step` of a training run.
+    """Sample `eval.samples` responses to each problem and score them; step: after which a training run does so.
 
     Raises:
         ConfigError: if no problem has an answer to compare with, or the rewards do not say what is correct.
@@ -34,40 +35,41 @@ def evaluate(
     """
     G = config.eval.samples
     decoding = decoding_of(collector.policy, config.eval.temperature, config.eval.max_response_length)
-    groups = collector.collect("eval", step, problems, G, decoding, progress)
+    groups = collector.collect("eval", step or 0, problems, G, decoding, progress)
     if all(score.correct is None for group in groups for score in group.scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
-    rows = [row_of(group, k, collector.rewarder.rule) for group in groups for k in range(G)]
+    rows = [row_of(group, k, step, collector.rewarder.rule) for group in groups for k in range(G)]
     return Evaluation(rows, summarise(rows, G))
 
 
-def row_of(group: Group, k: int, rule: str) -> dict[str, Any]:
-    """The row of eval.jsonl of one response."""
+def row_of(group: Group, k: int, step: int | None, rule: str) -> EvalRow:
     problem, score, completion = group.problem, group.scores[k], group.completions[k]
-    return {
-        "problem": problem.id,
-        "sample": k,
-        "prompt": problem.text,
-        "response": group.texts[k],
-        "answer": problem.answer if isinstance(problem.answer, str) else list(problem.answer),
-        "reward": score.reward,
-        "reward_parts": dict(score.parts),
-        "correct": score.correct,
-        "correct_if": rule,
-        "length": len(completion.token_T),
-        "truncated": completion.truncated,
-    }
+    return EvalRow(
+        step=step,
+        problem=problem.id,
+        sample=k,
+        prompt=problem.text,
+        response=group.texts[k],
+        answer=problem.answer if isinstance(problem.answer, str) else list(problem.answer),
+        reward=score.reward,
+        reward_parts=score.parts,
+        correct=score.correct,
+        correct_if=rule,
+        length=len(completion.token_T),
+        truncated=completion.truncated,
+        error=score.error,
+    )
 
 
-def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
+def summarise(rows: list[EvalRow], samples: int) -> dict[str, float]:
     """Means with 95 % intervals over problems: `pass_interval` of accuracy and pass@k, a bootstrap of the length.
 
     Problems without an answer to compare with have no part in accuracy and pass@k.
     """
-    judged = [row["correct"] for row in rows if row["correct"] is not None]
+    judged = [row.correct for row in rows if row.correct is not None]
     correct_PG = np.array(judged, dtype=float).reshape(-1, samples)
-    length_PG = np.array([row["length"] for row in rows], dtype=float).reshape(-1, samples)
-    reward_n = np.array([row["reward"] for row in rows], dtype=float)
+    length_PG = np.array([row.length for row in rows], dtype=float).reshape(-1, samples)
+    reward_n = np.array([row.reward for row in rows], dtype=float)
     correct_P = correct_PG.sum(1).astype(int)
     problems_C = np.bincount(correct_P, minlength=samples + 1)
     metrics = with_interval("eval/accuracy", float(correct_PG.mean(1).mean()), pass_interval(problems_C))
@@ -80,8 +82,27 @@ def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
     return metrics | {
         "eval/reward": float(reward_n[~unscored_n].mean()) if not unscored_n.all() else float("nan"),
         "eval/unscored": float(unscored_n.mean()),
-        "eval/truncated": float(np.mean([row["truncated"] for row in rows])),
+        "eval/truncated": float(np.mean([row.truncated for row in rows])),
     }
+
+
+def metric_names(samples: int) -> set[str]:
+    """The metrics of an evaluation with so many samples per problem."""
+    row = EvalRow(
+        step=None,
+        problem="",
+        sample=0,
+        prompt="",
+        response="",
+        answer="",
+        reward=1.0,
+        reward_parts={},
+        correct=True,
+        correct_if=None,
+        length=1,
+        truncated=False,
+    )
+    return set(summarise([row] * samples, samples))
 
 
 def passes(samples: int) -> list[int]:

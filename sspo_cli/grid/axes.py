@@ -16,7 +16,7 @@ from sspo_cli.config.compose import as_typed, load_config, with_home
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.grid.differ import is_under
+from sspo_cli.config.tree import is_under
 from sspo_cli.grid.fairness import FREE
 
 Kind = Literal["compare", "sweep"]

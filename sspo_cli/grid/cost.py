@@ -10,17 +10,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.grid.differ import differences, is_under, leaves, settings, written_settings
+from sspo_cli.config.tree import differences, is_under, leaves
+from sspo_cli.grid.differ import settings, written_settings
 from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.request import Cell, Request
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.settings import read_tree
 from sspo_cli.runs.status import read_state
 
 # Settings that leave the work of a step about as it is.
@@ -67,10 +69,7 @@ def earlier(request: Request, how: Launch) -> Cost | None:
 
 
 def threads_of(folder: Path) -> int:
-    import yaml
-
-    content: Mapping[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    return int(dict(leaves(content, "")).get("engine.threads", 0))
+    return int(dict(leaves(read_tree(folder / "config.yaml"))).get("engine.threads", 0))
 
 
 def figures_of(folder: Path) -> tuple[float, float] | None:

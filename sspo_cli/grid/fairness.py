@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.grid.differ import differences, is_under, shown
+from sspo_cli.config.tree import differences, is_under
+from sspo_cli.grid.differ import shown
 
 FREE = ("objective", "seed")
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from sspo_cli.config.compose import now, to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.tree import differences
 from sspo_cli.grid.axes import short_names, varied
-from sspo_cli.grid.differ import differences, settings, written_settings
+from sspo_cli.grid.differ import settings, written_settings
 from sspo_cli.grid.request import Request
 from sspo_cli.grid.state import changed_settings
 from sspo_cli.runs.folder import (

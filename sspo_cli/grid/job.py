@@ -17,6 +17,7 @@ from sspo_cli.grid.folder import read_grid
 from sspo_cli.grid.state import REFUSED
 from sspo_cli.runs.folder import checkpoints, get_status, set_status
 from sspo_cli.runs.lock import hold, is_abandoned, signature
+from sspo_cli.runs.log import last_line as last_line_of
 from sspo_cli.runs.status import DIED, State, read_state
 
 POLL_S = 0.2
@@ -128,8 +129,7 @@ def last_line(log: Path) -> str:
     """The last line of a log that says anything, cut where it is very long."""
     if not log.exists():
         return "not started"
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1].removeprefix("sspo: ")[:500] if lines else "it says nothing"
+    return last_line_of(log).removeprefix("sspo: ")[:500] or "it says nothing"
 
 
 @contextmanager

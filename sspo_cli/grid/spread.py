@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sspo_cli.analysis.grid.power import seeds_needed
 from sspo_cli.config.compose import to_dict
+from sspo_cli.config.tree import differences, is_under
 from sspo_cli.grid.cost import done_cells
-from sspo_cli.grid.differ import differences, is_under, settings, written_settings
+from sspo_cli.grid.differ import settings, written_settings
 from sspo_cli.grid.request import Request
 
 FEWEST_SEEDS = 3

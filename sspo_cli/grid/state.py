@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.grid.differ import differences, shown, written_settings
+from sspo_cli.config.tree import differences
+from sspo_cli.grid.differ import shown, written_settings
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import LEFT_BY_A_START, checkpoints, numbered
 from sspo_cli.runs.status import read_state

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import snapshot_download, try_to_load_from_cache
 from pydantic import TypeAdapter
 
@@ -19,6 +18,7 @@ from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchMod
 from sspo_cli.hub import why_not
 from sspo_cli.runs import integrity, manifest
 from sspo_cli.runs.folder import is_run
+from sspo_cli.runs.settings import read_tree
 
 EMBEDDED = Path(__file__).parent / "tiny"
 ADAPTER = "adapter_config.json"
@@ -223,7 +223,7 @@ def base_of(folder: Path) -> Base:
         return from_json(json.loads((folder / BASE).read_text(encoding="utf-8")), folder)
     run = folder.absolute().parent.parent
     if integrity.is_unsealed(folder) and is_run(run):
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+        config = read_tree(run / "config.yaml")
         return Base(MODEL.validate_python(config["model"]), config["seed"], None)
     try:
         adapter = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))

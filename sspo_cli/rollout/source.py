@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from sspo_cli.types import Rollout
+from sspo_cli.runs.sample_rows import SampleRow
+from sspo_cli.types import Trajectory
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What one step learns from.
+
+    trajectories: ordered by prompt. samples: a row for each response, for people. prompts and tokens: problems of the
+    training stream and response tokens that it took, whether they are learned from or not. metrics: of all of them.
+    """
+
+    trajectories: list[Trajectory]
+    samples: list[SampleRow]
+    prompts: int
+    tokens: int
+    metrics: dict[str, float]
+
 
 # From the number of a step and of its first problem in the training stream to its rollout, under the weights of now.
 Collect = Callable[[int, int], Rollout]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from sspo_cli.config.compose import load_config
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.rules import GROUP_ADVANTAGES
 from sspo_cli.config.schema import EvalConfig, TrainConfig
 
@@ -20,6 +23,14 @@ def run_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:
     """The alarms of all steps and of the last evaluation."""
     evaluations = [row for row in rows if "eval/truncated" in row]
     return {**training_alarms(rows, config), **evaluation_alarms(evaluations[-1] if evaluations else {}, config)}
+
+
+def alarms_of_folder(folder: Path, rows: Sequence[Row]) -> list[str]:
+    """The alarms of a run, in lines; none where another version wrote its configuration."""
+    try:
+        return list(run_alarms(rows, load_config(TrainConfig, [], base=folder / "config.yaml")).values())
+    except ConfigError:
+        return []
 
 
 def training_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:

@@ -12,11 +12,11 @@ from typing import Any
 from sspo_cli.config.compose import load_config, to_dict
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.tree import MISSING, differences, is_under, leaves
 from sspo_cli.config.wording import show_value
-from sspo_cli.grid.differ import MISSING, differences, is_under, leaves
 from sspo_cli.runs import integrity, manifest
 from sspo_cli.runs.folder import checkpoints, numbered
-from sspo_cli.runs.record import read_config
+from sspo_cli.runs.settings import read_settings as read_written
 
 # Settings that change no result, or that a run may change as it goes on; and paths, whose content is compared instead.
 FREE = ("engine", "tracker", "name", "output_dir", "train.save_every", "train.keep_checkpoints")
@@ -66,7 +66,7 @@ def read_settings(folder: Path) -> TrainConfig:
         ConfigError: if that is missing, torn, or no configuration any more.
     """
     try:
-        read_config(folder / "config.yaml")
+        read_written(folder / "config.yaml")
     except ValueError as error:
         raise ConfigError([f"--resume {folder}: {error}"]) from error
     return load_config(TrainConfig, [], base=folder / "config.yaml")
@@ -128,7 +128,7 @@ class Began:
         if not self.is_known:
             return
         old, new = (
-            {key: value for key, value in leaves(content, "") if not is_under(key, (*FREE, *PATHS))}
+            {key: value for key, value in leaves(content) if not is_under(key, (*FREE, *PATHS))}
             for content in (self.manifest["settings"], to_dict(settings))
         )
         if fixed := [key for key in differences(old, new) if is_under(key, FIXED)]:
@@ -185,7 +185,7 @@ class Began:
     def elsewhere(self, settings: TrainConfig) -> list[str]:
         """That relative paths are read from another folder than they were, where that is why files are missing."""
         directory = Path(self.manifest.get("directory", ""))
-        given = dict(leaves(to_dict(settings), ""))
+        given = dict(leaves(to_dict(settings)))
         paths = [Path(given[key]) for key in PATHS if given.get(key)]
         if any(not path.exists() and (directory / path).exists() for path in paths):
             return [f"the run began in {directory}, from where its relative paths are read; go on from there"]

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.errors import ConfigError, all_or_problems
+from sspo_cli.config.tree import leaves
 from sspo_cli.runs import manifest
-from sspo_cli.runs.record import Record, flat, read_config, read_record
+from sspo_cli.runs.find import existing_run
+from sspo_cli.runs.record import Record, read_record
+from sspo_cli.runs.settings import read_settings
 
 Pair = tuple[Any, Any]
 Figures = Mapping[str, float | None]
@@ -38,6 +41,63 @@ class Side:
     record: Record | None
 
 
+@dataclass(frozen=True)
+class Diff:
+    """What sets b apart from a. manifest: None where one side has none. same_hashes: what both started from alike."""
+
+    a: Side
+    b: Side
+    settings: dict[str, Pair]
+    manifest: dict[str, Pair] | None
+    same_hashes: list[str]
+    metrics: dict[str, tuple[Figures | None, Figures | None]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "a": str(self.a.path),
+            "b": str(self.b.path),
+            "settings": {key: to_json(pair) for key, pair in self.settings.items()},
+            "manifest": None if self.manifest is None else {key: to_json(pair) for key, pair in self.manifest.items()},
+            "same_hashes": self.same_hashes,
+            "metrics": {
+                name: {"a": one, "b": other, "difference": difference(one, other, "last")}
+                for name, (one, other) in self.metrics.items()
+            },
+        }
+
+
+def compare_runs(a: str, b: str) -> Diff:
+    """What differs between two run folders or config.yaml files, as they were named.
+
+    Raises:
+        ConfigError: with everything that is wrong with either.
+    """
+    one, other = all_or_problems(lambda: read_side(path_of(a)), lambda: read_side(path_of(b)))
+    return Diff(
+        one,
+        other,
+        settings=setting_differences(one, other),
+        manifest=differences(one.manifest, other.manifest) if one.manifest and other.manifest else None,
+        same_hashes=same_hashes(one.manifest, other.manifest),
+        metrics=metric_pairs(one, other),
+    )
+
+
+def path_of(word: str) -> Path:
+    return Path(word) if Path(word).is_file() else existing_run(word)
+
+
+def to_json(pair: Pair) -> dict[str, Any]:
+    """Both values; a side that has none has no key."""
+    return {name: value for name, value in zip(("a", "b"), pair, strict=True) if value is not ABSENT}
+
+
+def difference(a: Figures | None, b: Figures | None, part: str) -> float | None:
+    """What b has more than a; None where one of them has no value."""
+    one, other = (figures.get(part) if figures else None for figures in (a, b))
+    return None if one is None or other is None else other - one
+
+
 def read_side(path: Path) -> Side:
     """What a run folder or a config.yaml file says.
 
@@ -46,7 +106,7 @@ def read_side(path: Path) -> Side:
     """
     file = path if path.is_file() else path / "config.yaml"
     try:
-        choices, config = read_config(file)
+        choices, config = read_settings(file)
     except ValueError as error:
         raise ConfigError([f"{path}: {error}; give a run folder or the config.yaml of one"]) from error
     if path.is_file():
@@ -57,7 +117,7 @@ def read_side(path: Path) -> Side:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """manifest.json by dotted key, but for settings and places; nothing where it is missing or torn."""
     told = {key: value for key, value in manifest.read(folder).items() if key not in TOLD_BY_SETTINGS}
-    return dict(flat(told))
+    return dict(leaves(told))
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Pair]:

@@ -7,11 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.runs import format as run_format
+from sspo_cli.runs.folder import is_run
 
-SIGNS = ("config.yaml", "STATUS", "metrics.jsonl", "eval.jsonl")
+SIGNS = (run_format.FILE, "config.yaml", "STATUS", "metrics.jsonl", "eval.jsonl")
 NOT_RUNS = ("inspect.json",)
+RUNS, GRIDS = ("train", "eval"), ("compare", "sweep")  # of the kinds in run.json
 # What else a run has, and may have before anything else.
-BEFORE = {"log.txt", "overrides.txt", "command.sh", "manifest.json", "STATUS.tmp", "checkpoints", "plots"}
+BEFORE = {
+    f"{run_format.FILE}.tmp",
+    "log.txt",
+    "overrides.txt",
+    "command.sh",
+    "manifest.json",
+    "STATUS.tmp",
+    "checkpoints",
+    "plots",
+}
 # From outputs/ to outputs/compare/NAME/cells/OBJECTIVE/seed_0, with room for an output_dir of folders.
 DEPTH = 7
 
@@ -26,9 +38,10 @@ def find_runs(root: Path) -> list[Path]:
 
 def walk(folder: Path, depth: int) -> Iterator[Path]:
     names = {path.name: path for path in list_folder(folder)}
-    if any(name in names for name in NOT_RUNS):
+    kind = kind_of(folder) if run_format.FILE in names else None
+    if any(name in names for name in NOT_RUNS) or kind not in (None, *RUNS, *GRIDS):
         return
-    if "grid.json" in names or "cells" in names:
+    if kind in GRIDS or "grid.json" in names or "cells" in names:
         yield from walk(folder / "cells", depth - 1)
         return
     if any(name in names for name in SIGNS) or (is_place_of_run(folder) and set(names) <= BEFORE):
@@ -38,6 +51,15 @@ def walk(folder: Path, depth: int) -> Iterator[Path]:
         for path in names.values():
             if not path.name.startswith(".") and path.is_dir():
                 yield from walk(path, depth - 1)
+
+
+def kind_of(folder: Path) -> str:
+    """What run.json says; train where it cannot be read, so that the folder is listed with its problem."""
+    try:
+        found = run_format.read(folder)
+    except run_format.UnreadableFormat:
+        found = None
+    return found.kind if found else RUNS[0]
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -58,12 +80,22 @@ def existing_run(word: str, outputs: Path = Path("outputs")) -> Path:
     """The run folder `word`.
 
     Raises:
-        ConfigError: naming the run that was probably meant, if there is none.
+        ConfigError: naming the run that was probably meant, if there is none; if it is of a newer format.
     """
     folder = Path(word)
     if folder.is_dir():
+        run_format.check(folder)
         return folder
     known = {str(run): run for run in find_runs(outputs)}
     named = [path for path, run in known.items() if run.name == folder.name]
     hint = f", did you mean '{named[0]}'?" if named else did_you_mean(word, known)
     raise ConfigError([f"{word}: no such run folder{hint} (see `sspo runs`)"])
+
+
+def run_of(path: Path) -> Path | None:
+    """The train run that `path` is, or is a checkpoint of; None if it is neither.
+
+    Raises:
+        UnreadableFormat: if it is one of a newer format.
+    """
+    return next((folder for folder in (path, *path.absolute().parents[:2]) if is_run(folder)), None)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs import format as run_format
 
-# What a folder may hold in which no run has begun: the log and status of an attempt that failed at once, its lock.
-LEFT_BY_A_START = {"log.txt", "STATUS", ".lock"}
+# What a folder may hold in which no run has begun: what an attempt leaves that failed at once.
+LEFT_BY_A_START = {run_format.FILE, "log.txt", "STATUS", ".lock"}
 
 
 def name_problems(output_dir: str, kind: str, name: str | None) -> list[str]:
@@ -27,7 +28,12 @@ def name_problems(output_dir: str, kind: str, name: str | None) -> list[str]:
 
 
 def folder_problems(folder: Path, name: str | None) -> list[str]:
-    """What is wrong with writing a run into `folder` itself, before anything is written."""
+    """What is wrong with writing a run into `folder` itself, before anything is written.
+
+    Raises:
+        UnreadableFormat: if a run of a newer format is there.
+    """
+    run_format.check(folder)
     problems = writing_problems(f"--folder {folder}", folder)
     if name is not None:
         problems.append(f"name={name}: --folder {folder} says where the run goes; use the one or the other")
@@ -63,8 +69,8 @@ def numbered(stem: str, number: int) -> str:
     return stem if number == 1 else f"{stem}-{number}"
 
 
-def create_folder(output_dir: str, kind: str, name: str | None, stem: str) -> Path:
-    """A new folder named `name`, or after `stem`. Two runs that start together get different folders.
+def create_folder(output_dir: str, kind: run_format.Kind, name: str | None, stem: str) -> Path:
+    """A new run folder of this kind, named `name`, or after `stem`. Two runs that start together get different folders.
 
     Raises:
         ConfigError: if it exists already or cannot be written.
@@ -73,6 +79,7 @@ def create_folder(output_dir: str, kind: str, name: str | None, stem: str) -> Pa
         folder = Path(output_dir) / kind / (name or free_name(output_dir, kind, stem))
         try:
             folder.mkdir(parents=True)
+            run_format.begin(folder, kind)
             return folder
         except FileExistsError:
             if name:
@@ -122,6 +129,12 @@ def get_status(folder: Path) -> str:
 
 
 def is_run(folder: Path) -> bool:
+    """Whether `folder` is a train run.
+
+    Raises:
+        UnreadableFormat: if it is one of a newer format.
+    """
+    run_format.check(folder)
     return (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir()
 
 
@@ -137,5 +150,10 @@ def title(folder: Path) -> str:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints of a run, oldest first."""
+    """Complete checkpoints of a run, oldest first.
+
+    Raises:
+        UnreadableFormat: if the run is of a newer format.
+    """
+    run_format.check(folder)
     return sorted(path for path in (folder / "checkpoints").glob("step_*") if path.is_dir())

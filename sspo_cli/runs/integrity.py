@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import is_run
 from sspo_cli.runs.manifest import knows_its_start
 
@@ -38,9 +39,11 @@ def check(folder: Path) -> None:
 
     Raises:
         Damaged: with a line for every file that is missing, changed, cut, or was not saved with the others.
+        UnreadableFormat: if it belongs to a run of a newer format.
     """
+    run = folder.absolute().parent.parent
+    run_format.check(run)
     if found := damage(folder):
-        run = folder.absolute().parent.parent
         more = f"; `sspo train --resume {run}` goes on from an older one" if is_run(run) else ""
         raise Damaged(f"{line}; bring back what was saved, or use another checkpoint{more}" for line in found)
 

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sspo_cli.runs import format as run_format
+
 MANIFEST = "manifest.json"
 PACKAGES = (
     "sspo",
@@ -55,7 +57,12 @@ def write(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The manifest of a run; nothing where it is missing or torn."""
+    """The manifest of a run; nothing where it is missing or torn.
+
+    Raises:
+        UnreadableFormat: if the run is of a newer format.
+    """
+    run_format.check(folder)
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

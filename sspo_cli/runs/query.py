@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
@@ -37,6 +38,13 @@ def value_of(run: Record, key: str) -> Any:
     if key in run.choices:
         return run.choices[key]
     return run.config[key] if key in run.config else run.last(key)
+
+
+def as_json(run: Record) -> dict[str, Any]:
+    """Everything that is known of a run."""
+    facts = {key: fact(run) for key, fact in FACTS.items()}
+    metrics = {name: run.last(name) for name in run.figures}
+    return {**facts, "notes": run.notes, "choices": run.choices, "config": run.config, "metrics": metrics}
 
 
 def keys_of(runs: Iterable[Record]) -> list[str]:
@@ -124,3 +132,16 @@ def rank(value: Any) -> tuple[int, float, str]:
     """Numbers first, by size; then words, by the alphabet."""
     number = as_number(value)
     return (1, 0.0, show_value(value).casefold()) if number is None else (0, number, "")
+
+
+def why_empty(folders: Sequence[Path], found: Sequence[Record], conditions: Sequence[Condition]) -> str:
+    """Why no run below `folders`, of those `found` there, meets all conditions; and the way out."""
+    places = ", ".join(str(folder) for folder in folders)
+    if not found:
+        return f"no runs in {places}; make one with `sspo train objective=sspo`, or name another folder"
+    alone = [condition for condition in conditions if not any(condition.holds(run) for run in found)]
+    if not alone:
+        return f"none of the {len(found)} runs in {places} meets all conditions together"
+    values = {show_value(value) for run in found if (value := value_of(run, alone[0].key)) is not None}
+    few = ", ".join(sorted(values)[:8]) + (", ..." if len(values) > 8 else "")
+    return f"none of the {len(found)} runs in {places} has {alone[0].text}; {alone[0].key} is {few}"

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sspo_cli.config.literal import unescaped
-from sspo_cli.runs import jsonl
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.folder import way_on
+from sspo_cli.runs.metric_rows import read_metrics, step_of
+from sspo_cli.runs.settings import read_settings
 from sspo_cli.runs.status import DIED, RUNNING, last_change, read_state
-from sspo_cli.runs.summary import figures
+from sspo_cli.runs.summary import PARTS, figures, read_eval_summary, read_run_summary
 
 HALF_WRITTEN = "half-written"
-# libyaml reads a configuration ten times as fast, where PyYAML was built with it.
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# Keys that say which kind of choice a section is: `choices` tells it in the user's words.
-TAGS = ("kind", "name")
 
 
 @dataclass(frozen=True)
@@ -58,9 +51,11 @@ def read_record(folder: Path) -> Record:
     state = read_state(folder)
     status, why = state.word, state.why
     try:
-        choices, config = read_config(folder / "config.yaml")
+        choices, config = read_settings(folder / "config.yaml")
         kind = "train" if "train.steps" in config else "eval"
         why += f"; go on with `{way_on(folder)}`" if status == DIED and kind == "train" else ""
+    except ConfigError:  # of another format, which its state tells
+        return Record(folder, folder.parent.name, status, [why], {}, {}, {}, None, None, last_change(folder))
     except ValueError as error:
         notes.append(f"{error} (STATUS: {status})")
         choices, config, kind, status = {}, {}, folder.parent.name, HALF_WRITTEN
@@ -83,36 +78,6 @@ def read_record(folder: Path) -> Record:
     )
 
 
-def read_config(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """Choices by group and settings by dotted key of a resolved config.yaml.
-
-    Raises:
-        ValueError: if it is not there, or not a whole configuration.
-    """
-    try:
-        content = unescaped(yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER))
-    except FileNotFoundError:
-        raise ValueError(f"there is no {file.name}") from None
-    except OSError as error:
-        raise ValueError(f"{file.name} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"{file.name} is torn, or no YAML") from error
-    if not isinstance(content, dict) or not isinstance(content.get("choices"), dict) or "seed" not in content:
-        raise ValueError(f"{file.name} is not a whole configuration")
-    choices = {str(group): str(choice) for group, choice in content.pop("choices").items()}
-    tags = {f"{group.replace('/', '.')}.{tag}" for group in choices for tag in TAGS}
-    return choices, {key: value for key, value in flat(content) if key not in tags}
-
-
-def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf by its dotted key."""
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def read_figures(
     folder: Path, kind: str, *, summarised: bool
 ) -> tuple[int | None, float | None, dict[str, dict[str, float | None]]]:
@@ -121,22 +86,14 @@ def read_figures(
     Raises:
         ValueError: for a file that holds something else.
     """
-    summary = read_summary(folder / "summary.json") if summarised else {}
     if kind == "eval":
-        measured = {name: value for name, value in summary.items() if "/" in name and value is not None}
-        return None, None, {name: dict.fromkeys(("first", "best", "last"), measured[name]) for name in measured}
-    if summary:
-        found = {name: value for name, value in summary.items() if isinstance(value, dict)}
-        return summary["steps"], summary["minutes"], found
-    rows = jsonl.read(folder / "metrics.jsonl")
-    seconds = [row["time/total_s"] for row in rows if "time/total_s" in row]
-    return rows[-1]["step"] if rows else None, sum(seconds) / 60 if seconds else None, figures(rows)
-
-
-def read_summary(file: Path) -> dict[str, Any]:
-    """Its content; nothing where it is missing or torn, since it is made of other files."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        evaluated = read_eval_summary(folder) if summarised else None
+        measured = {
+            name: value for name, value in (evaluated.metrics if evaluated else {}).items() if value is not None
+        }
+        return None, None, {name: dict.fromkeys(PARTS, value) for name, value in measured.items()}
+    if summarised and (summary := read_run_summary(folder)):
+        return summary.steps, summary.minutes, summary.figures
+    rows = read_metrics(folder)
+    seconds = [row["time/total_s"] or 0.0 for row in rows if "time/total_s" in row]
+    return step_of(rows[-1]) if rows else None, sum(seconds) / 60 if seconds else None, figures(rows)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.runs import jsonl
+from sspo_cli.runs import eval_rows, sample_rows
+from sspo_cli.runs.eval_rows import EvalRow, read_evaluations
+from sspo_cli.runs.sample_rows import SampleRow, read_samples
 from sspo_cli.runs.status import read_state
 
-LEARNED, HELD_OUT = "samples.jsonl", "eval.jsonl"
+LEARNED, HELD_OUT = sample_rows.FILE, eval_rows.FILE
 UNSCORED = -1e9  # below every reward
 
 
@@ -24,7 +26,7 @@ class Sample:
     among the `samples` of its problem there.
     """
 
-    row: dict[str, Any]
+    row: SampleRow | EvalRow
     step: int | None
     prompt: int
     prompts: int
@@ -33,25 +35,31 @@ class Sample:
 
     @property
     def reward(self) -> float:
-        return UNSCORED if self.row["reward"] is None else float(self.row["reward"])
+        return UNSCORED if self.row.reward is None else self.row.reward
+
+    @property
+    def advantage(self) -> float:
+        return (self.row.advantage if isinstance(self.row, SampleRow) else None) or 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The row of the file, with its places."""
+        return {**self.row.as_json(), "prompt_number": self.prompt, "sample_number": self.sample}
 
 
 Pair = tuple[Sample, Sample]
 
 
-def read_samples(folder: Path, name: str) -> list[Sample]:
+def placed_samples(folder: Path, name: str) -> list[Sample]:
     """Every row of a file of `folder`, in order; none where it is missing.
 
     Raises:
         ConfigError: if the file holds something else.
     """
     try:
-        rows = jsonl.read(folder / name)
-        keys = [(row.get("step"), str(row["problem"])) for row in rows]
-        for row in rows:
-            row["prompt"], row["response"], row["reward"]
+        rows: Sequence[SampleRow | EvalRow] = (read_samples if name == LEARNED else read_evaluations)(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError([f"{folder / name}: cannot be read as responses: {error}"]) from error
+    keys = [(row.step, row.problem) for row in rows]
     seen: Counter[tuple[int | None, str]] = Counter()
     numbers: dict[int | None, dict[str, int]] = {}
     places = []
@@ -74,7 +82,7 @@ def choose(folder: Path, step: int | None, prompt: str | None) -> tuple[str, lis
     Raises:
         ConfigError: telling what there is, if neither file has any.
     """
-    files = {name: read_samples(folder, name) for name in (LEARNED, HELD_OUT)}
+    files = {name: placed_samples(folder, name) for name in (LEARNED, HELD_OUT)}
     every_step = step is None and prompt is not None and not prompt.isdecimal()
     for name, samples in files.items():
         wanted = samples if every_step else at(samples, last_step(samples) if step is None else step)
@@ -93,7 +101,7 @@ def pair_up(a: Path, b: Path, step: int | None, prompt: str | None) -> tuple[str
     Raises:
         ConfigError: telling what there is, if nothing pairs.
     """
-    files = {name: (read_samples(a, name), read_samples(b, name)) for name in (HELD_OUT, LEARNED)}
+    files = {name: (placed_samples(a, name), placed_samples(b, name)) for name in (HELD_OUT, LEARNED)}
     for name, sides in files.items():
         ends = [last_step(side) for side in sides]
         if name == LEARNED:
@@ -101,8 +109,8 @@ def pair_up(a: Path, b: Path, step: int | None, prompt: str | None) -> tuple[str
         left, right = (
             about(at(side, end if step is None else step), prompt) for side, end in zip(sides, ends, strict=True)
         )
-        others = {(item.row["problem"], item.sample): item for item in right}
-        keyed = [(item, (item.row["problem"], item.sample)) for item in left]
+        others = {(item.row.problem, item.sample): item for item in right}
+        keyed = [(item, (item.row.problem, item.sample)) for item in left]
         if pairs := [(item, others[key]) for item, key in keyed if key in others]:
             return name, pairs
     for folder in (a, b):
@@ -115,7 +123,7 @@ def about(samples: Iterable[Sample], prompt: str | None) -> list[Sample]:
         return list(samples)
     if prompt.isdecimal():
         return [item for item in samples if item.prompt == int(prompt)]
-    return [item for item in samples if prompt == item.row["problem"] or prompt in item.row["prompt"]]
+    return [item for item in samples if prompt == item.row.problem or prompt in item.row.prompt]
 
 
 def at(samples: Iterable[Sample], step: int | None) -> list[Sample]:
@@ -139,7 +147,7 @@ def why_none(files: dict[str, list[Sample]], step: int | None, prompt: str | Non
         there = [f"{name} has {listed(found)}" for name, found in steps.items() if found]
         return f"no responses of step {step}; {', '.join(there) or 'it is one evaluation, without steps'}"
     last = next(samples for samples in files.values() if samples)[-1]
-    return f"no prompt {prompt}; give a number up to {last.prompts}, or part of a prompt, as in '{last.row['prompt']}'"
+    return f"no prompt {prompt}; give a number up to {last.prompts}, or part of a prompt, as in '{last.row.prompt}'"
 
 
 def listed(steps: Sequence[int]) -> str:
@@ -150,7 +158,7 @@ def listed(steps: Sequence[int]) -> str:
 
 def by_reward(samples: Iterable[Sample], *, worst: bool) -> list[Sample]:
     """The worst or the best first; of equals, those whose group did better or worse."""
-    return sorted(samples, key=lambda item: (item.reward, item.row.get("advantage") or 0.0), reverse=not worst)
+    return sorted(samples, key=lambda item: (item.reward, item.advantage), reverse=not worst)
 
 
 def by_change(pairs: Iterable[Pair], *, worst: bool) -> list[Pair]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.guards import GuardStop
+from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.lock import is_held, other_host, signature
 
@@ -29,9 +30,14 @@ class State:
 def read_state(folder: Path) -> State:
     """The state of the run in `folder`: everybody who asks, asks here.
 
+    Of a run in a format that this version does not read it is unknown; what it holds is refused by those who read it.
     A run whose STATUS says running has died if nobody holds its lock: its process was killed, or ended itself. A lock
     need not reach other machines, so a run that was begun on one counts as running there.
     """
+    try:
+        run_format.check(folder)
+    except run_format.UnreadableFormat as error:
+        return State(UNKNOWN, error.problems[0].removeprefix(f"{folder}: "))
     while True:
         owner, said = signature(folder), say(folder)
         if said.word != RUNNING:

@@ -1,42 +1,136 @@
-"""summary.json: first, best and last of every metric that a run followed, read from metrics.jsonl."""
+"""summary.json: of a train run the first, best and last value of every metric, of an evaluation its figures."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.metrics import metric
+from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.metric_rows import MetricRow, read_metrics, step_of
+
+FILE = "summary.json"
+PARTS = ("first", "best", "last")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Of a train run. warnings: what is wrong with it, in lines. figures: by metric its first, best and last value."""
+
+    status: str
+    minutes: float
+    steps: int
+    seed: int
+    objective: str
+    warnings: list[str]
+    figures: dict[str, dict[str, float | None]]
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of the file: the metrics stand beside the other keys."""
+        return {key: value for key, value in vars(self).items() if key != "figures"} | self.figures
+
+
+@dataclass(frozen=True)
+class EvalSummary:
+    """Of `sspo eval`. target: what was evaluated. problems, samples, temperature: of its decoding. warnings: what is
+    wrong with it, in lines. metrics: by name."""
+
+    target: str
+    problems: int
+    samples: int
+    temperature: float
+    warnings: list[str]
+    metrics: dict[str, float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of the file: the metrics stand beside the other keys; null for NaN and infinities."""
+        content = {key: value for key, value in vars(self).items() if key != "metrics"} | self.metrics
+        found: dict[str, Any] = jsonl.without_nan(content)
+        return found
 
 
 def summarise_run(
     folder: Path, *, status: str, seconds: float, seed: int, objective: str, warnings: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Write and return summary.json: {"status", "minutes", "steps", ..., metric: {"first", "best", "last"}}.
+) -> RunSummary:
+    """Write and return the summary of what metrics.jsonl holds.
 
     warnings: lines for the user about what is wrong with the run.
     """
-    rows = jsonl.read(folder / "metrics.jsonl")
-    summary: dict[str, Any] = {
-        "status": status,
-        "minutes": seconds / 60,
-        "steps": rows[-1]["step"] if rows else 0,
-        "seed": seed,
-        "objective": objective,
-        "warnings": list(warnings),
-    }
-    summary |= figures(rows)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    rows = read_metrics(folder)
+    steps = step_of(rows[-1]) if rows else 0
+    summary = RunSummary(status, seconds / 60, steps, seed, objective, list(warnings), figures(rows))
+    write_summary(folder, summary)
     return summary
 
 
-def figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+def write_summary(folder: Path, summary: RunSummary | EvalSummary) -> None:
+    (folder / FILE).write_text(json.dumps(summary.as_json(), indent=2) + "\n")
+
+
+def read_run_summary(folder: Path) -> RunSummary | None:
+    """The summary of a train run; None where it is missing or torn, since it is made of other files.
+
+    Raises:
+        UnreadableFormat: if the run is of a newer format.
+    """
+    content = read_content(folder)
+    try:
+        return RunSummary(
+            status=content["status"],
+            minutes=content["minutes"],
+            steps=content["steps"],
+            seed=content["seed"],
+            objective=content["objective"],
+            warnings=content.get("warnings", []),
+            figures={name: value for name, value in content.items() if isinstance(value, dict)},
+        )
+    except KeyError:
+        return None
+
+
+def read_eval_summary(folder: Path) -> EvalSummary | None:
+    """The summary of an evaluation of its own; None where it is missing or torn.
+
+    Raises:
+        UnreadableFormat: if the run is of a newer format.
+    """
+    content = read_content(folder)
+    try:
+        return EvalSummary(
+            target=content["target"],
+            problems=content["problems"],
+            samples=content["samples"],
+            temperature=content["temperature"],
+            warnings=content.get("warnings", []),
+            metrics={name: value for name, value in content.items() if "/" in name},
+        )
+    except KeyError:
+        return None
+
+
+def read_content(folder: Path) -> dict[str, Any]:
+    """What the file holds, of grids too; nothing where it is missing or torn.
+
+    Raises:
+        UnreadableFormat: if the run is of a newer format.
+    """
+    run_format.check(folder)
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def figures(rows: Sequence[MetricRow]) -> dict[str, dict[str, float | None]]:
     """{"first", "best", "last"} of every metric in rows of metrics.jsonl; "best" is None where no end is better."""
     found: dict[str, dict[str, float | None]] = {}
     for name in sorted({name for row in rows for name in row} - {"step"}):
-        values = [row[name] for row in rows if row.get(name) is not None]
+        values = [value for row in rows if (value := row.get(name)) is not None]
         if values:
             found[name] = {"first": values[0], "best": metric(name).best(values), "last": values[-1]}
     return found

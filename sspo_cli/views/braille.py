@@ -23,7 +23,7 @@ class Canvas:
         self.owners: dict[tuple[int, int], list[int]] = {}
         self.letters: dict[tuple[int, int], int] = {}
 
-    def draw(self, x_N: NDArray[np.float64], y_N: NDArray[np.float64], letter: str, style: str) -> None:
+    def add_curve(self, x_N: NDArray[np.float64], y_N: NDArray[np.float64], letter: str, style: str) -> None:
         """A curve through points in units of the canvas: 0 to 1 from left to right and from bottom to top.
 
         What lies above or below is not drawn.

@@ -114,6 +114,22 @@ class Lens:
             yield from shown.sides
 
 
+def as_data(seen: Lens) -> dict[str, Any]:
+    """Every objective by itself; null where nothing bounds the weight."""
+    objectives = {}
+    for shown in seen.shown:
+        sides = {
+            word: {
+                "gate": curves.gate_N.tolist(),
+                "multiplier": curves.multiplier_N.tolist(),
+                "weight": [None if math.isinf(end) else end for end in curves.weight],
+            }
+            for word, curves in zip(("positive", "negative"), shown.sides, strict=True)
+        }
+        objectives[shown.names[0]] = {"ratio_of": shown.ratio, **sides}
+    return {"ratio": np.exp(seen.log_ratio_N).tolist(), "objectives": objectives}
+
+
 def merged(shown: Sequence[Shown]) -> tuple[Shown, ...]:
     """Those with the same ratio and the same curves as one."""
     found: list[Shown] = []
@@ -142,14 +158,14 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def svg(lens: Lens) -> bytes:
     """The figure as an SVG file: the same curves give the same bytes."""
     with matplotlib.rc_context(STYLE | {"path.simplify": True}):
-        figure = draw(lens)
+        figure = lens_figure(lens)
         file = BytesIO()
         names = ", ".join(shown.label for shown in lens.shown)
         figure.savefig(file, format="svg", metadata={"Date": None, "Title": f"Objectives: {names}"})
     return file.getvalue()
 
 
-def draw(lens: Lens) -> Figure:
+def lens_figure(lens: Lens) -> Figure:
     columns = legend_columns([shown.label for shown in lens.shown])
     legend = 0.1 + 0.165 * math.ceil(len(lens.shown) / columns)
     curves, bars = legend + 2 * PANEL_INCHES + 0.6, 0.55 + BAR_INCHES * len(lens.shown)

@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.runs import folder as runs
-from sspo_cli.runs import jsonl
+from sspo_cli.runs.eval_rows import read_evaluations
+from sspo_cli.runs.sample_rows import read_samples
+from sspo_cli.runs.summary import RunSummary
 from sspo_cli.views.plots import plot_run
 from sspo_cli.views.profile import print_profile, write_tables
 from sspo_cli.views.report import write_report
 from sspo_cli.views.summary import print_summary
 
 
-def show_end(
-    folder: Path, summary: Mapping[str, Any], profile: Mapping[str, Any] | None, *, status: str, as_json: bool
-) -> None:
+def show_end(folder: Path, summary: RunSummary, profile: Mapping[str, Any] | None, *, as_json: bool) -> None:
     """Draw the plots and the report of the run in `folder`, and print its summary, with the profile of a step."""
     plot_run(folder)
     write_report(folder)
     if profile:
         write_tables(runs.profile_files(folder, profile["step"])[0], profile)
     if as_json:
-        print(json.dumps({"folder": str(folder), **summary, **({"profile": profile} if profile else {})}))
+        print(json.dumps({"folder": str(folder), **summary.as_json(), **({"profile": profile} if profile else {})}))
         return
-    samples = jsonl.read(folder / "samples.jsonl") or jsonl.read(folder / "eval.jsonl")
-    print_summary(folder, dict(summary), samples, next_commands(folder, str(summary["objective"]), status))
+    samples = [row.as_json() for row in read_samples(folder) or read_evaluations(folder)]
+    print_summary(folder, summary.as_json(), samples, next_commands(folder, summary.objective, summary.status))
     if profile:
         print_profile(profile, folder)
 

@@ -11,11 +11,11 @@ from rich.text import Text
 from rich.tree import Tree
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from sspo_cli.commands.preview import tree_of
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.models.size import memory_estimate, parameter_count
+from sspo_cli.views.preview import tree_of
 from tests.cli.conftest import Sspo
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sspo_cli.commands.recipe import load
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import shipped
+from sspo_cli.config.recipe import load_recipe
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.grid.request import read_request
 from tests.cli.conftest import Sspo, Write
@@ -27,7 +27,7 @@ verified: {{on: 2 CPU cores, version: 0.1.0, value: 0.5}}
 
 @pytest.mark.parametrize("file", sorted(shipped("recipes").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_shipped_recipe_is_valid_and_composes(file: Path) -> None:
-    recipe = load(file)
+    recipe = load_recipe(file)
     if recipe.command == "train":
         load_config(TrainConfig, recipe.overrides)
     else:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.runs.samples import Sample, by_change, by_reward
 from tests.cli.conftest import Sspo
 from tests.cli.test_runs import in_screen
@@ -165,7 +166,7 @@ def test_only_what_is_longer_than_the_screen_goes_through_the_pager(sspo: Sspo, 
 
 
 def sample(reward: float | None, advantage: float | None = None) -> Sample:
-    return Sample({"reward": reward, "advantage": advantage}, 1, 1, 1, 1, 1)
+    return Sample(SampleRow(1, "p", "", "", reward, {}, None, advantage, 1, False), 1, 1, 1, 1, 1)
 
 
 def test_unscored_responses_count_as_the_worst_and_ties_go_by_advantage() -> None:

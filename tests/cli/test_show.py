@@ -9,9 +9,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sspo_cli.commands.lens import write as write_picture
+from sspo_cli.build import calibrated
+from sspo_cli.config.catalogue import settings_of
 from sspo_cli.config.locate import groups
 from sspo_cli.metrics import METRICS
+from sspo_cli.views.picture import write_picture
 from tests.cli.conftest import Sspo, Write
 
 pytestmark = pytest.mark.slow
@@ -82,11 +84,9 @@ def test_a_users_choice_is_marked_in_the_list_and_in_full(sspo: Sspo, write: Wri
 
 
 def test_every_shipped_choice_can_be_told(sspo: Sspo) -> None:
-    from sspo_cli.commands.show import settings_of
-
     for group, names in groups().items():
         for name in names:
-            settings = settings_of(group, name)
+            settings = settings_of(group, name, [], calibrated)
             assert all(row.value is not None or row.key for row in settings)
             assert settings or (group, name) == ("preset", "none"), f"{group}={name} sets nothing"
 

@@ -17,7 +17,7 @@ from sspo_cli.config.schema import EvalConfig, TrainConfig
 from sspo_cli.grid.differ import written_settings
 from sspo_cli.grid.launcher import read_hydra
 from sspo_cli.grid.request import read_request
-from sspo_cli.runs.record import read_config
+from sspo_cli.runs.settings import read_settings
 
 SECRET = "hunter2-secret"
 NOT_READABLE = "environment variable MY_TOKEN cannot be read from a configuration"
@@ -164,7 +164,7 @@ def test_a_literal_is_read_back_as_it_was(home: Path, text: str) -> None:
     (home / "config.yaml").write_text(to_yaml(config))
     assert load_config(TrainConfig, [], base=home / "config.yaml") == config
     assert load_config(EvalConfig, [], base=home / "config.yaml").output_dir == text
-    assert read_config(home / "config.yaml")[1]["output_dir"] == text
+    assert read_settings(home / "config.yaml")[1]["output_dir"] == text
     assert (written_settings(home) or {})["output_dir"] == text == mapping(home / "config.yaml")["output_dir"]
 
 

@@ -15,7 +15,9 @@ from sspo_cli.engine.logprobs import trajectory_logprobs
 from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.models.reference import Reference
 from sspo_cli.rollout.collect import Collected, Group, problems_from
-from sspo_cli.types import Key, Rollout, Score
+from sspo_cli.rollout.source import Rollout
+from sspo_cli.runs.sample_rows import SampleRow
+from sspo_cli.types import Key, Score
 from tests.steps import (
     credited,
     response_of,
@@ -51,6 +53,18 @@ def drawn(config: TrainConfig, parts: TrainParts) -> list[Group]:
     return groups
 
 
+def reward_of(row: SampleRow) -> float:
+    assert row.reward is not None
+    return row.reward
+
+
+def added(row: SampleRow, name: str) -> float:
+    """What the objective added to the reward."""
+    value = (row.shaping or {})[name]
+    assert value is not None
+    return value
+
+
 def learned(config: TrainConfig, parts: TrainParts) -> Rollout:
     groups = drawn(config, parts)
     return to_rollout(Collected(groups, groups), parts.reference, config)
@@ -71,7 +85,7 @@ def test_dynamic_sampling_learns_from_live_groups_and_counts_what_they_cost() ->
     assert found.metrics["prompts/kept"] == 4 and len(found.trajectories) == len(found.samples) == 32
     by_problem: dict[str, list[float]] = {}
     for row in found.samples:
-        by_problem.setdefault(row["problem"], []).append(row["reward"])
+        by_problem.setdefault(row.problem, []).append(reward_of(row))
     assert len(by_problem) == 4 and all(len(set(rewards)) > 1 for rewards in by_problem.values())
     stream = [problem.id for problem in problems_from(parts.dataset, 0, generated)]
     places = [stream.index(problem) for problem in by_problem]
@@ -118,11 +132,11 @@ def test_what_is_taken_from_the_reward_moves_the_advantage_and_not_the_reward() 
     limit = config.rollout.max_response_length
     for first in range(0, 32, 8):
         rows = found.samples[first : first + 8]
-        assert [row["reward"] for row in rows] == [0, 1] * 4
-        shaped = [row["reward"] - row["length"] / limit for row in rows]
+        assert [row.reward for row in rows] == [0, 1] * 4
+        shaped = [reward_of(row) - row.length / limit for row in rows]
         mean = sum(shaped) / 8
-        assert [row["advantage"] for row in rows] == pytest.approx([value - mean for value in shaped], abs=1e-5)
-        assert rows[0]["shaping"]["overlong"] == pytest.approx(-rows[0]["length"] / limit, abs=1e-6)
+        assert [row.advantage for row in rows] == pytest.approx([value - mean for value in shaped], abs=1e-5)
+        assert added(rows[0], "overlong") == pytest.approx(-rows[0].length / limit, abs=1e-6)
 
 
 @pytest.mark.parametrize("estimator", ["k1", "k2", "k3"])
@@ -139,10 +153,8 @@ def test_kl_in_the_reward_is_summed_over_the_response(estimator: str) -> None:
     for row, item, logp_L in zip(found.samples, found.trajectories, reference, strict=True):
         x_T = (logp_L[item.trained_L] - sampled_logp(item)).double()
         k_T = {"k1": -x_T, "k2": x_T**2 / 2, "k3": x_T.exp() - 1 - x_T}[estimator]
-        assert row["shaping"]["kl"] == pytest.approx(-0.3 * float(k_T.sum()), rel=1e-3, abs=1e-4)
-    assert found.metrics["shaping/kl"] == pytest.approx(
-        sum(row["shaping"]["kl"] for row in found.samples) / 32, rel=1e-4
-    )
+        assert added(row, "kl") == pytest.approx(-0.3 * float(k_T.sum()), rel=1e-3, abs=1e-4)
+    assert found.metrics["shaping/kl"] == pytest.approx(sum(added(row, "kl") for row in found.samples) / 32, rel=1e-4)
 
 
 def test_a_correction_starts_the_ratios_from_the_trainer() -> None:

@@ -20,7 +20,9 @@ from sspo_cli.engine.world import OneProcess
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.objective import Objective
-from sspo_cli.types import Rollout, Trajectory
+from sspo_cli.rollout.source import Rollout
+from sspo_cli.runs.sample_rows import SampleRow
+from sspo_cli.types import Trajectory
 from tests.steps import trajectory
 from tests.tiny_models import random_policy
 
@@ -183,7 +185,15 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_pending_rollouts(tmp_pat
     policy, items = random_policy(), trajectories()
     worker = updater(policy)
     worker.update(items, lr=1e-3)
-    pending = [Rollout(items[:3], [{"prompt": "é"}], 2, 40, {"reward/mean": 0.5})]
+    pending = [
+        Rollout(
+            items[:3],
+            [SampleRow(1, "p", "é", "r", None, {"a": None}, {"kl": 0.5}, 0.25, 3, True)],
+            2,
+            40,
+            {"reward/mean": 0.5},
+        )
+    ]
     saved = save_checkpoint(tmp_path, policy, worker.optimizer, Progress(7, 100, seconds=1.5), pending, keep=2)
     worker.update(items, lr=1e-3)
 

@@ -19,6 +19,7 @@ from tests.benchmarks.pass_interval import (
     wilson_of_samples,
     with_truth,
 )
+from tests.steps import eval_row
 
 pytestmark = pytest.mark.slow
 
@@ -71,9 +72,7 @@ def test_an_interval_holds_its_mean_inside_0_and_1(samples: int, k: int) -> None
     correct_NP = rng.binomial(samples, rng.beta(0.3, 0.5, size=(300, 1)), size=(300, 25))
     for correct_P in (*correct_NP, np.zeros(25, int), np.full(25, samples), np.full(25, (samples + 1) // 2)):
         rows = [
-            {"correct": sample < correct, "length": 5, "reward": 0.0, "truncated": False}
-            for correct in correct_P
-            for sample in range(samples)
+            eval_row(correct=bool(sample < correct), reward=0.0) for correct in correct_P for sample in range(samples)
         ]
         found = summarise(rows, samples)
         name = "eval/accuracy" if k == 1 else f"eval/pass@{k}"

@@ -7,6 +7,7 @@ import pytest
 
 from sspo_cli.evaluation.evaluate import summarise
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k
+from tests.steps import eval_row
 
 
 @pytest.mark.parametrize(("samples", "correct"), [(4, 0), (4, 1), (4, 3), (4, 4), (7, 2)])
@@ -33,9 +34,7 @@ def test_the_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:
 
 def test_intervals_are_over_problems_not_samples() -> None:
     rows = [
-        {"correct": problem % 2 == 0, "length": 5, "reward": float(problem % 2 == 0), "truncated": False}
-        for problem in range(20)
-        for _ in range(50)
+        eval_row(correct=problem % 2 == 0, reward=float(problem % 2 == 0)) for problem in range(20) for _ in range(50)
     ]
     metrics = summarise(rows, samples=50)
     assert metrics["eval/accuracy"] == 0.5
@@ -45,8 +44,6 @@ def test_intervals_are_over_problems_not_samples() -> None:
 
 
 def test_a_response_that_could_not_be_scored_is_counted_and_not_correct() -> None:
-    rows = [{"correct": False, "length": 5, "reward": float("nan"), "truncated": False}] + [
-        {"correct": True, "length": 5, "reward": 1.0, "truncated": False}
-    ] * 3
+    rows = [eval_row(correct=False, reward=float("nan"))] + [eval_row(correct=True, reward=1.0)] * 3
     metrics = summarise(rows, samples=2)
     assert (metrics["eval/accuracy"], metrics["eval/unscored"], metrics["eval/reward"]) == (0.75, 0.25, 1.0)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sspo_cli.views.braille import Canvas, framed
-from sspo_cli.views.lens import Curves, Lens, Shown, draw, merged, near_one, stretches, svg, ticks
+from sspo_cli.views.lens import Curves, Lens, Shown, lens_figure, merged, near_one, stretches, svg, ticks
 
 LOG_RATIO_N = np.linspace(-1, 1, 201)
 
@@ -86,7 +86,7 @@ def lines(figure: Figure, place: int) -> list[Any]:
 
 @pytest.mark.parametrize(("place", "values"), enumerate(["gate_N", "gate_N", "multiplier_N", "multiplier_N"]))
 def test_the_lines_are_the_curves(place: int, values: str) -> None:
-    drawn = [line.get_ydata() for line in lines(draw(lens(shown("a", 1.2), shown("b", 1.5))), place)]
+    drawn = [line.get_ydata() for line in lines(lens_figure(lens(shown("a", 1.2), shown("b", 1.5))), place)]
     half = len(drawn) // 2
     for bound, parts in ((1.2, drawn[:half]), (1.5, drawn[half:])):
         whole = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
@@ -94,7 +94,7 @@ def test_the_lines_are_the_curves(place: int, values: str) -> None:
 
 
 def test_where_curves_coincide_the_stripes_of_one_fill_the_gaps_of_the_other() -> None:
-    shared_a, alone_a, shared_b, alone_b = lines(draw(lens(shown("a", 1.2), shown("b", 1.5))), 0)
+    shared_a, alone_a, shared_b, alone_b = lines(lens_figure(lens(shown("a", 1.2), shown("b", 1.5))), 0)
     assert np.array_equal(shared_a.get_ydata(), shared_b.get_ydata()) and shared_a.get_ydata().max() <= 1.2
     assert shared_a._unscaled_dash_pattern == (0, (4, 4)) and shared_b._unscaled_dash_pattern == (4, (4, 4))
     assert alone_a.get_linestyle() == alone_b.get_linestyle() == "-"
@@ -126,7 +126,7 @@ def test_same_curves_give_the_same_bytes_and_another_bound_other_bytes() -> None
 def rendered(*y: list[float], columns: int = 2, rows: int = 1, ascii_only: bool = False) -> list[str]:
     canvas = Canvas(columns, rows, ascii_only=ascii_only)
     for letter, values in zip("abc", y, strict=False):
-        canvas.draw(np.linspace(0, 1, len(values)), np.array(values), letter, "red")
+        canvas.add_curve(np.linspace(0, 1, len(values)), np.array(values), letter, "red")
     return [line.plain for line in canvas.lines()]
 
 
@@ -143,8 +143,8 @@ def test_letters_stand_for_curves_where_the_terminal_has_no_braille() -> None:
 def test_each_curve_carries_its_letter_where_it_runs_alone() -> None:
     canvas = Canvas(20, 4, ascii_only=False)
     x_N = np.linspace(0, 1, 101)
-    canvas.draw(x_N, np.zeros(101), "a", "red")
-    canvas.draw(x_N, np.where(x_N < 0.5, 0, 1), "b", "blue")
+    canvas.add_curve(x_N, np.zeros(101), "a", "red")
+    canvas.add_curve(x_N, np.where(x_N < 0.5, 0, 1), "b", "blue")
     canvas.put_letters(times=1)
     top, bottom = canvas.lines()[0].plain, canvas.lines()[-1].plain
     assert top.count("b") == 1 and "a" not in top

@@ -15,13 +15,13 @@ from typing import Any
 import yaml
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.literal import unescaped
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.log import last_line
+from sspo_cli.runs.settings import read_tree
 from sspo_cli.runs.status import read_state
 
 STATES = ("done", "failed", "damaged", "died", "interrupted", "running", "not started")
 NEAR_NAMES = 5
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 Progress = Callable[[str, int, int], None]
 Point = dict[str, Any]
 
@@ -239,8 +239,7 @@ def mapping(file: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file, empty where it is missing."""
     if not file.is_file():
         return {}
-    text = file.read_text(encoding="utf-8")
-    found = json.loads(text) if file.suffix == ".json" else unescaped(yaml.load(text, Loader=LOADER))
+    found = json.loads(file.read_text(encoding="utf-8")) if file.suffix == ".json" else read_tree(file)
     if not isinstance(found, dict):
         raise ValueError(f"{file}: not a mapping")
     return found
@@ -253,8 +252,4 @@ def printable(text: str) -> str:
 
 def last_error(folder: Path, state: str) -> str:
     """The last line that a run which is not done wrote to its log."""
-    log = folder / "log.txt"
-    if state in ("done", "not started", "running") or not log.is_file():
-        return ""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return "" if state in ("done", "not started", "running") else last_line(folder / "log.txt")

@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 
 from sspo_cli.analysis.grid.cells import mapping, no_such_metric
-from sspo_cli.analysis.grid.provenance import OF_THE_RUN, flat
+from sspo_cli.analysis.grid.provenance import OF_THE_RUN
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.tree import leaves
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.status import read_state
 
@@ -118,8 +119,7 @@ def grid_runs(folder: Path) -> list[Run]:
 
 def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Choices and settings of a configuration, without those that make no difference."""
-    leaves = dict(flat(config))
-    kept = {key: value for key, value in leaves.items() if key not in IDLE and not key.startswith(IDLE_SECTIONS)}
+    kept = {key: value for key, value in leaves(config) if key not in IDLE and not key.startswith(IDLE_SECTIONS)}
     choices = {key.removeprefix(CHOICE): value for key, value in kept.items() if key.startswith(CHOICE)}
     return choices, {key: value for key, value in kept.items() if not key.startswith(CHOICE)}
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from sspo_cli.analysis.grid.cells import Grid, Point, plain
+from sspo_cli.config.tree import leaves
 from sspo_cli.runs.folder import command_of
 
 # Keys that tell runs apart without changing what they are; whether prompts differ, their hash tells.
@@ -17,19 +15,10 @@ def config_differences(grid: Grid, points: list[Point]) -> dict[str, list[str]]:
 
     Of each point the first cell that has a configuration speaks.
     """
-    found = [dict(flat(next((cell.config for cell in grid.at(point) if cell.config), {}))) for point in points]
+    found = [dict(leaves(next((cell.config for cell in grid.at(point) if cell.config), {}))) for point in points]
     keys = dict.fromkeys(key for config in found for key in config)
     values = {key: [plain(config[key]) if key in config else "" for config in found] for key in keys}
     return {key: row for key, row in values.items() if len(set(row)) > 1 and key not in OF_THE_RUN}
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of a configuration under their dotted keys."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def environment(grid: Grid) -> dict[str, str]:

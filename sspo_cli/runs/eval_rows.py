@@ -1,0 +1,77 @@
+"""eval.jsonl: a row for each held-out response, of every evaluation of a train run, or of an `sspo eval`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.runs import format as run_format
+from sspo_cli.runs import jsonl
+
+FILE = "eval.jsonl"
+
+
+@dataclass(frozen=True)
+class EvalRow:
+    """One response.
+
+    step: after which a train run drew it; None in an evaluation of its own. problem and sample: the id of the problem,
+    and the response's place among those to it, from 0. answer: of the problem, or several that count. reward: None or
+    NaN where it could not be scored. correct: None where the problem has no answer to compare with. correct_if: by
+    which rule; None in rows of earlier versions. length: in tokens. truncated: whether it was cut at the limit. error:
+    what went wrong in the grader.
+    """
+
+    step: int | None
+    problem: str
+    sample: int
+    prompt: str
+    response: str
+    answer: str | list[str]
+    reward: float | None
+    reward_parts: Mapping[str, float | None]
+    correct: bool | None
+    correct_if: str | None
+    length: int
+    truncated: bool
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The row of the file; without `step`, `correct_if` and `error` where there is none."""
+        row = {**vars(self), "reward_parts": dict(self.reward_parts)}
+        optional = ("step", "correct_if", "error")
+        return {key: value for key, value in row.items() if key not in optional or value is not None}
+
+
+def append_evaluation(folder: Path, rows: Iterable[EvalRow]) -> None:
+    jsonl.append(folder / FILE, (row.as_json() for row in rows))
+
+
+def read_evaluations(folder: Path) -> list[EvalRow]:
+    """Every row of a run, in order; none where there is no file.
+
+    Raises:
+        ValueError, KeyError, TypeError: if the file holds something else.
+        UnreadableFormat: if the run is of a newer format.
+    """
+    run_format.check(folder)
+    return [
+        EvalRow(
+            step=row.get("step"),
+            problem=str(row["problem"]),
+            sample=row["sample"],
+            prompt=row["prompt"],
+            response=row["response"],
+            answer=row["answer"],
+            reward=row["reward"],
+            reward_parts=row.get("reward_parts") or {},
+            correct=row["correct"],
+            correct_if=row.get("correct_if"),
+            length=row["length"],
+            truncated=row["truncated"],
+            error=row.get("error"),
+        )
+        for row in jsonl.read(folder / FILE)
+    ]

@@ -1,0 +1,73 @@
+"""samples.jsonl: a row for each response that a run learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from sspo_cli.runs import format as run_format
+from sspo_cli.runs import jsonl
+
+FILE = "samples.jsonl"
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One response.
+
+    step: from 1. problem: the id of its problem. reward: None or NaN where it could not be scored, like the part that
+    could not. reward_parts: by name; their sum is the reward. shaping: what the objective added to the reward, by name;
+    None where it adds nothing. advantage: within its group, or batch. length: in tokens. truncated: whether it was cut
+    at the limit. error: what went wrong in the grader.
+    """
+
+    step: int
+    problem: str
+    prompt: str
+    response: str
+    reward: float | None
+    reward_parts: Mapping[str, float | None]
+    shaping: Mapping[str, float | None] | None
+    advantage: float | None
+    length: int
+    truncated: bool
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The row of the file; without `shaping` and `error` where there is none."""
+        row = {**vars(self), "reward_parts": dict(self.reward_parts)}
+        return {key: value for key, value in row.items() if key not in ("shaping", "error") or value is not None}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Raises KeyError, TypeError: if it is no such row."""
+        return cls(
+            step=row["step"],
+            problem=str(row["problem"]),
+            prompt=row["prompt"],
+            response=row["response"],
+            reward=row["reward"],
+            reward_parts=row.get("reward_parts") or {},
+            shaping=row.get("shaping"),
+            advantage=row.get("advantage"),
+            length=row["length"],
+            truncated=row["truncated"],
+            error=row.get("error"),
+        )
+
+
+def append_samples(folder: Path, rows: Iterable[SampleRow]) -> None:
+    jsonl.append(folder / FILE, (row.as_json() for row in rows))
+
+
+def read_samples(folder: Path) -> list[SampleRow]:
+    """Every row of a run, in order; none where there is no file.
+
+    Raises:
+        ValueError, KeyError, TypeError: if the file holds something else.
+        UnreadableFormat: if the run is of a newer format.
+    """
+    run_format.check(folder)
+    return [SampleRow.from_json(row) for row in jsonl.read(folder / FILE)]
