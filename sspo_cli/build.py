@@ -13,7 +13,6 @@ from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
     CapGate,
     ClipGate,
-    ExactReward,
     GammaGate,
     GateConfig,
     LogClipGate,
@@ -125,18 +124,19 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
         ConfigError: for a user's file that is missing, cannot be imported or has no such function.
     """
     from sspo_cli.rewards.base import InProcessRewarder, Judge
+    from sspo_cli.rewards.function import load_function
+    from sspo_cli.rewards.pool import Limits, PoolRewarder
+    from sspo_cli.rewards.text import has_answer
 
-    if isinstance(config, ExactReward):
-        from sspo_cli.rewards.exact import exact_reward
-
-        return InProcessRewarder(exact_reward(config.answer_after), Judge())
+    name, judge = f"reward={config.kind}", Judge(on_error=config.on_error)
     if isinstance(config, PythonReward):
-        from sspo_cli.rewards.python import python_reward
-
-        return InProcessRewarder(python_reward(config.path, config.function), Judge(config.correct))
-    from sspo_cli.rewards.math import MathReward  # takes a third of a second to import
-
-    return InProcessRewarder(MathReward(), Judge())
+        name, judge = f"reward.path={config.path}: {config.function}", Judge(config.correct, config.on_error)
+    elif config.kind == "math":
+        judge = Judge(on_error=config.on_error, has_answer=has_answer)
+    if not config.workers:
+        return InProcessRewarder(load_function(config), judge)
+    limits = Limits(config.timeout_s, config.memory_gib)
+    return PoolRewarder(config, judge, workers=config.workers, limits=limits, name=name)
 
 
 def function_reward(function: Callable[..., Any], correct: str | float | None = None) -> Rewarder:

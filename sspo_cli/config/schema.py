@@ -93,18 +93,28 @@ DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discrimina
 
 
 @section
-class ExactReward:
+class RewardSection:
+    """Where the reward function runs; the defaults, in this process and without bounds, are as in earlier versions."""
+
+    workers: Whole = 0
+    timeout_s: Positive | None = None
+    memory_gib: Positive | None = None
+    on_error: Literal["stop", "skip"] = "stop"
+
+
+@section
+class ExactReward(RewardSection):
     kind: Literal["exact"]
     answer_after: str | None
 
 
 @section
-class MathReward:
+class MathReward(RewardSection):
     kind: Literal["math"]
 
 
 @section
-class PythonReward:
+class PythonReward(RewardSection):
     kind: Literal["python"]
     path: Text
     function: Text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
@@ -15,7 +14,7 @@ from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.models.policy import Policy
-from sspo_cli.rewards.base import Item, Rewarder
+from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded, tokens_in_flight
 from sspo_cli.types import Key
 
@@ -56,7 +55,10 @@ def evaluate(
         (Key("eval", 0, i // G, i % G), problems[i // G], policy.decode(response.token_ids))
         for i, response in enumerate(responses)
     ]
-    by_key = {score.key: score for score in rewarder.score(watched(items, progress))}
+    by_key = {}
+    for score in rewarder.score(iter(items)):
+        by_key[score.key] = score
+        progress(len(items), len(items))  # which can end it between two of them
     scores = [by_key[key] for key, _, _ in items]
     if all(score.correct is None for score in scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
@@ -77,13 +79,6 @@ def evaluate(
         for i, ((_, problem, text), score, response) in enumerate(zip(items, scores, responses, strict=True))
     ]
     return Evaluation(rows, summarise(rows, G))
-
-
-def watched(items: list[Item], progress: Progress) -> Iterator[Item]:
-    """`items`, one after the other; `progress` can end it between two of them."""
-    for item in items:
-        progress(len(items), len(items))
-        yield item
 
 
 def summarise(rows: list[dict[str, Any]], samples: int) -> dict[str, float]:
