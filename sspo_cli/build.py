@@ -14,7 +14,7 @@ from sspo_cli.config.schema import (
     CapGate,
     ClipGate,
     EvalConfig,
-    ExactReward,
+    FunctionReward,
     GammaGate,
     GateConfig,
     LogClipGate,
@@ -138,31 +138,39 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
     Raises:
         ConfigError: for a user's file that is missing, cannot be imported or has no such function.
     """
+    if isinstance(config, FunctionReward):
+        raise ConfigError(
+            [
+                f"reward=function: a program gave the run its reward {config.name}; run that program again, or choose"
+                " another reward"
+            ]
+        )
     from sspo_cli.rewards.base import InProcessRewarder, Judge
+    from sspo_cli.rewards.function import load_function
+    from sspo_cli.rewards.pool import Limits, PoolRewarder
+    from sspo_cli.rewards.text import has_answer
 
-    if isinstance(config, ExactReward):
-        from sspo_cli.rewards.exact import exact_reward
-
-        return InProcessRewarder(exact_reward(config.answer_after), Judge())
+    name, judge = f"reward={config.kind}", Judge(on_error=config.on_error)
     if isinstance(config, PythonReward):
-        from sspo_cli.rewards.python import python_reward
+        name, judge = f"reward.path={config.path}: {config.function}", Judge(config.correct, config.on_error)
+    elif config.kind == "math":
+        judge = Judge(on_error=config.on_error, has_answer=has_answer)
+    if not config.workers:
+        return InProcessRewarder(load_function(config), judge)
+    limits = Limits(config.timeout_s, config.memory_gib)
+    return PoolRewarder(config, judge, workers=config.workers, limits=limits, name=name)
 
-        return InProcessRewarder(python_reward(config.path, config.function), Judge(config.correct))
-    from sspo_cli.rewards.math import MathReward  # takes a third of a second to import
 
-    return InProcessRewarder(MathReward(), Judge())
-
-
-def function_reward(function: Callable[..., Any], correct: str | float | None = None) -> Rewarder:
+def function_reward(function: Callable[..., Any], config: FunctionReward) -> Rewarder:
     """A rewarder for a Python function at hand, as reward=python calls one: function(prompt, response, answer).
 
-    It runs in this process. correct: as reward.correct.
+    It runs in this process.
     """
     from sspo_cli.rewards.base import InProcessRewarder, Judge
     from sspo_cli.rewards.python import called
 
-    name = getattr(function, "__name__", type(function).__name__)
-    return InProcessRewarder(called(function, name, f"the reward function {name}"), Judge(correct))
+    call = called(function, config.name, f"the reward function {config.name}")
+    return InProcessRewarder(call, Judge(config.correct, config.on_error))
 
 
 def build_sampler(config: EvalConfig, policy: Policy) -> Sampler:

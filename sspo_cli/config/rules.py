@@ -12,7 +12,7 @@ GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_r
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
-    problems = time_problems(config) + dataset_problems(config) + eval_problems(config)
+    problems = time_problems(config) + dataset_problems(config) + reward_problems(config) + eval_problems(config)
     if isinstance(config, TrainConfig):
         problems += batch_problems(config) + objective_problems(config) + lora_problems(config)
     return problems
@@ -39,6 +39,17 @@ def dataset_problems(config: EvalConfig) -> list[str]:
     elif "{prompt}" not in data.prompt_template:
         problems.append(f"dataset.prompt_template={data.prompt_template!r}: must contain {{prompt}}")
     return problems
+
+
+def reward_problems(config: EvalConfig) -> list[str]:
+    reward = config.reward
+    bounds = {"timeout_s": reward.timeout_s, "memory_gib": reward.memory_gib}
+    return [
+        f"reward.{key}={value:g}: only a worker process can be bounded; use reward.workers=1 or more, or"
+        f" reward.{key}=null"
+        for key, value in bounds.items()
+        if value is not None and not reward.workers
+    ]
 
 
 def eval_problems(config: EvalConfig) -> list[str]:

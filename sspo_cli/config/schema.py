@@ -93,25 +93,44 @@ DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discrimina
 
 
 @section
-class ExactReward:
+class RewardSection:
+    """Where the reward function runs; the defaults, in this process and without bounds, are as in earlier versions."""
+
+    workers: Whole = 0
+    timeout_s: Positive | None = None
+    memory_gib: Positive | None = None
+    on_error: Literal["stop", "skip"] = "stop"
+
+
+@section
+class ExactReward(RewardSection):
     kind: Literal["exact"]
     answer_after: str | None
 
 
 @section
-class MathReward:
+class MathReward(RewardSection):
     kind: Literal["math"]
 
 
 @section
-class PythonReward:
+class PythonReward(RewardSection):
     kind: Literal["python"]
     path: Text
     function: Text
     correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None = None  # as in earlier versions
 
 
-RewardConfig = Annotated[ExactReward | MathReward | PythonReward, Field(discriminator="kind")]
+@section
+class FunctionReward(RewardSection):
+    """A function that a program gave to its `Session`; it has a name, and cannot be had from a configuration."""
+
+    kind: Literal["function"]
+    name: Text
+    correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None
+
+
+RewardConfig = Annotated[ExactReward | MathReward | PythonReward | FunctionReward, Field(discriminator="kind")]
 
 
 @section

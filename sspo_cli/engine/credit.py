@@ -16,7 +16,7 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES
 from sspo_cli.objectives.kl import KlPenalty
-from sspo_cli.rollout.collect import Collected, Group, metrics_of, tokens_of
+from sspo_cli.rollout.collect import Collected, Group, errors_of, metrics_of, tokens_of
 from sspo_cli.rollout.source import Rollout
 from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.timing import phase
@@ -34,6 +34,7 @@ def to_rollout(collected: Collected, reference: Reference | None, config: TrainC
         tokens=tokens_of(collected.groups),
         metrics={
             **metrics_of(collected.groups),
+            **({"reward/errors": errors_of(collected.groups)} if config.reward.on_error == "skip" else {}),
             "prompts/kept": sum(not group.tied for group in kept),
             **{f"shaping/{name}": float(value_B.mean()) for name, value_B in shaping.items()},
         },

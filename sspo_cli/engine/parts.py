@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from sspo_cli.build import build_objective, build_rewarder, build_sampler, function_reward
+from sspo_cli.build import build_objective, build_rewarder, build_sampler
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import EvalConfig, LocalModel, TrainConfig
 from sspo_cli.data.encode import Encoder, PromptReport, check_prompts
@@ -69,10 +69,10 @@ def load_parts(
     config: TrainConfig,
     checkpoint: Path | None = None,
     began: Beginning | None = None,
-    reward: Callable[..., Any] | None = None,
+    reward: Callable[[], Rewarder] | None = None,
 ) -> TrainParts:
     """The parts of a training run, with the weights of `checkpoint` if one is given; of a run that goes on, checked
-    against what it `began` with. reward: a function in the place of config.reward.
+    against what it `began` with. reward: makes the rewarder in the place of config.reward.
 
     Raises:
         ConfigError: with everything that is wrong with any of them, or has changed.
@@ -91,7 +91,7 @@ def load_parts(
         return found
 
     def rewarder() -> Rewarder:
-        found = build_rewarder(config.reward) if reward is None else function_reward(reward)
+        found = reward() if reward else build_rewarder(config.reward)
         undo.callback(found.close)
         if began is not None:
             began.check_reward(of_reward(config.reward))

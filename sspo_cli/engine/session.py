@@ -11,14 +11,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sspo_cli.build import function_reward
 from sspo_cli.config.compose import to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import FunctionReward, TrainConfig
 from sspo_cli.engine.fingerprint import fingerprints, of_reward
 from sspo_cli.engine.loop import Loop
 from sspo_cli.engine.observer import Observer, Observers
@@ -27,7 +29,7 @@ from sspo_cli.engine.signals import stop_request
 from sspo_cli.engine.world import OneProcess
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.source import to_json
-from sspo_cli.rewards.base import RewardError
+from sspo_cli.rewards.base import Rewarder, RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.alarms import run_alarms
@@ -66,8 +68,8 @@ class Continued:
 class Session:
     """A training run: its parts are loaded and checked, and its folder is made and held, inside the `with` block.
 
-    reward: a function of (prompt, response, answer) in the place of config.reward; it runs in this process. folder:
-    where the run is written, instead of a new folder under config.output_dir. words: the overrides, and command: the
+    reward: a function of (prompt, response, answer) in the place of config.reward; it runs in this process. correct:
+    what makes its responses correct, as reward.correct. folder: where the run is written, instead of a new folder under config.output_dir. words: the overrides, and command: the
     whole command, that led to the configuration, for the folder. continued: the run to go on with.
     """
 
@@ -76,13 +78,19 @@ class Session:
         config: TrainConfig,
         *,
         reward: Callable[..., Any] | None = None,
+        correct: str | float | None = None,
         folder: Path | None = None,
         words: Sequence[str] = (),
         command: Sequence[str] = ("sspo", "train"),
         continued: Continued | None = None,
     ) -> None:
+        self.make_rewarder: Callable[[], Rewarder] | None = None
+        if reward is not None:
+            name = getattr(reward, "__name__", type(reward).__name__)
+            section = FunctionReward(kind="function", name=name, correct=correct)
+            config = replace(config, reward=section, choices={**config.choices, "reward": "function"})
+            self.make_rewarder = partial(function_reward, reward, section)
         self.config = with_prompt_time(config)
-        self.reward = reward
         self.asked = folder
         self.words = list(words)
         self.command = list(command)
@@ -126,7 +134,7 @@ class Session:
         """
         self.check()
         if self.continued is None:
-            self.loaded = load_parts(self.config, reward=self.reward)
+            self.loaded = load_parts(self.config, reward=self.make_rewarder)
         else:
             self.loaded = load_parts(self.config, self.continued.checkpoint, self.continued.began)
 

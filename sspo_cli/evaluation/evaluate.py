@@ -12,7 +12,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.problem import Problem
 from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
-from sspo_cli.rollout.collect import Collector, Group, Progress, decoding_of
+from sspo_cli.rollout.collect import Collector, Group, Progress, decoding_of, errors_of
 from sspo_cli.runs.eval_rows import EvalRow
 
 
@@ -39,7 +39,8 @@ def evaluate(
     if all(score.correct is None for group in groups for score in group.scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
     rows = [row_of(group, k, step, collector.rewarder.rule) for group in groups for k in range(G)]
-    return Evaluation(rows, summarise(rows, G))
+    errors = {"eval/errors": errors_of(groups)} if config.reward.on_error == "skip" else {}
+    return Evaluation(rows, {**summarise(rows, G), **errors})
 
 
 def row_of(group: Group, k: int, step: int | None, rule: str) -> EvalRow:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
 from sspo_cli.guards import GuardStop
-from sspo_cli.rewards.function import Parts, RewardFunction, remarks_of, told
+from sspo_cli.rewards.function import Parts, RewardFunction, as_float, remarks_of, told
 from sspo_cli.rewards.remarks import Remarks
 from sspo_cli.types import Key, Score
 
@@ -55,7 +55,7 @@ class RewardError(Exception):
     """The grader of a response failed: it raised, outran its time, or its process ended. The message is one line."""
 
     def __init__(self, key: Key, problem: Problem, response: str, text: str, traceback: str = "") -> None:
-        super().__init__(text)
+        super().__init__(" ".join(text.split()))
         self.key = key
         self.problem = problem
         self.response = response
@@ -162,11 +162,10 @@ class Judge:
         return parts.get(decisive, 0.0) >= FROM
 
 
-class InProcessRewarder:
-    """Calls a reward function in this process, one response after the other. Nothing bounds its time or memory."""
+class Judged:
+    """What rewarders with a judge have in common."""
 
-    def __init__(self, function: RewardFunction, judge: Judge) -> None:
-        self.function = function
+    def __init__(self, judge: Judge) -> None:
         self.judge = judge
 
     @property
@@ -176,6 +175,14 @@ class InProcessRewarder:
     @property
     def notes(self) -> Mapping[str, str]:
         return self.judge.remarks.lines
+
+
+class InProcessRewarder(Judged):
+    """Calls a reward function in this process, one response after the other. Nothing bounds its time or memory."""
+
+    def __init__(self, function: RewardFunction, judge: Judge) -> None:
+        super().__init__(judge)
+        self.function = function
 
     def score(self, items: Iterator[Item]) -> Iterator[Score]:
         for item in items:
@@ -199,9 +206,7 @@ def as_number(value: Any, name: str, problem: Problem) -> float:
         ConfigError: if it is not a number.
     """
     try:
-        return math.nan if value is None else float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return as_float(value)
     except (TypeError, ValueError):
         raise ConfigError(
             [f"{problem.id}: the reward part '{name}' is {value!r}: must be a number, or None if it cannot be scored"]

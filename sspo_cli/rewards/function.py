@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sspo_cli.data.problem import Problem
+
+if TYPE_CHECKING:
+    from sspo_cli.config.schema import RewardConfig  # it imports pydantic, which a worker does not need
 
 Parts = Mapping[str, float]
 # From a problem and a response to the parts of its reward. None where the problem has no answer to compare with: that
@@ -14,8 +18,47 @@ Parts = Mapping[str, float]
 RewardFunction = Callable[[Problem, str], Mapping[str, Any] | None]
 
 
-class GraderFailed(RuntimeError):
+class Named(BaseException):
     """A reward function raised something: the message says which function, the cause is the error itself."""
+
+
+class GraderFailed(Named, RuntimeError):
+    """It raised anything, SystemExit and the like included."""
+
+
+class GraderInterrupted(Named, KeyboardInterrupt):
+    """It raised KeyboardInterrupt, which may come from the keyboard."""
+
+
+def load_function(config: RewardConfig) -> RewardFunction:
+    """The function that `config` names.
+
+    Raises:
+        ConfigError: for a user's file that is missing, cannot be imported or has no such function.
+    """
+    if config.kind == "exact":
+        from sspo_cli.rewards.exact import exact_reward
+
+        return exact_reward(config.answer_after)
+    if config.kind == "python":
+        from sspo_cli.rewards.python import python_reward
+
+        return python_reward(config.path, config.function)
+    from sspo_cli.rewards.math import MathReward  # takes a third of a second to import
+
+    return MathReward()
+
+
+def as_float(value: Any) -> float:
+    """A part of a reward as a float; None is NaN, an integer too large for a float is infinite.
+
+    Raises:
+        TypeError, ValueError: if it is no number.
+    """
+    try:
+        return math.nan if value is None else float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def remarks_of(function: RewardFunction, problem: Problem) -> Sequence[str]:
@@ -26,6 +69,6 @@ def remarks_of(function: RewardFunction, problem: Problem) -> Sequence[str]:
 
 def told(error: BaseException) -> tuple[str, str]:
     """One line that says what failed, and the traceback of the error."""
-    cause = error.__cause__ if isinstance(error, GraderFailed) and error.__cause__ else error
-    text = str(error) if isinstance(error, GraderFailed) else f"the reward raised {error!r}"
+    cause = error.__cause__ if isinstance(error, Named) and error.__cause__ else error
+    text = str(error) if isinstance(error, Named) else f"the reward raised {error!r}"
     return " ".join(text.split()), "".join(traceback.format_exception(cause))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
-from sspo_cli.rewards.function import GraderFailed, RewardFunction
+from sspo_cli.rewards.function import GraderFailed, GraderInterrupted, RewardFunction
 from sspo_cli.userfile import UserFile
 
 
@@ -64,9 +64,6 @@ def called(
 
 
 def named(error: BaseException, who: str) -> BaseException:
-    """An error that names `who`, and ends no process without a word as SystemExit does.
-
-    A KeyboardInterrupt stays one: it may come from the keyboard.
-    """
-    kind = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else GraderFailed
+    """An error that names `who`, and ends no process without a word as SystemExit does."""
+    kind = GraderInterrupted if isinstance(error, KeyboardInterrupt) else GraderFailed
     return kind(f"{who} raised {error!r}")

@@ -184,6 +184,12 @@ def metrics_of(groups: Sequence[Group]) -> dict[str, float]:
     }
 
 
+def errors_of(groups: Sequence[Group]) -> float:
+    """The share of responses whose grader failed."""
+    scores = [score for group in groups for score in group.scores]
+    return sum(score.error is not None for score in scores) / len(scores)
+
+
 def tokens_of(groups: Sequence[Group]) -> int:
     """Response tokens."""
     return sum(len(completion.token_T) for group in groups for completion in group.completions)

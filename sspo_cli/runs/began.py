@@ -19,7 +19,10 @@ from sspo_cli.runs.folder import checkpoints, numbered
 from sspo_cli.runs.settings import read_settings as read_written
 
 # Settings that change no result, or that a run may change as it goes on; and paths, whose content is compared instead.
-FREE = ("engine", "tracker", "name", "output_dir", "train.save_every", "train.keep_checkpoints")
+FREE = (
+    *("engine", "tracker", "name", "output_dir", "train.save_every", "train.keep_checkpoints"),
+    *("reward.workers", "reward.timeout_s", "reward.memory_gib", "reward.on_error"),
+)
 PATHS = ("dataset.path", "dataset.eval_path", "reward.path", "model.path")
 # What adapters are like is saved with them; another setting would not be heard.
 FIXED = ("lora",)

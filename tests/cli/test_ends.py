@@ -23,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 FAST = [*TINY, "train.steps=2", "eval.problems=2", "eval.samples=1", "reward=python", "reward.path=mine.py"]
 EVAL = ["eval", "tiny", "eval.problems=2", "eval.samples=1", "reward=python", "reward.path=mine.py"]
+# A reward in this process can end it.
+INSIDE = ["reward.workers=0", "reward.timeout_s=null", "reward.memory_gib=null"]
 # `late` does what it does once a step is saved; before, everything is worth nothing.
 REWARD = """
 import os, sys, time
@@ -57,7 +59,7 @@ def test_a_reward_that_exits_fails_its_run_by_name(
     done = sspo("train", *FAST, "--name", "one", "--json")
     assert done.returncode == 1
     told = status(tmp_path, "train/one")
-    assert told.startswith("failed: RuntimeError: ") and told.endswith(f"reward.path=mine.py: score raised {raised}")
+    assert told.startswith("failed: RewardError: ") and told.endswith(f"reward.path=mine.py: score raised {raised}")
     assert json.loads(done.stdout)["status"] == told
     assert "mine.py" in done.stderr and (tmp_path / "outputs/train/one/report.html").is_file()
 
@@ -68,7 +70,7 @@ def test_so_does_one_that_exits_in_an_evaluation(sspo: Sspo, tmp_path: Path, wri
     done = sspo(*EVAL, "--name", "one")
     assert done.returncode == 1 and done.stdout == ""
     told = status(tmp_path, "eval/one")
-    assert told.startswith("failed: RuntimeError: ") and "reward.path=mine.py: score raised " in told
+    assert told.startswith("failed: RewardError: ") and "reward.path=mine.py: score raised " in told
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def test_the_first_rollout_waits_for_nothing_that_it_does_not_need(
     fresh_sspo: Sspo, tmp_path: Path, write: Callable[[str, str], Path]
 ) -> None:
     write("reward.py", REWARD)
-    done = fresh_sspo("train", "preset=smoke", "train.steps=1", "reward=python", "reward.path=reward.py")
+    inside = ["reward.workers=0", "reward.timeout_s=null", "reward.memory_gib=null"]
+    done = fresh_sspo("train", "preset=smoke", "train.steps=1", "reward=python", "reward.path=reward.py", *inside)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "loaded_at_reward.json").read_text())
     loaded = set(found["modules"])
