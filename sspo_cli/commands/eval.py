@@ -64,7 +64,8 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         )
     prompts = check_prompts(Encoder(policy.tokenizer, settings.prompt_time), dataset)
     check_positions(policy, prompts.longest, settings.eval.max_response_length)
-    check_agreement(policy, prompts.longest + settings.eval.max_response_length, trained=False)
+    longest = prompts.longest + settings.eval.max_response_length
+    check_agreement(policy, longest, settings.rollout.kind, trained=False)
     for note in [] if quiet else [*dataset.notes, *prompts.notes]:
         print(note, file=sys.stderr)
     changed = changed_since_training(target, settings, dataset)

@@ -225,7 +225,7 @@ def load_parts(settings: TrainConfig, checkpoint: Path | None = None, began: Beg
         from sspo_cli.models.lora import with_adapters
 
         policy = with_adapters(policy, settings.lora, settings.seed, base)
-    check_agreement(policy, prompts.longest + response, trained=True)
+    check_agreement(policy, prompts.longest + response, settings.rollout.kind, trained=True)
     reference = None
     if settings.objective.reads_reference:
         kept = policy if adapted else load_policy(base.model, base.seed, device, precision, merged=True)

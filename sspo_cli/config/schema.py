@@ -282,8 +282,20 @@ class OptimSection:
     max_grad_norm: Positive
 
 
+SamplerKind = Literal["native", "generate"]
+
+
+# What configurations of earlier versions leave out, by dotted key.
+EARLIER = {"rollout.kind": "native", "choices.rollout": "native", "choices.engine": "single"}
+
+
 @section
-class RolloutSection:
+class SamplerSection:
+    kind: SamplerKind = "native"  # see EARLIER
+
+
+@section
+class RolloutSection(SamplerSection):
     max_response_length: Count
     temperature: Positive
     staleness: Whole
@@ -327,6 +339,7 @@ class EvalConfig:
     reward: RewardConfig
     eval: EvalSection
     engine: EngineSection
+    rollout: SamplerSection = SamplerSection()
 
 
 @section

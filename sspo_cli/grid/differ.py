@@ -12,7 +12,7 @@ import yaml
 
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.literal import unescaped
-from sspo_cli.config.schema import EvalConfig
+from sspo_cli.config.schema import EARLIER, EvalConfig
 from sspo_cli.config.wording import show_value
 
 # Null until a run begins; runs of one grid begin with the grid's.
@@ -39,7 +39,8 @@ def leaves(content: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]
 
 def identity(config: EvalConfig) -> str:
     """A hash of every setting: runs with one identity are the same run."""
-    text = json.dumps(settings(to_dict(config)), sort_keys=True, ensure_ascii=False)
+    found = {key: value for key, value in settings(to_dict(config)).items() if EARLIER.get(key) != value}
+    text = json.dumps(found, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -53,11 +54,13 @@ def written_settings(folder: Path) -> dict[str, Any] | None:
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The keys in which two sets of settings differ, sorted. One that is filled later has no other value until then."""
+    """The keys in which two sets of settings differ, sorted. One that is filled later has no other value until then;
+    what earlier versions left out has the value that it had then."""
     keys = one.keys() | other.keys()
     if FILLED_LATER not in one.keys() & other.keys():
         keys -= {FILLED_LATER}
-    return sorted(key for key in keys if one.get(key, MISSING) != other.get(key, MISSING))
+    unset = {key: EARLIER.get(key, MISSING) for key in keys}
+    return sorted(key for key in keys if one.get(key, unset[key]) != other.get(key, unset[key]))
 
 
 def shown(found: Mapping[str, Any], key: str) -> str:
