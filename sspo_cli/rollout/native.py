@@ -54,9 +54,11 @@ class NativeSampler:
         decoding, looks = queue.waiting[0].decoding, STEPS_BETWEEN_LOOKS[self.policy.device.type]
         room = queue.room(self.tokens_in_flight, spare=looks)
         row = room.longest + decoding.max_tokens + looks
-        # Rows that enter late need columns beyond those of the first; the more there are, the rarer the shifts.
-        width = row + row // 4 if room.more else row
-        return Batch(self.policy, self.seed, decoding, room.rows, room.longest, width)
+        if not room.more:
+            return Batch(self.policy, self.seed, decoding, room.rows, room.longest, row)
+        # Rows that enter late need columns beyond those of the first; the more there are, the rarer the shifts. Half of
+        # them are for prompts that are a little longer than those seen so far.
+        return Batch(self.policy, self.seed, decoding, room.rows, room.longest + row // 8, row + row // 4)
 
     def advance(self, batch: Batch, entering: Sequence[Request]) -> Finished:
         """Decode until some rows are finished.
