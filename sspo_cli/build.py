@@ -21,6 +21,7 @@ from sspo_cli.config.schema import (
     ObjectiveConfig,
     PythonReward,
     RewardConfig,
+    SamplerKind,
     SoftGate,
     TrainConfig,
     WidthAt,
@@ -176,7 +177,17 @@ def function_reward(function: Callable[..., Any], config: FunctionReward) -> Rew
 def build_sampler(config: EvalConfig, policy: Policy) -> Sampler:
     """A sampler of `policy` within the memory that `config.engine` allows."""
     from sspo_cli.models.size import generation_tokens
-    from sspo_cli.rollout.native import NativeSampler
 
     tokens = generation_tokens(config.engine, policy.model.config, policy.device, policy.precision.itemsize)
-    return NativeSampler(policy, config.seed, tokens)
+    return sampler_of(config.rollout.kind, policy, config.seed, tokens)
+
+
+def sampler_of(kind: SamplerKind, policy: Policy, seed: int, tokens_in_flight: int) -> Sampler:
+    """The sampler that `rollout=` names. tokens_in_flight: tokens of key/value cache that it may hold."""
+    if kind == "generate":
+        from sspo_cli.rollout.generate import GenerateSampler
+
+        return GenerateSampler(policy, seed, tokens_in_flight)
+    from sspo_cli.rollout.native import NativeSampler
+
+    return NativeSampler(policy, seed, tokens_in_flight)

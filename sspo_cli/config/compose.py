@@ -28,9 +28,9 @@ from sspo_cli.config.complete import known_keys, text_keys
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
-from sspo_cli.config.locate import groups, shipped, user_conf
+from sspo_cli.config.locate import choice_file, groups, shipped, user_conf
 from sspo_cli.config.rules import problems_between_keys
-from sspo_cli.config.schema import CompareConfig, EvalConfig, SweepConfig, TrainConfig
+from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
 from sspo_cli.config.wording import key_problem, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
@@ -209,7 +209,10 @@ def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictCon
         raise ConfigError([*request.problems, f"{file}: {error.full_key}: {reason(error)}"]) from error
     if "choices" not in saved:
         raise ConfigError([*request.problems, f"{file}: has no choices; give the config.yaml of a run"])
-    return OmegaConf.masked_copy(saved, [item.name for item in fields(schema)])
+    kept = OmegaConf.masked_copy(saved, [item.name for item in fields(schema)])
+    if "rollout" in kept and not issubclass(schema, TrainConfig):
+        kept.rollout = OmegaConf.masked_copy(kept.rollout, [item.name for item in fields(SamplerSection)])
+    return kept
 
 
 def cannot_compose(error: Exception, request: Request) -> str:
@@ -231,7 +234,12 @@ def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> N
     if node is None:
         request.problems.append(f"{group}={tree.choices[group]}: belongs to conf/, not to a resolved configuration")
         return
-    OmegaConf.update(kept, group.replace("/", "."), node, merge=False)
+    if group == "rollout":
+        # Its choices say how to sample; the other keys of the section do not belong to them.
+        file = choice_file(group, tree.choices[group])
+        OmegaConf.update(kept, group, OmegaConf.load(file) if file else node, merge=True)
+    else:
+        OmegaConf.update(kept, group.replace("/", "."), node, merge=False)
     for name in (name for name in tree.choices if f"{name}/".startswith(f"{group}/")):
         kept.choices[name] = tree.choices[name]
 

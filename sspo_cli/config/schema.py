@@ -301,8 +301,28 @@ class OptimSection:
     max_grad_norm: Positive
 
 
+SamplerKind = Literal["native", "generate"]
+
+
+# What configurations of earlier versions leave out, by dotted key.
+EARLIER: dict[str, Any] = {
+    "rollout.kind": "native",
+    "choices.rollout": "native",
+    "choices.engine": "single",
+    "reward.workers": 0,
+    "reward.timeout_s": None,
+    "reward.memory_gib": None,
+    "reward.on_error": "stop",
+}
+
+
 @section
-class RolloutSection:
+class SamplerSection:
+    kind: SamplerKind = "native"  # see EARLIER
+
+
+@section
+class RolloutSection(SamplerSection):
     max_response_length: Count
     temperature: Positive
     staleness: Whole
@@ -346,6 +366,7 @@ class EvalConfig:
     reward: RewardConfig
     eval: EvalSection
     engine: EngineSection
+    rollout: SamplerSection = SamplerSection()
 
 
 @section

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from sspo_cli.config.schema import EARLIER
+
 # libyaml reads a configuration ten times as fast, where PyYAML was built with it.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MISSING = "not set"
@@ -33,11 +35,13 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The keys in which two flat settings differ, sorted. One that is filled later has no other value until then."""
+    """The keys in which two flat settings differ, sorted. One that is filled later has no other value until then;
+    what earlier versions left out has the value that it had then."""
     keys = one.keys() | other.keys()
     if FILLED_LATER not in one.keys() & other.keys():
         keys -= {FILLED_LATER}
-    return sorted(key for key in keys if one.get(key, MISSING) != other.get(key, MISSING))
+    unset = {key: EARLIER.get(key, MISSING) for key in keys}
+    return sorted(key for key in keys if one.get(key, unset[key]) != other.get(key, unset[key]))
 
 
 def is_under(key: str, roots: Iterable[str]) -> bool:

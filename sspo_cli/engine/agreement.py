@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sspo_cli.build import sampler_of
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import SamplerKind, TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.logprobs import token_logprobs
 from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
-from sspo_cli.rollout.native import NativeSampler
 from sspo_cli.types import Decoding, Key, Request, Trajectory, single_turn
 
 # Nats of log pi of one token, by the precision of matrix products.
@@ -46,50 +47,86 @@ class Gap:
     max: float
 
 
-def check_agreement(policy: Policy, longest: int, *, trained: bool) -> None:
+class Disagreement(Exception):
+    """`half`, which is "sampling" or "micro-batches", stopped or differs, as `how` says. held: tokens of sequences for
+    which it is known to hold; 0 if none are."""
+
+    def __init__(self, half: str, how: str, held: int) -> None:
+        super().__init__(how)
+        self.half = half
+        self.how = how
+        self.held = held
+
+
+def check_agreement(policy: Policy, longest: int, kind: SamplerKind = "native", *, trained: bool) -> None:
     """Compare sampling, and micro-batches if the policy is trained, with plain forward passes of single sequences.
 
     longest: tokens of the longest prompt with its response, which is tried beside a short one. Where the model computes
     something else beyond some length (a sliding window, rotary frequencies that change), and `longest` exceeds it,
-    both sides of it are tried.
+    both sides of it are tried. kind: of the sampler.
 
     Raises:
         ConfigError: naming the model's type, which of the two halves fails, and by how much.
     """
+    try:
+        compare(policy, longest, kind, trained=trained)
+    except Disagreement as found:
+        ways = [f"keep each prompt with its response within {found.held} tokens"] if found.held else []
+        if found.half == "sampling" and kind == "native" and agrees(policy, longest, "generate", trained=trained):
+            ways.append("set rollout=generate, which is slower")
+        model_type = policy.model.config.get_text_config().model_type
+        how = " ".join(found.how.split())
+        way_out = ", or ".join(ways) or "use a model of another type"
+        raise ConfigError([f"model: of type {model_type}: {found.half} {how}; {way_out}"]) from found
+
+
+def agrees(policy: Policy, longest: int, kind: SamplerKind, *, trained: bool) -> bool:
+    try:
+        compare(policy, longest, kind, trained=trained)
+    except Disagreement:
+        return False
+    return True
+
+
+def compare(policy: Policy, longest: int, kind: SamplerKind, *, trained: bool) -> None:
+    """`check_agreement`, raising a Disagreement."""
+    check = partial(compare_lengths, policy, kind, trained=trained)
     longest_prompt = max(1, longest - RESPONSE_LENGTH)
-    check_lengths(policy, [min(length, longest_prompt) for length in PROMPT_LENGTHS], OFTEN, 0, trained=trained)
+    check([min(length, longest_prompt) for length in PROMPT_LENGTHS], OFTEN, 0)
     held = max(PROMPT_LENGTHS) + RESPONSE_LENGTH
     for switch in switches(policy.model.config.get_text_config()):
         if BEFORE_A_SWITCH < switch < longest:
-            check_lengths(policy, [1, switch - BEFORE_A_SWITCH], HARDLY_EVER, switch, trained=trained)
+            check([1, switch - BEFORE_A_SWITCH], HARDLY_EVER, switch)
             held = max(held, switch)
     if longest > held:
-        check_lengths(policy, [1, longest_prompt], HARDLY_EVER, held, trained=trained)
+        check([1, longest_prompt], HARDLY_EVER, held)
 
 
-def check_lengths(policy: Policy, lengths: Sequence[int], stop_every: int, held: int, *, trained: bool) -> None:
-    """`check_agreement` on prompts of these lengths; the model is known to hold for sequences of `held` tokens."""
-    with refusing(policy, "sampling", held):
-        drawn = drawn_by_the_sampler(policy, lengths, stop_every)
+def compare_lengths(
+    policy: Policy, kind: SamplerKind, lengths: Sequence[int], stop_every: int, held: int, *, trained: bool
+) -> None:
+    """`compare` on prompts of these lengths; the model is known to hold for sequences of `held` tokens."""
+    with disagreeing("sampling", held):
+        drawn = drawn_by_the_sampler(policy, kind, lengths, stop_every)
         alone = [plain_logprobs(policy, item) for item in drawn]
     check_gap(policy, "sampling", gap_of([sampled_logp(item) for item in drawn], alone), held)
     if not trained:
         return
-    with refusing(policy, "micro-batches", held), torch.no_grad():
+    with disagreeing("micro-batches", held), torch.no_grad():
         together_BT, _ = token_logprobs(policy, to_microbatch(drawn, policy.pad_id, policy.device), 1.0)
     rows = [row[: item.trained] for row, item in zip(together_BT, drawn, strict=True)]
     check_gap(policy, "micro-batches", gap_of(rows, alone), held)
 
 
 @contextmanager
-def refusing(policy: Policy, half: str, held: int) -> Iterator[None]:
-    """Refuse the model if anything but a lack of memory is raised inside the block."""
+def disagreeing(half: str, held: int) -> Iterator[None]:
+    """Whatever is raised inside the block, but for a lack of memory, is a Disagreement."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        raise refused(policy, half, f"stopped with {type(error).__name__}: {error}", held) from error
+        raise Disagreement(half, f"stopped with {type(error).__name__}: {error}", held) from error
 
 
 def check_gap(policy: Policy, half: str, gap: Gap, held: int) -> None:
@@ -100,22 +137,18 @@ def check_gap(policy: Policy, half: str, gap: Gap, held: int) -> None:
             f"differed from a plain forward pass by {gap.max:.2g} nats of log-probability, more than {tolerance:g} in"
             f" {precision}"
         )
-        raise refused(policy, half, how, held)
+        raise Disagreement(half, how, held)
 
 
-def refused(policy: Policy, half: str, how: str, held: int) -> ConfigError:
-    kind = policy.model.config.get_text_config().model_type
-    way_out = f"keep each prompt with its response within {held} tokens" if held else "use a model of another type"
-    return ConfigError([f"model: of type {kind}: {half} {' '.join(how.split())}; {way_out}"])
-
-
-def drawn_by_the_sampler(policy: Policy, lengths: Sequence[int], stop_every: int) -> list[Trajectory]:
-    """Responses to random prompts of `lengths` tokens, drawn with the cache of a run."""
+def drawn_by_the_sampler(
+    policy: Policy, kind: SamplerKind, lengths: Sequence[int], stop_every: int
+) -> list[Trajectory]:
+    """Responses to random prompts of `lengths` tokens, drawn as in a run."""
     generator = torch.Generator().manual_seed(0)
     plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
     decoding = Decoding(1.0, RESPONSE_LENGTH, tuple(plain[::stop_every]))
-    sampler = NativeSampler(policy, seed=0, tokens_in_flight=SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
+    sampler = sampler_of(kind, policy, seed=0, tokens_in_flight=SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
     requests = [
         Request(Key("eval", 0, p, k), prompt, decoding) for p, prompt in enumerate(prompts) for k in range(SAMPLES)
     ]

@@ -125,7 +125,7 @@ def load_parts(
             assert base is not None
             policy = with_adapters(policy, config.lora, config.seed, base)
         sampler = build_sampler(config, policy)
-        check_agreement(policy, prompts.longest + response, trained=True)
+        check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=True)
         reference = None
         if config.objective.reads_reference:
             assert base is not None
@@ -157,7 +157,7 @@ def load_evaluation(config: EvalConfig) -> Parts:
     response = config.eval.max_response_length
     prompts = prompts_that_fit(policy, Encoder(policy.tokenizer, config.prompt_time), dataset, response)
     sampler = build_sampler(config, policy)
-    check_agreement(policy, prompts.longest + response, trained=False)
+    check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=False)
     return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *prompts.notes])
 
 

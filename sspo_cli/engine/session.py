@@ -69,8 +69,9 @@ class Session:
     """A training run: its parts are loaded and checked, and its folder is made and held, inside the `with` block.
 
     reward: a function of (prompt, response, answer) in the place of config.reward; it runs in this process. correct:
-    what makes its responses correct, as reward.correct. folder: where the run is written, instead of a new folder under config.output_dir. words: the overrides, and command: the
-    whole command, that led to the configuration, for the folder. continued: the run to go on with.
+    what makes its responses correct, as reward.correct. folder: where the run is written, instead of a new folder under
+    config.output_dir. words: the overrides, and command: the whole command, that led to the configuration, for the
+    folder. continued: the run to go on with.
     """
 
     def __init__(

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.compose import to_dict
-from sspo_cli.config.schema import EvalConfig
+from sspo_cli.config.schema import EARLIER, EvalConfig
 from sspo_cli.config.tree import FILLED_LATER, MISSING, leaves
 from sspo_cli.config.wording import show_value
 from sspo_cli.runs.settings import read_tree
 
 # Parallel cells share the cores; how many of them a cell has does not change what it is.
-WITHOUT_RESULT = ("engine.threads",)
+WITHOUT_RESULT = ("engine.threads", "reward.workers")
 
 
 def settings(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,8 @@ def settings(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def identity(config: EvalConfig) -> str:
     """A hash of every setting: runs with one identity are the same run."""
-    text = json.dumps(settings(to_dict(config)), sort_keys=True, ensure_ascii=False)
+    found = {key: value for key, value in settings(to_dict(config)).items() if EARLIER.get(key) != value}
+    text = json.dumps(found, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -63,6 +63,9 @@ def generation_tokens(
 def cache_per_token(architecture: PretrainedConfig, itemsize: int) -> int:
     """Bytes of the keys and values of one token in all layers."""
     text = architecture.get_text_config()
-    kv_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    heads = (
+        getattr(text, "num_attention_heads", None) or 1
+    )  # models without attention have none: a bound stands for them
+    kv_heads = getattr(text, "num_key_value_heads", None) or heads
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // heads
     return int(2 * text.num_hidden_layers * kv_heads * head_dim * itemsize)

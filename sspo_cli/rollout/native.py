@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.base import uniforms
 from sspo_cli.rollout.cache import Columns, SlotCache, prompt_cache
 from sspo_cli.rollout.decode import sample_token
-from sspo_cli.types import Completion, Request
+from sspo_cli.rollout.queue import Queue
+from sspo_cli.types import Completion, Decoding, Request
 
 # Rows enter together, as many as this share of the slots or all that wait: encoding prompts one by one wastes passes.
 FREE_SHARE_TO_ENTER = 0.125
@@ -50,18 +50,15 @@ class NativeSampler:
             yield from batch.completions(self.advance(batch, entering))
 
     def batch_for(self, queue: Queue) -> Batch:
-        """Room for the requests that come next, as many as tokens_in_flight allows for the longest prompt of them."""
-        decoding = queue.waiting[0].decoding
-        looks = STEPS_BETWEEN_LOOKS[self.policy.device.type]
-        taken, longest, slots = 0, 0, 1
-        while taken <= slots and queue.fill(taken + 1) > taken and queue.waiting[taken].decoding == decoding:
-            longest = max(longest, len(queue.waiting[taken].context_S))
-            slots = max(1, self.tokens_in_flight // (longest + decoding.max_tokens + looks))
-            taken += 1
-        row = longest + decoding.max_tokens + looks
-        # Rows that enter late need columns beyond those of the first; the more there are, the rarer the shifts.
-        width = row if taken <= slots else row + row // 4
-        return Batch(self.policy, self.seed, queue.waiting[0], min(slots, taken), longest, width)
+        """Slots for the requests that come next."""
+        decoding, looks = queue.waiting[0].decoding, STEPS_BETWEEN_LOOKS[self.policy.device.type]
+        room = queue.room(self.tokens_in_flight, spare=looks)
+        row = room.longest + decoding.max_tokens + looks
+        if not room.more:
+            return Batch(self.policy, self.seed, decoding, room.rows, room.longest, row)
+        # Rows that enter late need columns beyond those of the first; the more there are, the rarer the shifts. Half of
+        # them are for prompts that are a little longer than those seen so far.
+        return Batch(self.policy, self.seed, decoding, room.rows, room.longest + row // 8, row + row // 4)
 
     def advance(self, batch: Batch, entering: Sequence[Request]) -> Finished:
         """Decode until some rows are finished.
@@ -71,19 +68,6 @@ class NativeSampler:
         """
         with torch.inference_mode(), self.policy.autocast():
             return batch.advance(self.policy, self.version, entering)
-
-
-class Queue:
-    """Requests that wait: `waiting`, the first so many of `requests` as have been asked for."""
-
-    def __init__(self, requests: Iterator[Request]) -> None:
-        self.requests = requests
-        self.waiting: deque[Request] = deque()
-
-    def fill(self, count: int) -> int:
-        """Let `count` requests wait, fewer if there are no more; how many do."""
-        self.waiting.extend(islice(self.requests, max(0, count - len(self.waiting))))
-        return len(self.waiting)
 
 
 @dataclass(frozen=True)
@@ -104,18 +88,18 @@ class Batch:
     (tokens drawn), `token` (the last of them), `finished`, `uniform`, and `token_ST` and `logp_ST`, what was drawn.
     """
 
-    def __init__(self, policy: Policy, seed: int, first: Request, slots: int, longest: int, width: int) -> None:
+    def __init__(self, policy: Policy, seed: int, decoding: Decoding, slots: int, longest: int, width: int) -> None:
         self.policy = policy
         self.seed = seed
-        self.decoding = first.decoding
+        self.decoding = decoding
         self.slots = slots
         self.longest = longest
         self.device = device = policy.device
         self.looks = STEPS_BETWEEN_LOOKS[device.type]
         self.cache = SlotCache(Columns(slots, width, begin=longest, end=longest))
-        self.stop_ids = torch.tensor(self.decoding.stop_ids, dtype=torch.long, device=device)
+        self.stop_ids = torch.tensor(decoding.stop_ids, dtype=torch.long, device=device)
         self.rows: list[tuple[Request, int]] = []
-        T = self.decoding.max_tokens
+        T = decoding.max_tokens
         self.start, self.length, self.token = torch.zeros(3, slots, dtype=torch.long, device=device)
         self.finished = torch.zeros(slots, dtype=torch.bool, device=device)
         self.uniform = torch.zeros(slots, T, dtype=torch.float64, device=device)
@@ -135,7 +119,7 @@ class Batch:
         waiting = sum(1 for _ in takewhile(self.fits, queue.waiting))
         if free < min(waiting, FREE_SHARE_TO_ENTER * self.slots):
             return []
-        return [queue.waiting.popleft() for _ in range(min(free, waiting))]
+        return queue.take(min(free, waiting))
 
     def advance(self, policy: Policy, version: int, entering: Sequence[Request]) -> Finished:
         """Take in the requests `entering`, and decode until some rows are finished."""

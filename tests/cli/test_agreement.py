@@ -13,7 +13,7 @@ from sspo_cli.models.source import EMBEDDED
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo
 from tests.engine.test_agreement import PHI3
-from tests.tiny_models import policy_of
+from tests.tiny_models import UNSERVED, policy_of
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +37,25 @@ def test_a_model_is_refused_beyond_its_switch_and_trained_below_it(sspo: Sspo, t
     assert done.returncode == 0, done.stderr
     rows = jsonl.read(tmp_path / "outputs" / "train" / "run" / "metrics.jsonl")[1:]
     assert max(row["rollout/logp_gap_max"] for row in rows) < 1e-4
+
+
+def test_a_model_that_the_native_sampler_refuses_is_trained_and_evaluated_with_generate(
+    sspo: Sspo, tmp_path: Path
+) -> None:
+    policy = policy_of(UNSERVED["mamba"], spread=0.15)
+    policy.model.save_pretrained(tmp_path / "model")
+    policy.tokenizer.save_pretrained(tmp_path / "model")
+    short = ["rollout.max_response_length=8", "dataset.terms_max=2"]
+    refused = sspo(*SMOKE, *short)
+    assert refused.returncode == 2 and not (tmp_path / "outputs").exists()
+    assert refused.stderr.splitlines()[-1].endswith("in float32; set rollout=generate, which is slower")
+    done = sspo(*SMOKE, *short, "rollout=generate")
+    assert done.returncode == 0, done.stderr
+    rows = jsonl.read(tmp_path / "outputs" / "train" / "run" / "metrics.jsonl")[1:]
+    assert max(row["rollout/logp_gap_max"] for row in rows) < 1e-4
+    assert sspo("eval", "outputs/train/run").returncode == 0, "a run is evaluated with the sampler that it has"
+    refused = sspo("eval", "outputs/train/run", "rollout=native")
+    assert refused.returncode == 2 and "set rollout=generate" in refused.stderr
 
 
 def test_every_token_of_a_padded_vocabulary_that_is_sampled_has_text(sspo: Sspo, tmp_path: Path) -> None:

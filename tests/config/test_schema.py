@@ -6,12 +6,15 @@ import ast
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sspo_cli.config.complete import known_keys
-from sspo_cli.config.compose import load_config, quoted, to_yaml
+from sspo_cli.config.compose import load_config, quoted, to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import AdditionData, EvalConfig, JsonlData, LocalModel, TrainConfig
+from sspo_cli.config.tree import differences
+from sspo_cli.grid.differ import identity, settings, written_settings
 
 PACKAGE = Path(__file__).parents[2] / "sspo_cli"
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
@@ -48,6 +51,32 @@ def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
     assert isinstance(changed.dataset, AdditionData)
     assert changed.dataset.terms_max == 6 and changed.eval.samples == 2 and changed.seed == 3
     assert changed.choices["dataset"] == "addition_hard"
+
+
+def test_a_sampler_is_chosen_without_touching_the_other_keys_of_its_section(tmp_path: Path) -> None:
+    base = tmp_path / "config.yaml"
+    base.write_text(to_yaml(load_config(TrainConfig, ["rollout.temperature=0.7", "rollout.staleness=2"])))
+    swapped = load_config(TrainConfig, ["rollout=generate"], base=base)
+    assert (swapped.rollout.kind, swapped.rollout.temperature, swapped.rollout.staleness) == ("generate", 0.7, 2)
+    assert swapped.choices["rollout"] == "generate"
+    evaluated = load_config(EvalConfig, ["rollout=generate"], base=base)
+    assert to_dict(evaluated)["rollout"] == {"kind": "generate"}
+    assert load_config(EvalConfig, [], base=base).rollout.kind == "native"
+
+
+def test_a_configuration_of_an_earlier_version_is_that_of_the_native_sampler(tmp_path: Path) -> None:
+    """It differs from none that says so, and is the same run."""
+    config = load_config(TrainConfig, ["seed=3"])
+    content = yaml.safe_load(to_yaml(config))
+    del content["rollout"]["kind"], content["choices"]["rollout"], content["choices"]["engine"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    older = load_config(TrainConfig, [], base=tmp_path / "config.yaml")
+    assert older.rollout == config.rollout and older.rollout.kind == "native"
+    written = written_settings(tmp_path)
+    assert written is not None and differences(written, settings(to_dict(config))) == []
+    assert identity(older) == identity(config) != identity(load_config(TrainConfig, ["seed=3", "rollout=generate"]))
+    generate = settings(to_dict(load_config(TrainConfig, ["seed=3", "rollout=generate"])))
+    assert differences(written, generate) == ["choices.rollout", "rollout.kind"]
 
 
 def test_a_choice_replaces_its_own_part_of_a_resolved_configuration_only(tmp_path: Path) -> None:

@@ -47,13 +47,20 @@ def test_every_architecture_agrees(architecture: str) -> None:
 
 
 @pytest.mark.parametrize("architecture", UNSERVED)
-def test_a_model_that_cannot_be_sampled_is_refused(architecture: str) -> None:
+def test_a_model_that_cannot_be_sampled_is_refused_and_the_way_out_is_one(architecture: str) -> None:
+    """`generate` of transformers decodes all of them but RWKV, whose state it does not carry on."""
     policy = policy_of(UNSERVED[architecture], spread=0.15)
     with pytest.raises(ConfigError) as refused:
         check_agreement(policy, LONGEST, trained=True)
     (line,) = refused.value.problems
     assert line.startswith(f"model: of type {architecture}: sampling ") and "\n" not in line
-    assert line.endswith("; use a model of another type")
+    if architecture == "rwkv":
+        assert line.endswith("; use a model of another type")
+        with pytest.raises(ConfigError, match=r"of type rwkv: sampling .*; use a model of another type"):
+            check_agreement(policy, LONGEST, "generate", trained=True)
+    else:
+        assert line.endswith("; set rollout=generate, which is slower")
+        check_agreement(policy, LONGEST, "generate", trained=True)
 
 
 def test_frequencies_that_change_at_a_length_are_refused_beyond_it_alone() -> None:
@@ -66,6 +73,8 @@ def test_frequencies_that_change_at_a_length_are_refused_beyond_it_alone() -> No
     assert line.startswith("model: of type phi3: sampling differed from a plain forward pass by ")
     assert float(words[words.index("nats") - 1]) > 0.1
     assert line.endswith("more than 0.001 in float32; keep each prompt with its response within 16 tokens")
+    with pytest.raises(ConfigError, match=r"sampling differed .* within 16 tokens"):
+        check_agreement(policy, 17, "generate", trained=True)
 
 
 @pytest.mark.parametrize("seed", [4, 6])
