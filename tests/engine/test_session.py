@@ -1,0 +1,117 @@
+"""A run from Python: the script of docs/session.md, and what becomes of observers and functions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sspo_cli import Session, train_config
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.engine.observer import Observer
+from sspo_cli.runs.metric_rows import read_metrics
+
+pytestmark = pytest.mark.slow
+
+DOCS = Path(__file__).parents[2] / "docs" / "session.md"
+SMALL = ("preset=smoke", "batch.prompts=4")
+
+
+def test_the_script_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
+    """It is at most ten lines, and its run folder can be evaluated and replayed only with a reward that has a file."""
+    (script,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len([line for line in script.splitlines() if line.strip()]) <= 10
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=os.environ
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    folder = next((tmp_path / "outputs" / "train").iterdir())
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "done" and summary["steps"] == 2
+    assert done.stdout.strip() == f"done {summary['eval/accuracy']['last']} {folder.relative_to(tmp_path)}"
+    parts = json.loads((folder / "samples.jsonl").read_text().splitlines()[0])["reward_parts"]
+    assert list(parts) == ["last_digit"]
+    again = subprocess.run(
+        [sys.executable, "-m", "sspo_cli", "train", "--config", str(folder / "config.yaml")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert again.returncode == 2 and again.stdout == ""
+    assert again.stderr.startswith("sspo: reward=function: a program gave the run its reward last_digit; run that")
+
+
+class Watching(Observer):
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.steps: list[int] = []
+        self.phases: set[str] = set()
+        self.code: int | None = None
+
+    def begin(self, step: int) -> None:
+        self.begun.append(step)
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        self.phases.add(name)
+
+    def step(self, row: Mapping[str, Any]) -> None:
+        self.steps.append(int(row["step"]))
+
+    def close(self, exit_code: int) -> None:
+        self.code = exit_code
+
+
+class Broken(Observer):
+    def step(self, row: Mapping[str, Any]) -> None:
+        raise ValueError("no more\nrows")
+
+
+def test_observers_see_the_run_and_one_that_raises_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watching = Watching()
+    with Session(train_config(*SMALL, f"output_dir={tmp_path}")) as session:
+        outcome = session.train([Broken(), watching])
+    assert (outcome.code, outcome.status, watching.code) == (0, "done", 0)
+    assert watching.begun == [1, 2] and watching.steps == [0, 1, 2]
+    assert watching.phases == {"evaluation", "rollout", "update", "saving"}
+    assert capsys.readouterr().err == "sspo: Broken raised ValueError: no more; the run goes on without it\n"
+    assert [row["step"] for row in read_metrics(session.folder)] == [0, 1, 2]
+
+
+def test_a_session_equals_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sspo_cli", "train", *SMALL, "name=command", f"output_dir={tmp_path}", "--quiet"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    with Session(train_config(*SMALL, "name=session", f"output_dir={tmp_path}")) as session:
+        session.train()
+
+    def learned(name: str) -> list[dict[str, Any]]:
+        rows = read_metrics(tmp_path / "train" / name)
+        timed = ("time/", "throughput/", "memory/")
+        return [{key: value for key, value in row.items() if not key.startswith(timed)} for row in rows]
+
+    assert learned("session") == learned("command")
+
+
+def test_a_grader_that_fails_ends_the_run_with_its_response_in_the_folder(tmp_path: Path) -> None:
+    def broken(prompt: str, response: str, answer: str) -> float:
+        raise KeyError("gold")
+
+    with Session(train_config(*SMALL, f"output_dir={tmp_path}"), reward=broken) as session:
+        outcome = session.train()
+    assert outcome.code == 1 and outcome.status == "failed: the reward function broken raised KeyError('gold')"
+    found = json.loads((session.folder / "reward_error.json").read_text())
+    assert {"response", "prompt", "traceback", "problem"} <= found.keys() and "KeyError" in found["traceback"]
+
+
+def test_every_problem_of_a_session_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    words = ["model=local", "model.path=nowhere", "reward=python", "reward.path=nowhere.py", f"output_dir={tmp_path}"]
+    with pytest.raises(ConfigError) as refused, Session(train_config(*SMALL, *words)):
+        pass
+    assert len(refused.value.problems) == 2
+    assert list(tmp_path.iterdir()) == []
