@@ -23,7 +23,7 @@ BELOW_COMMANDS = (
     "objectives",
     "laws",
 )
-WITHOUT_TORCH = ("config", "runs", "analysis", "grid", "views")
+WITHOUT_TORCH = ("config", "runs", "statistics", "analysis", "grid", "views")
 
 
 def module_name(file: Path) -> str:
@@ -137,11 +137,18 @@ def test_analysis_reads_what_runs_left_and_runs_nothing(name: str) -> None:
         "sspo_cli.config",
         "sspo_cli.metrics",
         "sspo_cli.runs",
-        "sspo_cli.evaluation.statistics",
+        "sspo_cli.statistics",
     )
     ours = {found for found in imports(MODULES[name]) if is_under(found, "sspo_cli")}
     other = {found for found in ours if not any(is_under(found, root) for root in allowed)}
     assert not other, f"{name} imports {sorted(other)}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "statistics"])
+def test_statistics_import_nothing_else_of_ours_and_nothing_that_draws(name: str) -> None:
+    ours = {found for found in imports(MODULES[name]) if is_under(found, "sspo_cli")}
+    assert all(is_under(found, "sspo_cli.statistics") for found in ours), ours
+    assert not any(is_under(found, "matplotlib") for found in reachable(name))
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if is_under(name, "sspo_cli.analysis.grid")])

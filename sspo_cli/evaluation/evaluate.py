@@ -13,10 +13,10 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
-from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.models.policy import Policy
 from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.sampler import Decoding, Progress, sample, seeded, tokens_in_flight
+from sspo_cli.statistics.pass_at_k import bootstrap_interval, pass_at_k, pass_interval
 
 Item = tuple[Problem, str]
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sspo_cli.analysis.grid.power import seeds_needed
 from sspo_cli.config.compose import to_dict
 from sspo_cli.grid.cost import done_cells
 from sspo_cli.grid.differ import differences, is_under, settings, written_settings
 from sspo_cli.grid.request import Request
+from sspo_cli.statistics.power import seeds_needed
 
 FEWEST_SEEDS = 3
 GUESSES = (0.5, 1.0, 2.0)  # of the spread, in units of the difference looked for

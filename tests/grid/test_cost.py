@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sspo_cli.analysis.grid.power import seeds_needed
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.grid.cost import Cost, earlier, extrapolate, total_seconds
 from sspo_cli.grid.launcher import Launch
 from sspo_cli.grid.spread import measured_spread, power_sentence
+from sspo_cli.statistics.power import seeds_needed
 from tests.grid.cells import finished_grid, grid_of
 
 pytestmark = pytest.mark.slow

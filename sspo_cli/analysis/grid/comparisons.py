@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sspo_cli.analysis.grid import significance
 from sspo_cli.analysis.grid.cells import Grid, Point, point_name
-from sspo_cli.analysis.grid.intervals import (
+from sspo_cli.analysis.grid.metric import Values, last_value, table_of
+from sspo_cli.statistics import significance
+from sspo_cli.statistics.intervals import (
     FEWEST_SEEDS,
-    Estimate,
     answer_error,
     problem_error,
     two_level_interval,
 )
-from sspo_cli.analysis.grid.metric import Values, last_value, table_of
 
 
 def best_point(grid: Grid) -> Point | None:
@@ -96,14 +94,8 @@ def compare_pair(grid: Grid, point: Point, reference: Point) -> dict[str, Any]:
             grid.sign * value_S, grid.sign * reference_S
         ),
         "p": significance.paired_p(value_S, reference_S),
-        "doubt": doubt(estimate, difference_SP),
+        "doubt": significance.interval_p(estimate, difference_SP),
     }
-
-
-def doubt(estimate: Estimate, difference_SP: Values) -> float:
-    """The p of the interval, but never less than the noise of the answers leaves: few seeds can agree by luck."""
-    least_error = math.hypot(answer_error(difference_SP), problem_error(difference_SP))
-    return max(estimate.p, significance.normal_p(estimate.mean, least_error))
 
 
 def paired_tables(grid: Grid, point: Point, reference: Point, seeds: Sequence[int]) -> tuple[Values, Values]:

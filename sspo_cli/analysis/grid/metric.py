@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sspo_cli.analysis.grid.cells import Cell
-from sspo_cli.evaluation.statistics import pass_at_k
 from sspo_cli.metrics import metric as known_as
+from sspo_cli.statistics.pass_at_k import pass_at_k
 
 ANSWERS = {"eval/accuracy": "correct", "eval/length": "length", "eval/reward": "reward", "eval/truncated": "truncated"}
 WORTH_SEEING = 0.02  # of a share: two points

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sspo_cli.analysis.grid.curves import COLLAPSE_SHARE, THRESHOLD_SHARE
-from sspo_cli.analysis.grid.intervals import DRAWS
 from sspo_cli.analysis.grid.metric import written
 from sspo_cli.analysis.grid.words import count
+from sspo_cli.statistics.intervals import DRAWS
 
 TASKS = (
     "IQM: interquartile mean, the mean of the middle half of all values over datasets and seeds (arXiv 2108.13264)."

@@ -11,15 +11,15 @@ import numpy as np
 from sspo_cli.analysis.grid.cells import Cell, Grid, Point, point_name
 from sspo_cli.analysis.grid.comparisons import any_difference, best_point, compare, contrasts
 from sspo_cli.analysis.grid.course import Row, common_threshold
-from sspo_cli.analysis.grid.intervals import (
+from sspo_cli.analysis.grid.metric import WORTH_SEEING, finite_mean, is_share, last_value, table_of
+from sspo_cli.analysis.grid.provenance import unequal_starts
+from sspo_cli.analysis.grid.study import changes
+from sspo_cli.statistics.intervals import (
     FEWEST_SEEDS,
     iqm,
     iqm_interval,
     two_level_interval,
 )
-from sspo_cli.analysis.grid.metric import WORTH_SEEING, finite_mean, is_share, last_value, table_of
-from sspo_cli.analysis.grid.provenance import unequal_starts
-from sspo_cli.analysis.grid.study import changes
 
 TASK = "dataset"
 AVERAGED = ("best", "area", "drawdown", "entropy", "weight_variance", "effective_ratio", "length", "tokens")

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS
 from sspo_cli.analysis.grid.metric import is_share, written, written_difference, written_range
-from sspo_cli.analysis.grid.power import MOST_SEEDS, detectable_difference, seeds_needed
-from sspo_cli.analysis.grid.significance import smallest_p
+from sspo_cli.statistics.intervals import FEWEST_SEEDS
+from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference, seeds_needed
+from sspo_cli.statistics.significance import smallest_p
 
 ALPHA = 0.05
 MANY = 3

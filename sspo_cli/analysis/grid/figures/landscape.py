@@ -16,8 +16,8 @@ from scipy import stats
 
 from sspo_cli.analysis.grid.cells import Grid, plain, short_keys
 from sspo_cli.analysis.grid.curves import Values
-from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share, last_value
+from sspo_cli.statistics.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.views.canvas import dress, new_figure, round_values, save
 from sspo_cli.views.style import BLUE, FAINT, GREY, INK, SMALL, STYLE, VERMILION
 

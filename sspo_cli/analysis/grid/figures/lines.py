@@ -14,9 +14,9 @@ from scipy import stats
 from sspo_cli.analysis.grid.cells import Cell, Grid, Point
 from sspo_cli.analysis.grid.curves import Values, curve
 from sspo_cli.analysis.grid.figures.drawing import Look, label_ends, looks, width_for
-from sspo_cli.analysis.grid.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.analysis.grid.metric import is_share
 from sspo_cli.metrics import metric
+from sspo_cli.statistics.intervals import FEWEST_SEEDS, LEVEL
 from sspo_cli.views.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
 from sspo_cli.views.plots import MANY_POINTS, running_mean
 from sspo_cli.views.style import STYLE

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sspo_cli.evaluation.evaluate import summarise
-from sspo_cli.evaluation.statistics import pass_interval
+from sspo_cli.statistics.pass_at_k import pass_interval
 from tests.benchmarks.pass_interval import (
     FINE,
     Cover,

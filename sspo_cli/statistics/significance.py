@@ -1,12 +1,15 @@
-"""Is it chance? Permutation within seeds, Holm's correction, probability of improvement."""
+"""Whether a difference is chance: permutation within seeds, the p of an interval, Holm's correction."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from sspo_cli.statistics.intervals import Estimate, answer_error, problem_error
 
 PERMUTATIONS = 10_000
 Values = NDArray[np.float64]
@@ -63,6 +66,15 @@ def holm(p_n: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_n) - rank) * p_n[place]))
         corrected[place] = largest
     return corrected
+
+
+def interval_p(estimate: Estimate, difference_SP: Values) -> float:
+    """The p of the two-level interval of paired differences, by which a verdict is given.
+
+    It is never less than what the noise of single answers alone gives: a few seeds can agree by luck.
+    """
+    least_error = math.hypot(answer_error(difference_SP), problem_error(difference_SP))
+    return max(estimate.p, normal_p(estimate.mean, least_error))
 
 
 def normal_p(value: float, error: float) -> float:

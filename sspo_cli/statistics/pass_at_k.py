@@ -1,4 +1,4 @@
-"""Unbiased pass@k and intervals over problems."""
+"""Unbiased pass@k, and intervals over the problems of one evaluation."""
 
 from __future__ import annotations
 

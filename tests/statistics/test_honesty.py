@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sspo_cli.analysis.grid.comparisons import doubt
-from sspo_cli.analysis.grid.intervals import iqm, iqm_interval, two_level_interval
-from sspo_cli.analysis.grid.power import MOST_SEEDS, detectable_difference, power_of, seeds_needed
-from sspo_cli.analysis.grid.significance import (
+from sspo_cli.statistics.intervals import iqm, iqm_interval, two_level_interval
+from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference, power_of, seeds_needed
+from sspo_cli.statistics.significance import (
     any_difference_p,
     holm,
+    interval_p,
     paired_p,
     probability_of_improvement,
     smallest_p,
@@ -145,7 +145,7 @@ def test_seeds_that_agree_by_luck_are_not_believed() -> None:
     difference_SP += 0.05 - difference_SP.mean(axis=1, keepdims=True)  # every seed's mean is 0.05
     estimate = two_level_interval(difference_SP)
     assert estimate.low > 0
-    assert doubt(estimate, difference_SP) > 0.2
+    assert interval_p(estimate, difference_SP) > 0.2
 
 
 def test_probability_of_improvement_counts_all_pairs_and_half_of_ties() -> None:
