@@ -165,16 +165,15 @@ def run_grid(
     recipe: Recipe, name: str, words: list[str], *, dry_run: bool, quiet: bool, as_json: bool
 ) -> tuple[int, Path]:
     """A compare or a sweep, in the folder named after the recipe, where it goes on if it is there. Code and folder."""
-    from sspo_cli.commands import grid
-    from sspo_cli.grid.axes import Kind
-    from sspo_cli.grid.folder import find_folder
-    from sspo_cli.grid.request import read_request
+    from sspo_cli.commands import study
+    from sspo_cli.study.axes import Kind
+    from sspo_cli.study.plan import read_plan
 
     kind: Kind = "compare" if recipe.command == "compare" else "sweep"
     if not any(word.startswith("name=") for word in words):
         words = [*words, f"name={name}"]
-    folder = find_folder(read_request(kind, words, recipe.allow))
-    return grid.run(kind, words, allowed=recipe.allow, dry_run=dry_run, quiet=quiet, as_json=as_json), folder
+    folder = read_plan(kind, words, recipe.allow).folder
+    return study.run(kind, words, allowed=recipe.allow, dry_run=dry_run, quiet=quiet, as_json=as_json), folder
 
 
 def verdict(recipe: Recipe, summary: dict[str, Any], *, to_stderr: bool) -> int:

@@ -35,32 +35,35 @@ def run(
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.analysis.grid.results import print_results, write_results
+    from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
+    from sspo_cli.views.study_page import write_report
+    from sspo_cli.views.study_screen import print_results
 
     own_folder = len(folders) > 1 or any((metric, direction, baseline, name))
     is_grid = own_folder or (folders[0] / "grid.json").is_file()
     with phases(quiet=quiet) as progress:
         if is_grid:
             folder = combine(folders, metric, direction, baseline, name) if own_folder else folders[0]
-            summary = write_results(folder, progress)
+            study = write_results(folder, progress)
+            write_report(study, progress)
         else:
-            folder, summary = folders[0], report_run(folders[0])
-    if as_json:
-        print(json.dumps({"folder": str(folder), **summary}))
-    elif is_grid:
-        print_results(folder, summary)
+            summary = report_run(folders[0])
+    if is_grid:
+        print_results(study, as_json=as_json)
+    elif as_json:
+        print(json.dumps({"folder": str(folders[0]), **summary}))
     else:
-        print(f"report: {folder / 'report.html'}")
+        print(f"report: {folders[0] / 'report.html'}")
     return 0
 
 
 def report_run(folder: Path) -> Any:
     """The pictures and the page of one run, and its summary, which is made where a run did not get to it."""
-    from sspo_cli.analysis.grid.combine import train_run
     from sspo_cli.runs import jsonl
     from sspo_cli.runs.status import DIED, RUNNING, read_state
     from sspo_cli.runs.summary import summarise_run
+    from sspo_cli.study.combine import train_run
     from sspo_cli.views.plots import plot_run
     from sspo_cli.views.report import write_report
 
@@ -98,7 +101,7 @@ def combine(
     folders: list[Path], metric: str | None, direction: str | None, baseline: str | None, name: str | None
 ) -> Path:
     """A grid folder that refers to the runs in `folders`: that of an earlier report of the same, or a new one."""
-    from sspo_cli.analysis.grid.combine import check_metric, collect, combined, shared_config, without_repeats
+    from sspo_cli.study.combine import check_metric, collect, combined, shared_config, without_repeats
 
     every = collect(folders)
     found = without_repeats(every)

@@ -13,10 +13,10 @@ from sspo_cli.config.compose import load_config, to_dict
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.config.wording import show_value
-from sspo_cli.grid.differ import MISSING, differences, is_under, leaves
 from sspo_cli.runs import integrity, manifest
 from sspo_cli.runs.folder import checkpoints, numbered
 from sspo_cli.runs.record import read_config
+from sspo_cli.study.settings import MISSING, differences, is_under, leaves
 
 # Settings that change no result, or that a run may change as it goes on; and paths, whose content is compared instead.
 FREE = ("engine", "tracker", "name", "output_dir", "train.save_every", "train.keep_checkpoints")

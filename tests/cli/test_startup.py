@@ -25,7 +25,7 @@ LATER_OR_NEVER = {
     "matplotlib": "the plots at the end",
     "joblib": "a launcher of grids",
     "submitit": "a launcher of grids",
-    "sspo_cli.analysis": "the plots at the end",
+    "sspo_cli.study": "sspo compare",
     "sspo_cli.laws": "sspo selftest",
     "sspo_cli.commands.show": "sspo show",
 }

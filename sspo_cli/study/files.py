@@ -1,0 +1,111 @@
+"""The one reader of what a cell left behind, whatever state it is in."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sspo_cli.config.literal import unescaped
+from sspo_cli.runs import jsonl
+from sspo_cli.runs.status import State, read_state
+from sspo_cli.study.settings import settings
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+
+
+class CellFiles:
+    """The files of a cell, each read once and when it is asked for.
+
+    What is missing is empty. What is there and cannot be read raises ValueError, which names the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def state(self) -> State:
+        return read_state(self.folder)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return mapping(self.folder / "config.yaml")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return mapping(self.folder / "manifest.json")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return mapping(self.folder / "summary.json")
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        return jsonl.read(self.folder / "metrics.jsonl")
+
+    @cached_property
+    def answers(self) -> list[dict[str, Any]]:
+        """Rows of eval.jsonl, of the first and the last evaluation alone."""
+        rows = jsonl.read(self.folder / "eval.jsonl")
+        kept = {rows[0]["step"], rows[-1]["step"]} if rows else set()
+        return [row for row in rows if row["step"] in kept]
+
+    @cached_property
+    def settings(self) -> dict[str, Any] | None:
+        """The settings of config.yaml; None where there is none that can be read."""
+        try:
+            return settings(self.config) if self.config else None
+        except (OSError, ValueError):
+            return None
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Of what the run stands on; empty where the manifest cannot be read."""
+        try:
+            return dict(self.manifest.get("hashes", {}))
+        except (OSError, ValueError):
+            return {}
+
+    def figure(self, name: str, part: str = "last") -> float | None:
+        """A figure of summary.json: of a metric its part, else the value itself; None where it cannot be had."""
+        try:
+            found = self.summary[name]
+            return float(found[part] if isinstance(found, dict) else found)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def last_line(self) -> str:
+        """The last line of the log that says anything, cut where it is very long; empty where there is none."""
+        return last_line(self.log)
+
+
+def mapping(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file, empty where it is missing.
+
+    Raises:
+        ValueError: naming the file, if it holds something else.
+    """
+    if not file.is_file():
+        return {}
+    text = file.read_text(encoding="utf-8")
+    try:
+        found = json.loads(text) if file.suffix == ".json" else unescaped(yaml.load(text, Loader=LOADER))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{file}: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file}: not a mapping")
+    return found
+
+
+def last_line(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else ""
