@@ -249,7 +249,7 @@ def about_cells(study: Study) -> list[str]:
     if not missing:
         return []
     return [
-        f"Of {count(len(study.cells), 'cell')}, {listed(missing)}: means are over the seeds that are done, which"
+        f"Of {count(len(study.grid.runs), 'cell')}, {listed(missing)}: means are over the seeds that are done, which"
         " flatters a point whose seeds fail."
     ]
 

@@ -77,14 +77,6 @@ class CellFiles:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.txt"
-
-    def last_line(self) -> str:
-        """The last line of the log that says anything, cut where it is very long; empty where there is none."""
-        return last_line(self.log)
-
 
 def mapping(file: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file, empty where it is missing.
@@ -105,6 +97,7 @@ def mapping(file: Path) -> dict[str, Any]:
 
 
 def last_line(log: Path) -> str:
+    """The last line that says anything, cut where it is very long; empty where there is none."""
     if not log.is_file():
         return ""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]

@@ -17,10 +17,8 @@ from sspo_cli.config.schema import TrainSection
 from sspo_cli.runs.status import read_state
 from sspo_cli.study.cell import PlannedCell
 
-WAITING, RUNNING, DONE = "waiting", "running", "done"
-FAILED, DIED, INTERRUPTED = "failed", "died", "interrupted"
-NOT_WELL = (FAILED, DIED, INTERRUPTED)
-STATES = (RUNNING, DONE, *NOT_WELL)
+NOT_WELL = ("failed", "died", "interrupted")
+STATES = ("running", "done", *NOT_WELL)
 
 
 @dataclass
@@ -33,7 +31,7 @@ class Followed:
 
     cell: PlannedCell
     metric: str
-    state: str = WAITING
+    state: str = "waiting"
     status: str = ""
     step: int = 0
     value: float | None = None
@@ -51,7 +49,7 @@ class Followed:
     def forget(self) -> None:
         """Take the cell for waiting until somebody begins with it: its state is of an earlier attempt."""
         self.left_over = self.status
-        self.state = WAITING
+        self.state = "waiting"
 
     def look(self) -> None:
         """Take in what is new."""
@@ -61,7 +59,7 @@ class Followed:
         if self.status == self.left_over:
             return
         self.left_over = None
-        self.state = state.word if state.word in STATES else WAITING
+        self.state = state.word if state.word in STATES else "waiting"
 
     def read_rows(self) -> None:
         file = self.folder / "metrics.jsonl"
@@ -92,7 +90,7 @@ class Followed:
     @property
     def left_s(self) -> float | None:
         """Seconds to its end, were it to go on as so far; None if unknown."""
-        if self.state == DONE:
+        if self.state == "done":
             return 0.0
         return self.seconds * (1 - self.fraction) / self.fraction if self.fraction and self.seconds else None
 
@@ -107,7 +105,7 @@ def fraction(limits: TrainSection, step: int, tokens: float, seconds: float) -> 
 
 def left_s(cells: Sequence[Followed], at_once: int) -> float | None:
     """Seconds until every cell is done; those not begun take as long as the others on average."""
-    going = [cell for cell in cells if cell.state in (WAITING, RUNNING)]
+    going = [cell for cell in cells if cell.state in ("waiting", "running")]
     known = [cell.seconds + own for cell in cells if cell.seconds and (own := cell.left_s) is not None]
     if not going:
         return 0.0
@@ -121,8 +119,8 @@ def left_s(cells: Sequence[Followed], at_once: int) -> float | None:
 def counts(cells: Sequence[Followed]) -> str:
     """For example 3 of 15 cells done, 2 running, 1 failed."""
     states = [cell.state for cell in cells]
-    others = [f"{states.count(state)} {state}" for state in (RUNNING, *NOT_WELL) if state in states]
-    return ", ".join([f"{states.count(DONE)} of {len(cells)} cells done", *others])
+    others = [f"{states.count(state)} {state}" for state in ("running", *NOT_WELL) if state in states]
+    return ", ".join([f"{states.count('done')} of {len(cells)} cells done", *others])
 
 
 class Screen:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.study.cell import Cell, Point, point_name, varied
-from sspo_cli.study.files import CellFiles, mapping
+from sspo_cli.study.files import CellFiles, last_line, mapping
 from sspo_cli.study.follow import STATES as OF_STATUS
 
 STATES = ("done", "failed", "damaged", "died", "interrupted", "running", "not started")
@@ -200,7 +200,7 @@ def read_run(cell: Cell) -> Run:
     if word not in STATES:
         word, why = "damaged", f"STATUS says '{state}'"
     if not why and word in OF_STATUS and word not in ("done", "running"):
-        why = files.last_line()
+        why = last_line(files.folder / "log.txt")
     try:
         return Run(
             cell,

@@ -18,7 +18,7 @@ from sspo_cli.study.course import Figures, common_threshold, figures_of, finite_
 from sspo_cli.study.fairness import unequal_beginnings
 from sspo_cli.study.files import CellFiles
 from sspo_cli.study.grid import Grid, Progress, Run, read_grid, silent
-from sspo_cli.study.results import CellResult, PointResult, Study
+from sspo_cli.study.results import PointResult, Study
 from sspo_cli.study.wording import is_share
 
 WORTH_SEEING = 0.02  # of a share: two points
@@ -34,7 +34,7 @@ def write_results(folder: Path, progress: Progress = silent) -> Study:
         ConfigError: no grid there, or no cell has the metric.
     """
     study = read_study(folder, progress)
-    write_csv(folder / "results.csv", study.cells)
+    write_csv(folder / "results.csv", study)
     text = json.dumps(study.summary(), indent=2, ensure_ascii=False) + "\n"
     (folder / "summary.json").write_text(text, encoding="utf-8")
     return study
@@ -48,16 +48,16 @@ def read_study(folder: Path, progress: Progress = silent) -> Study:
     """
     grid = read_grid(folder, progress)
     threshold, best = common_threshold(grid), best_point(grid)
-    cells = [cell_result(run, grid, threshold) for run in grid.runs]
+    figures = [figures_of(run, grid, threshold) if run.counts else None for run in grid.runs]
     begun = [(run.seed, CellFiles(run.cell.folder)) for run in grid.runs if run.counts]
     study = Study(
         grid=grid,
-        cells=cells,
+        figures=figures,
         worth_seeing=(grid.difference or WORTH_SEEING) if is_share(grid.metric) else None,
         best=None if best is None else grid.name(best),
         problems=problems_in(grid),
         threshold=threshold,
-        points=[point_result(grid, point, cells) for point in grid.points],
+        points=[point_result(grid, point, figures) for point in grid.points],
         comparisons=compare_all(grid, best),
         contrasts=contrasts(grid),
         off_policy=off_policy(grid),
@@ -69,15 +69,10 @@ def read_study(folder: Path, progress: Progress = silent) -> Study:
     return replace(study, words=conclusions(study))
 
 
-def cell_result(run: Run, grid: Grid, threshold: float | None) -> CellResult:
-    figures = figures_of(run, grid, threshold) if run.counts else None
-    return CellResult(run.cell.place, run.cell.point, run.seed, run.state, run.reason, run.log, figures)
-
-
-def point_result(grid: Grid, point: Point, cells: Sequence[CellResult]) -> PointResult:
+def point_result(grid: Grid, point: Point, figures: Sequence[Figures | None]) -> PointResult:
     runs = grid.done(point)
-    found = [cell.figures for cell in cells if cell.figures and cell.point == point]
-    reached = [figures.steps_to_threshold for figures in found if figures.steps_to_threshold is not None]
+    found = [item for run, item in zip(grid.runs, figures, strict=True) if item and run.cell.point == point]
+    reached = [item.steps_to_threshold for item in found if item.steps_to_threshold is not None]
     averaged = ("best", "area", "drawdown", "entropy", "weight_variance", "effective_ratio", "length", "tokens")
     mean, low, high = mean_and_interval(runs, grid.metric)
     return PointResult(
@@ -91,8 +86,8 @@ def point_result(grid: Grid, point: Point, cells: Sequence[CellResult]) -> Point
         last={str(run.seed): run.last(grid.metric) for run in runs},
         steps_to_threshold=finite_mean(reached),
         reached_threshold=len(reached),
-        collapsed=sum(figures.collapsed for figures in found),
-        **{name: finite_mean(getattr(figures, name) for figures in found) for name in averaged},
+        collapsed=sum(item.collapsed for item in found),
+        **{name: finite_mean(getattr(item, name) for item in found) for name in averaged},
     )
 
 
@@ -122,13 +117,14 @@ def best_command(grid: Grid, best: Point | None) -> str | None:
     return shlex.join(["sspo", "train", *words])
 
 
-def write_csv(file: Path, cells: Sequence[CellResult]) -> None:
+def write_csv(file: Path, study: Study) -> None:
     """One row per cell, in the grid's order; empty where a cell has no such figure."""
-    names = [field.name for field in fields(Figures)] if any(cell.figures for cell in cells) else []
+    grid = study.grid
+    names = [field.name for field in fields(Figures)] if any(study.figures) else []
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["cell", *cells[0].point, "seed", "state", "reason", *names])
-        for cell in cells:
-            values = [getattr(cell.figures, name) if cell.figures else None for name in names]
-            row = [cell.cell, *cell.point.values(), cell.seed, cell.state, cell.reason, *values]
+        writer.writerow(["cell", *grid.points[0], "seed", "state", "reason", *names])
+        for run, figures in zip(grid.runs, study.figures, strict=True):
+            values = [getattr(figures, name, None) for name in names]
+            row = [run.cell.place, *run.cell.point.values(), run.seed, run.state, run.reason, *values]
             writer.writerow([str(value).lower() if isinstance(value, bool) else value for value in row])

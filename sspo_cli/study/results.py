@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sspo_cli.runs import jsonl
 from sspo_cli.study.cell import Point
 from sspo_cli.study.compare import Comparison, OffPolicyChange, OverTasks
 from sspo_cli.study.course import Figures
-from sspo_cli.study.grid import Grid
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """One row of results.csv. figures: None of a cell that is not done."""
-
-    cell: str
-    point: Point
-    seed: int
-    state: str
-    reason: str
-    log: Path | None
-    figures: Figures | None
+from sspo_cli.study.grid import Grid, Run
 
 
 @dataclass(frozen=True)
@@ -62,7 +48,7 @@ class PointResult:
 
 @dataclass(frozen=True)
 class Study:
-    """A grid with all that may be concluded from it. Nothing but `grid` and `cells` depends on the clock.
+    """A grid with all that may be concluded from it. figures: of every run, in the grid's order.
 
     worth_seeing: the difference that seeds are asked for; None: of a metric that is no share, the one that was found.
     states: how many cells are in each. problems: how many the statistics see. unequal: what the runs of one seed do
@@ -70,7 +56,7 @@ class Study:
     """
 
     grid: Grid
-    cells: list[CellResult]
+    figures: list[Figures | None]
     worth_seeing: float | None
     best: str | None
     problems: int | None
@@ -96,8 +82,13 @@ class Study:
         return [(run.cell.place, line) for run in self.grid.runs if run.counts for line in run.warnings]
 
     @property
-    def failures(self) -> list[CellResult]:
-        return [cell for cell in self.cells if cell.figures is None]
+    def failures(self) -> list[Run]:
+        return [run for run in self.grid.runs if not run.counts]
+
+    def figures_at(self, point: Point) -> list[Figures]:
+        """Of the runs of a point that are done."""
+        rows = zip(self.grid.runs, self.figures, strict=True)
+        return [figures for run, figures in rows if figures and run.cell.point == point]
 
     def summary(self) -> dict[str, Any]:
         """The content of summary.json."""
@@ -124,7 +115,7 @@ class Study:
             "any_difference_p": self.any_difference_p,
             "unequal": self.unequal,
             "warnings": [{"cell": cell, "warning": line} for cell, line in self.warnings],
-            "failures": [{"cell": item.cell, "state": item.state, "reason": item.reason} for item in self.failures],
+            "failures": [{"cell": run.cell.place, "state": run.state, "reason": run.reason} for run in self.failures],
             "words": self.words,
         }
         found: dict[str, Any] = jsonl.without_nan(content)

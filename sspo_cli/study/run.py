@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.runs.folder import set_status
 from sspo_cli.runs.lock import hold, holder, is_held
 from sspo_cli.study.fairness import unfair_beginnings, unfair_settings
 from sspo_cli.study.files import CellFiles, last_line
-from sspo_cli.study.follow import DIED, DONE, FAILED, INTERRUPTED, Followed, Screen
+from sspo_cli.study.follow import Followed, Screen
 from sspo_cli.study.launch import log_of, start
 from sspo_cli.study.launcher import Launch
 from sspo_cli.study.left import Finding, look, move_aside
@@ -131,27 +130,19 @@ def make_room(plan: Plan, cells: Sequence[Followed], findings: Sequence[Finding]
             kept = move_aside(plan.folder, cell.folder)
             lines.append(f"{cell.folder}: {found.why}; begins anew, and what was there is kept in {kept}")
         elif found.todo == "resume":
-            set_status(cell.folder, INTERRUPTED)
+            set_status(cell.folder, "interrupted")
         cell.look()
     return lines
 
 
-class Interrupts:
-    """How often somebody asked for a stop, by Ctrl-C or SIGTERM."""
-
-    count = 0
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
-
-
 @contextmanager
-def counted_interrupts() -> Iterator[Interrupts]:
-    """Count signals inside the block instead of being ended by them."""
-    interrupts = Interrupts()
-    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
+def kept_interrupts() -> Iterator[list[int]]:
+    """Every Ctrl-C and SIGTERM inside the block, which does not end there."""
+    seen: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, frame: seen.append(number)) for number in signals}
     try:
-        yield interrupts
+        yield seen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -178,12 +169,12 @@ class Runner:
             cell.forget()
         give_order(self.plan.folder, None)
         set_status(self.plan.folder, "running")
-        with counted_interrupts() as self.interrupts, self.screen:
+        with kept_interrupts() as self.interrupts, self.screen:
             self.screen.begin(self.cells, how.at_once)
             if numbers:
                 self.attend(start(self.plan.folder, numbers, how))
-        done = [cell for cell in self.cells if cell.state == DONE]
-        stopped = self.interrupts.count > 0 and len(done) < len(self.cells)
+        done = [cell for cell in self.cells if cell.state == "done"]
+        stopped = bool(self.interrupts) and len(done) < len(self.cells)
         problems = [] if stopped else self.problems or unfair(self.plan, done)
         return Outcome(len(done), len(self.cells), stopped, problems, self.failures())
 
@@ -191,7 +182,7 @@ class Runner:
         return [
             f"{cell.cell.label}: {cell.status} (log: {cell.folder / 'log.txt'})"
             for cell in self.cells
-            if cell.state in (FAILED, DIED)
+            if cell.state in ("failed", "died")
         ]
 
     def attend(self, launcher: subprocess.Popen[bytes]) -> None:
@@ -200,11 +191,11 @@ class Runner:
         while launcher.poll() is None:
             time.sleep(TICK_S)
             self.look()
-            if self.interrupts.count < 2 or any(is_held(cell.folder) for cell in self.todo):
+            if len(self.interrupts) < 2 or any(is_held(cell.folder) for cell in self.todo):
                 busy = time.monotonic()
             elif time.monotonic() - busy > PATIENCE_S:
                 launcher.terminate()  # it waits for jobs that a cluster has not begun, and that will have nothing to do
-        if launcher.returncode and self.interrupts.count < 2:
+        if launcher.returncode and len(self.interrupts) < 2:
             log = log_of(self.plan.folder)
             self.problems.append(f"the launcher stopped early: {last_line(log)} (log: {log})")
         while any(is_held(cell.folder) for cell in self.todo):
@@ -218,9 +209,9 @@ class Runner:
             cell.look()
         self.screen.changed([cell for cell, state in zip(self.cells, before, strict=True) if cell.state != state])
         self.problems = self.problems or missing_metric(self.todo)
-        if self.interrupts.count > 1:
+        if len(self.interrupts) > 1:
             self.ask("stop at once")
-        elif self.interrupts.count or self.problems:
+        elif self.interrupts or self.problems:
             self.ask("stop")
 
     def ask(self, order: Order) -> None:

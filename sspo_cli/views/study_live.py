@@ -17,22 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.metrics import metric
-from sspo_cli.study.follow import (
-    DIED,
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    NOT_WELL,
-    RUNNING,
-    WAITING,
-    Followed,
-    Screen,
-    counts,
-    left_s,
-)
+from sspo_cli.study.follow import NOT_WELL, Followed, Screen, counts, left_s
 from sspo_cli.views.values import duration
 
-STYLES = {WAITING: "dim", RUNNING: "cyan", DONE: "green", FAILED: "bold red", DIED: "bold red", INTERRUPTED: "yellow"}
+STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "interrupted": "yellow"} | dict.fromkeys(
+    ("failed", "died"), "bold red"
+)
 CELL_WIDTH = 21
 REFRESH_PER_SECOND = 2
 
@@ -52,9 +42,9 @@ class PlainScreen(Screen):
     def changed(self, cells: Sequence[Followed]) -> None:
         for cell in cells:
             words = [f"{cell.cell.label}: {cell.state}"]
-            if cell.state in (DONE, INTERRUPTED):
+            if cell.state in ("done", "interrupted"):
                 words.append(f"step {cell.step}, {cell.metric} {shown_value(cell.metric, cell.value)}")
-            if cell.state in (FAILED, DIED):
+            if cell.state in ("failed", "died"):
                 words.append(cell.status.removeprefix(f"{cell.state}: "))
             eta = f"ETA {duration(left_s(self.cells, self.at_once))}"
             self.say(f"{', '.join(words)} ({counts(self.cells)}, {eta})")
@@ -112,7 +102,7 @@ class LiveScreen(PlainScreen):
         table.add_column(ratio=1)
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, justify="right", min_width=11)
-        share = sum(1.0 if cell.state == DONE else cell.fraction for cell in self.cells)
+        share = sum(1.0 if cell.state == "done" else cell.fraction for cell in self.cells)
         table.add_row(
             Text(counts(self.cells), style="bold"),
             ProgressBar(total=len(self.cells), completed=share, style="dim", complete_style="green"),
@@ -139,7 +129,7 @@ class LiveScreen(PlainScreen):
 
     def list_of_some(self, height: int) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        shown = [cell for cell in self.cells if cell.state in (RUNNING, *NOT_WELL)]
+        shown = [cell for cell in self.cells if cell.state in ("running", *NOT_WELL)]
         for cell in shown[-max(1, height) :]:
             table.add_row(Text(cell.cell.label), cell_text(cell))
         return table
@@ -149,10 +139,10 @@ def cell_text(cell: Followed) -> Text:
     """For example 12/40  45.1%  0:31 of a cell that runs."""
     value = shown_value(cell.metric, cell.value)
     style = STYLES[cell.state]
-    if cell.state == RUNNING:
+    if cell.state == "running":
         steps = f"{cell.step}/{cell.cell.config.train.steps}"
         return Text(f"{steps:<7} {value:>6} {duration(cell.left_s):>6}", style=style)
-    if cell.state == DONE:
+    if cell.state == "done":
         return Text(f"{cell.state:<7} {value:>6}", style=style)
     return Text(cell.state, style=style)
 

@@ -47,22 +47,20 @@ def content_of(study: Study) -> dict[str, Any]:
     best_first = [point.point for point in study.ranked]
     compared = [point for point in grid.points if point in best_first[:MOST_CONFIGURATIONS]]
     return {
+        "study": study,
         "title": grid.folder.name,
         "headline": headline(study),
-        "words": study.words,
         "results": results_table(study),
         "contrasts": contrasts_table(study),
         "tasks": tasks_table(study),
         "course": course_table(study),
         "cells": cells_table(study),
-        "best_command": study.best_command,
         "plots": sorted((grid.folder / "plots").glob("*.svg")),
         "drawings": {
             "results": drawings(grid.folder, ("learning_curve", "forest", "by_key")),
             "course": drawings(grid.folder, tuple(quantity.name for quantity in DYNAMICS)),
         },
         "side_by_side": side_by_side(grid, best_first),
-        "failures": study.failures,
         "compared": [grid.name(point) for point in compared],
         "differences": config_differences(grid, compared),
         "command": command_of(grid.folder),

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from sspo_cli.config.describe import batch_sentence
 from sspo_cli.study.cost import Preview
-from sspo_cli.study.results import CellResult, Study
+from sspo_cli.study.grid import Run
+from sspo_cli.study.results import Study
 from sspo_cli.views.console import print_json, results
 from sspo_cli.views.study_tables import Table, course_table, results_table
 
@@ -37,17 +38,17 @@ def print_results(study: Study, *, as_json: bool = False) -> None:
     console.print()
     for sentence in others:
         console.print(sentence)
-    for failure in study.failures:
-        console.print(failure_line(failure), soft_wrap=True)
+    for run in study.failures:
+        console.print(failure_line(run), soft_wrap=True)
     if study.best_command:
         console.print(f"\nbest point:\n  {study.best_command}", soft_wrap=True)
     console.print(f"\nreport: {folder / 'report.html'}", soft_wrap=True)
 
 
-def failure_line(failure: CellResult) -> str:
+def failure_line(run: Run) -> str:
     """One line on a cell that is not done: what, where, why, and its log."""
-    reason = f": {failure.reason}" if failure.reason else ""
-    return f"{failure.state}: {failure.cell}{reason}{f' (log: {failure.log})' if failure.log else ''}"
+    reason = f": {run.reason}" if run.reason else ""
+    return f"{run.state}: {run.cell.place}{reason}{f' (log: {run.log})' if run.log else ''}"
 
 
 def drawn(table: Table, width: int) -> RichTable:

@@ -37,7 +37,7 @@ class Table:
 
 
 def headline(study: Study) -> str:
-    grid, cells = study.grid, len(study.cells)
+    grid, cells = study.grid, len(study.grid.runs)
     noun = "objective" if grid.baseline else "point"
     problems = f", {study.problems} problems" if study.problems else ""
     better = "higher" if grid.sign > 0 else "lower"
@@ -144,7 +144,7 @@ def course_table(study: Study, *, with_minutes: bool = True) -> Table:
             digits(point.tokens, ",.0f"),
             number(point.best, metric),
             Entry(str(point.collapsed), point.collapsed) if point.seeds else Entry("-"),
-            *([digits(minutes(study, point), ".1f")] if with_minutes else []),
+            *([minutes(study, point)] if with_minutes else []),
         ]
         for point in study.ranked
     ]
@@ -157,9 +157,8 @@ def course_table(study: Study, *, with_minutes: bool = True) -> Table:
     return Table([*heads(study), *columns, *(["minutes"] if with_minutes else [])], rows, len(heads(study)), note)
 
 
-def minutes(study: Study, point: PointResult) -> float:
-    """Mean over the seeds that are done."""
-    return finite_mean(cell.figures.minutes for cell in study.cells if cell.figures and cell.point == point.point)
+def minutes(study: Study, point: PointResult) -> Entry:
+    return digits(finite_mean(item.minutes for item in study.figures_at(point.point)), ".1f")
 
 
 def cells_table(study: Study) -> Table:
@@ -167,11 +166,11 @@ def cells_table(study: Study) -> Table:
     forms = {"steps": ".0f", "last": ".4g", "best": ".4g", "tokens": ",.0f", "minutes": ".1f"}
     rows = [
         [
-            Entry(cell.cell, cell.cell),
-            Entry(cell.state, cell.state),
-            *(digits(getattr(cell.figures, name, None), form) for name, form in forms.items()),
+            Entry(run.cell.place, run.cell.place),
+            Entry(run.state, run.state),
+            *(digits(getattr(figures, name, None), form) for name, form in forms.items()),
         ]
-        for cell in study.cells
+        for run, figures in zip(study.grid.runs, study.figures, strict=True)
     ]
     return Table(["cell", "state", *forms], rows, words=2)
 

@@ -152,7 +152,8 @@ def lines_of(panel: Panel, study: Study, what: str, band: Callable[[list[Point]]
     grid, ticks = study.grid, levels(study.grid, panel.key)
     found: list[Line] = []
     for (value, look), (place, level) in product(colours(study, panel).items(), enumerate(levels(grid, panel.dash))):
-        bands = [bands_of(grid, {panel.colour: value, panel.dash: level, panel.key: tick}, band) for tick in ticks]
+        at = [points_at(grid, {panel.colour: value, panel.dash: level, panel.key: tick}) for tick in ticks]
+        bands = [band(points) if points else NOTHING for points in at]
         known = [number for number, (middle, *_) in enumerate(bands) if not math.isnan(middle)]
         if not known:
             continue
@@ -175,10 +176,9 @@ def lines_of(panel: Panel, study: Study, what: str, band: Callable[[list[Point]]
     return found
 
 
-def bands_of(grid: Grid, chosen: dict[str | None, Any], band: Callable[[list[Point]], Band]) -> Band:
-    """The band of the points that have the chosen values."""
-    points = [point for point in grid.points if all(key is None or point[key] == chosen[key] for key in chosen)]
-    return band(points) if points else NOTHING
+def points_at(grid: Grid, chosen: dict[str | None, Any]) -> list[Point]:
+    """The points that have these values; None stands for no key."""
+    return [point for point in grid.points if all(key is None or point[key] == chosen[key] for key in chosen)]
 
 
 def scale_of(grid: Grid) -> float:
