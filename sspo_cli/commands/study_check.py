@@ -26,7 +26,7 @@ def check_parts(plan: Plan) -> int:
     """Load what is cheap to load of every cell: problems, reward, objective, shape of the model. The number of GPUs.
 
     Raises:
-        ConfigError: with every problem found, each told once.
+        ConfigError: with every problem found, each named once.
     """
     checks: dict[str, Callable[[TrainConfig], Any]] = {
         "dataset": lambda config: load_dataset(config.dataset, config.seed, config.eval.problems),

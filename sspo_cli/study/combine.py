@@ -1,4 +1,4 @@
-"""One grid out of any runs: plain train runs and the cells of other grids, told apart by the keys they differ in."""
+"""One grid out of any runs: train runs and cells of other grids, distinguished by the keys that differ."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def any_difference(grid: Grid) -> float | None:
 def off_policy(grid: Grid) -> list[OffPolicyChange]:
     """What each objective loses or gains from the nearest to the farthest place on either off-policy axis.
 
-    Nothing unless the objective and these axes alone vary, so that a point is known by its place. The other axis is
+    Empty unless only the objective and these axes vary: then a point is known by its place. The other axis is
     held at the lowest value where the objective has two places or more.
     """
     keys = {*UPDATES, STALENESS} & set(grid.varied)

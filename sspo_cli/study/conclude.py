@@ -94,7 +94,7 @@ def verdict(item: Comparison, study: Study, comparisons: int) -> str:
     if item.low == item.high == 0:
         return f"{name} and {against} end alike on every problem with every seed: there is no difference to judge."
     apart = item.low > 0 or item.high < 0
-    span = f"from {interval}{', yet the noise of single answers reaches from there to 0' if apart else ''}"
+    span = f"from {interval}{', but the noise of single answers alone can explain it' if apart else ''}"
     return (
         f"{name} and {against} are not separable with {count(len(item.seeds), 'seed')}: the difference may lie"
         f" anywhere {span}; {seeds}."
@@ -102,18 +102,18 @@ def verdict(item: Comparison, study: Study, comparisons: int) -> str:
 
 
 def about_luck(item: Comparison, metric: str) -> str:
-    """Seeds that agree more closely than their answers' noise allows have a narrow interval by luck."""
+    """Seeds that agree more closely than the noise of answers explains have a narrow interval by chance."""
     error = 1.96 * math.hypot(item.answer_error, item.problem_error)
     if error <= (item.high - item.low) / 2:
         return ""
     return (
-        " The seeds agree more closely than the noise of single answers lets them, by luck: give or take"
-        f" {written_difference(error, metric)} is nearer the truth."
+        " The seeds agree more closely than the noise of single answers explains, by chance: plus or minus"
+        f" {written_difference(error, metric)} is more realistic."
     )
 
 
 def seeds_sentence(item: Comparison, metric: str, worth_seeing: float | None) -> str:
-    """How many seeds would show a difference worth seeing; where nobody says what that is, the one that was found."""
+    """How many seeds would show a difference worth seeing; by default the difference that was found."""
     worth = worth_seeing or abs(item.difference)
     have = len(item.seeds)
     deviation = max(item.sd, item.answer_error * math.sqrt(have))
@@ -168,7 +168,7 @@ def about_any_difference(study: Study) -> list[str]:
 
 
 def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
-    """The best point, what can be told from it, and why its own figure is too good."""
+    """The best point, what is separable from it, and why its own value is too high."""
     metric = study.grid.metric
     best = next(point for point in measured if point.name == study.best)
     if all(point.mean == best.mean for point in measured):
@@ -181,8 +181,8 @@ def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
         f" (mean of {seeds}{interval}).",
         *about_rest(study),
         *about_contrasts(study),
-        "The best was chosen on the very runs that measured it, so its figure flatters: repeat it with new seeds"
-        " before quoting it.",
+        "The same runs chose the best point and measured it, so its value is too good on average: repeat it with new"
+        " seeds before quoting it.",
     ]
 
 
@@ -208,7 +208,7 @@ def about_rest(study: Study) -> list[str]:
     """How many of the other points are separable from the best."""
     tested = [item for item in study.comparisons if item.tested]
     if not tested:
-        return [f"Under {FEWEST_SEEDS} seeds nothing tells the points apart; the order may be chance."]
+        return [f"With fewer than {FEWEST_SEEDS} seeds the points are not separable; their order may be chance."]
     corrected = f", after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
     return [f"Of {count(len(tested), 'other')}{corrected}: {'; '.join(sides(tested, study))}."]
 
@@ -250,12 +250,12 @@ def about_cells(study: Study) -> list[str]:
         return []
     return [
         f"Of {count(len(study.grid.runs), 'cell')}, {listed(missing)}: means are over the seeds that are done, which"
-        " flatters a point whose seeds fail."
+        " favours a point whose seeds fail."
     ]
 
 
 def about_warnings(study: Study) -> list[str]:
-    """What cells that are done warn of, such as a run that could not learn: the first cell speaks for all."""
+    """How many done cells have warnings, such as a run that could not learn, and the first warning."""
     if not study.warnings:
         return []
     cells = len({cell for cell, _ in study.warnings})
@@ -273,11 +273,11 @@ def about_starts(study: Study) -> list[str]:
     """Cells of one seed that did not start alike: no compare lets them, a report of any runs does."""
     if not study.unequal:
         return []
-    return [f"Within a seed the runs do not share the {listed(study.unequal)}: differences may come from there."]
+    return [f"Runs of one seed do not share the {listed(study.unequal)}, which may explain differences."]
 
 
 def about_allowed(study: Study) -> list[str]:
     allowed = study.grid.allowed
     if not allowed:
         return []
-    return [f"The cells were allowed to differ in {listed(allowed)}: differences may come from there."]
+    return [f"The cells were allowed to differ in {listed(allowed)}, which may explain differences."]

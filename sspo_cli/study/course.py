@@ -73,7 +73,7 @@ def figures_of(run: Run, grid: Grid, threshold: float | None) -> Figures:
 
 
 def common_threshold(grid: Grid) -> float | None:
-    """The one threshold that steps_to_threshold of all runs speaks of."""
+    """The threshold of steps_to_threshold, the same for all runs."""
     values = [[curve(run.metrics, grid.metric)[1] for run in grid.done(point)] for point in grid.points]
     starts, lasts = (
         [float(np.mean([value[place] for value in found])) for found in values if found] for place in (0, -1)

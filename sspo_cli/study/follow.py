@@ -47,7 +47,7 @@ class Followed:
         return self.cell.folder
 
     def forget(self) -> None:
-        """Take the cell for waiting until somebody begins with it: its state is of an earlier attempt."""
+        """Count the cell as waiting until a run begins in it: its state is that of an earlier attempt."""
         self.left_over = self.status
         self.state = "waiting"
 
@@ -144,6 +144,6 @@ class Screen:
         """One line that a person should read."""
 
     def warn(self, words: str) -> None:
-        """One line that a person must read: something of theirs was moved."""
+        """One line that a person must read, because files of theirs were moved."""
         with contextlib.suppress(OSError, ValueError):  # a closed stderr must not end the grid
             print(words, file=sys.stderr, flush=True)

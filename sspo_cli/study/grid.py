@@ -117,11 +117,11 @@ class Grid:
 
 
 def silent(phase: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Progress that is not shown."""
 
 
 def read_grid(folder: Path, progress: Progress = silent) -> Grid:
-    """Everything `folder` holds; a cell that is missing or broken is told as such. progress: phase, done, total.
+    """Everything `folder` holds; cells that are missing or broken are included, with the reason. progress: phase, done, total.
 
     Raises:
         ConfigError: no grid.json there, or one that cannot be read.

@@ -26,7 +26,7 @@ from sspo_cli.study.left import REFUSED
 from sspo_cli.study.store import Order, read_grid, read_order
 
 POLL_S = 0.2
-PATIENCE_S = 20.0  # how long a child that was told to stop at once may take
+PATIENCE_S = 20.0  # how long a child may take to stop at once
 DONE, USAGE, INTERRUPTED = 0, 2, 130
 ENDED = {DONE: "done", INTERRUPTED: "interrupted"}  # what a run says of itself that ends with this code
 
@@ -72,7 +72,7 @@ def run_cell(task: DictConfig) -> None:
 
 
 def words(folder: Path, cell: dict[str, Any], threads: int, prompt_time: str | None) -> list[str]:
-    """What `sspo train` is told: to go on where a checkpoint is, else to begin, at the prompt_time of its grid."""
+    """The words for `sspo train`: resume if there is a checkpoint, else begin, with the prompt_time of the grid."""
     if checkpoints(folder):
         return ["--resume", str(folder)]
     (folder / "STATUS").unlink(missing_ok=True)  # of an attempt that failed before it began
@@ -83,7 +83,7 @@ def words(folder: Path, cell: dict[str, Any], threads: int, prompt_time: str | N
 
 
 def order_to(grid: Path, owner: str) -> Order | None:
-    """What the cells of `grid` are told to do: to stop too if the command that signed its lock with `owner` is gone."""
+    """The order to the cells of `grid`; also to stop if the command that signed its lock with `owner` is gone."""
     order = read_order(grid)
     if order is None and (signature(grid) != owner or is_abandoned(grid)):
         return "stop"

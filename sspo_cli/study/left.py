@@ -28,7 +28,7 @@ class Finding:
 
 
 def look(folder: Path, settings: Mapping[str, Any]) -> Finding:
-    """What is to be done about the cell in `folder`, on which nobody works and whose settings should be `settings`.
+    """What is to be done about the cell in `folder`. No process works on it; its settings should be `settings`.
 
     Raises:
         ConfigError: if it holds a run with other settings, naming the differing keys.

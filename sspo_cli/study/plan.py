@@ -102,12 +102,12 @@ def read_plan(kind: Kind, words: Sequence[str], allowed: Sequence[str]) -> Plan:
 def read_both(
     config: Callable[[], GridConfig], points: Callable[[], list[PlannedPoint]]
 ) -> tuple[GridConfig, list[PlannedPoint]]:
-    """Raises ConfigError with the problems of both; one that is told with its point is not told without."""
+    """Raises ConfigError with the problems of both; a problem that names its point is not repeated without it."""
     try:
         made, read = all_or_problems(config, points)
     except ConfigError as error:
-        told = [line for line in error.problems if not any(other.endswith(f": {line}") for other in error.problems)]
-        raise ConfigError(told) from None
+        lines = error.problems
+        raise ConfigError(line for line in lines if not any(other.endswith(f": {line}") for other in lines)) from None
     return made, read
 
 
@@ -115,7 +115,7 @@ def read_points(axes: Sequence[Axis], shared: Sequence[str]) -> list[PlannedPoin
     """Read every combination of the axes with the first seed, and every seed with the first combination.
 
     Raises:
-        ConfigError: with every problem; one that not every point has is told with the point.
+        ConfigError: with every problem; a problem that only some points have names the point.
     """
     seeds = [f"seed={word}" for axis in axes if axis.key == "seed" for word in axis.words]
     points: list[PlannedPoint] = []
@@ -129,18 +129,18 @@ def read_points(axes: Sequence[Axis], shared: Sequence[str]) -> list[PlannedPoin
             points.append(PlannedPoint(words, {axis.key: axis.values[i] for axis, i in chosen}, config))
         except ConfigError as error:
             problems[" ".join(words)] = error.problems
-    told = [
-        problem if not points and all(problem in lines for lines in problems.values()) else told_with(problem, point)
+    found = [
+        problem if not points and all(problem in lines for lines in problems.values()) else with_point(problem, point)
         for point, lines in problems.items()
         for problem in lines
     ]
-    told += [line for seed in seeds[1:] for line in problems_of([*shared, *(points[0].words if points else []), seed])]
-    if told:
-        raise ConfigError(dict.fromkeys(told))
+    found += [line for seed in seeds[1:] for line in problems_of([*shared, *(points[0].words if points else []), seed])]
+    if found:
+        raise ConfigError(dict.fromkeys(found))
     return points
 
 
-def told_with(problem: str, point: str) -> str:
+def with_point(problem: str, point: str) -> str:
     return problem if problem.split(":")[0] in point.split() else f"{point}: {problem}"
 
 
@@ -168,7 +168,7 @@ def baseline_problems(plan: Plan) -> list[str]:
 
 
 def twins(cells: Sequence[PlannedCell]) -> list[str]:
-    """Cells that would be the same run; the first two are told."""
+    """Cells that would be the same run; the first two are named."""
     seen: dict[str, PlannedCell] = {}
     for cell in cells:
         other = seen.setdefault(cell.id, cell)

@@ -15,7 +15,7 @@ OF_THE_RUN = ("seed", "name", "output_dir", "prompt_time")
 def config_differences(grid: Grid, points: Sequence[Point]) -> dict[str, list[str]]:
     """Every key in which the configurations of these points differ, with the value under each; "" where there is none.
 
-    Of each point the first run that has a configuration speaks.
+    The configuration of a point is that of its first run that has one.
     """
     found = [dict(leaves(next((run.config for run in grid.at(point) if run.config), {}), "")) for point in points]
     keys = dict.fromkeys(key for config in found for key in config)

@@ -27,8 +27,8 @@ WORTH_SEEING = 0.02  # of a share: two points
 def write_results(folder: Path, progress: Progress = silent) -> Study:
     """Read the grid in `folder`, and write results.csv and summary.json.
 
-    Cells that failed, are missing or damaged are counted and told, never left out silently. progress is told with
-    (phase, done, total).
+    Cells that failed, are missing or damaged are counted and named, never left out silently. progress is called
+    with (phase, done, total).
 
     Raises:
         ConfigError: no grid there, or no cell has the metric.

@@ -15,7 +15,7 @@ from sspo_cli.study.grid import Grid, Run
 
 @dataclass(frozen=True)
 class PointResult:
-    """One row of the tables: the mean with its interval, and means over the seeds of what else is told.
+    """One row of the tables: the mean with its interval, and means over the seeds of other figures.
 
     NaN where there is no value, and for the interval of too few seeds. last: of every seed. reached_threshold,
     collapsed: how many seeds did.

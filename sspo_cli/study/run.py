@@ -28,7 +28,7 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a grid ended. stopped: somebody asked for it. problems: why it has no results. failures: a line for every
+    """How a grid ended. stopped: by the user. problems: why it has no results. failures: a line for every
     cell that failed."""
 
     done: int
@@ -49,10 +49,10 @@ class Outcome:
 
 @contextmanager
 def running(plan: Plan, how: Launch, screen: Screen) -> Iterator[Outcome]:
-    """Run every cell of `plan` that is not done. Inside the block nobody else works on the grid.
+    """Run every cell of `plan` that is not done. The lock of the grid is held until the block ends.
 
     Raises:
-        ConfigError: if somebody is at work there already, or a cell cannot be gone on with; nothing has run then.
+        ConfigError: if another process works on the grid, or a cell cannot be resumed; nothing has run then.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
     with hold(plan.folder):
@@ -160,7 +160,7 @@ class Runner:
         self.problems: list[str] = []
 
     def run(self, findings: Sequence[Finding], how: Launch) -> Outcome:
-        """Returns when nobody works on any cell any more."""
+        """Return when no process works on any cell."""
         for line in make_room(self.plan, self.cells, findings):
             self.screen.warn(line)
         numbers = [number for number, found in enumerate(findings) if found.todo != "nothing"]

@@ -155,7 +155,7 @@ def replace_text(file: Path, text: str) -> None:
 
 
 def give_order(folder: Path, order: Order | None) -> None:
-    """Tell the cells of the grid in `folder` to stop, or with None to run. The command that holds its lock does."""
+    """Order the cells of the grid in `folder` to stop, or with None to run. For the command that holds its lock."""
     if order is None:
         (folder / ORDER).unlink(missing_ok=True)
     else:
@@ -163,7 +163,7 @@ def give_order(folder: Path, order: Order | None) -> None:
 
 
 def read_order(folder: Path) -> Order | None:
-    """What the cells of the grid in `folder` are told to do; a word that is not known means to stop."""
+    """The order to the cells of the grid in `folder`, if there is one; an unknown word means stop."""
     try:
         word = (folder / ORDER).read_text(encoding="utf-8").strip()
     except FileNotFoundError:

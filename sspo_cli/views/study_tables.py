@@ -186,9 +186,9 @@ def methods(study: Study) -> list[str]:
         " Measured coverage: docs/statistics.md.",
         "p: exact permutation. If the two objectives were the same, swapping them within any seed would change nothing;"
         " p is the share of all swaps that give a difference at least as large. With n seeds it cannot fall below"
-        " 2 / 2^n. It speaks of new seeds on these problems.",
-        "A difference counts as found when the p of its interval, never less than the noise of the answers leaves, is"
-        " below 0.05 after Holm's correction.",
+        " 2 / 2^n. It is about new seeds on these problems.",
+        "Two objectives are separable when the p of the interval is below 0.05 after Holm's correction. That p is at"
+        " least what the noise of single answers alone gives.",
         "Seeds needed: for a two-sided paired t-test at 0.05 to find the stated difference four times in five, from the"
         " variation between the seeds seen here.",
         f"Threshold: {THRESHOLD_SHARE:.0%} of the way from the mean start to the best mean end. A seed fell when it"

@@ -30,7 +30,7 @@ NOTHING = (math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Panel:
-    """One key, and how the others are told apart: by colour, by dash, or not, so that the line is a mean over them."""
+    """One key, and how the values of the others are shown: by colour, by dash, or averaged."""
 
     key: str
     colour: str | None
