@@ -121,7 +121,7 @@ def silent(phase: str, done: int, total: int) -> None:
 
 
 def read_grid(folder: Path, progress: Progress = silent) -> Grid:
-    """Everything `folder` holds; cells that are missing or broken are included, with the reason. progress: phase, done, total.
+    """Everything `folder` holds; missing and broken cells are included, with the reason. progress: phase, done, total.
 
     Raises:
         ConfigError: no grid.json there, or one that cannot be read.
