@@ -24,7 +24,7 @@ BELOW_COMMANDS = (
     "objectives",
     "laws",
 )
-WITHOUT_TORCH = ("config", "runs", "analysis", "grid", "views")
+WITHOUT_TORCH = ("config", "runs", "statistics", "study", "views")
 
 
 def module_name(file: Path) -> str:
@@ -125,29 +125,35 @@ def test_packages_import_nothing_but_the_public_door() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) in WITHOUT_TORCH])
-def test_config_runs_analysis_and_grid_lead_to_no_torch_and_no_transformers(name: str) -> None:
+def test_config_runs_study_and_views_lead_to_no_torch_and_no_transformers(name: str) -> None:
     heavy = {found for found in reachable(name) if is_under(found, "torch") or is_under(found, "transformers")}
     assert not heavy, f"{name} leads to {sorted(heavy)}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in ("analysis", "views")])
-def test_analysis_reads_what_runs_left_and_runs_nothing(name: str) -> None:
-    allowed = (
-        "sspo_cli.analysis",
-        "sspo_cli.views",
-        "sspo_cli.config",
-        "sspo_cli.metrics",
-        "sspo_cli.runs",
-        "sspo_cli.evaluation.statistics",
-        "sspo_cli.engine.observer",  # what a display is
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in ("study", "views")])
+def test_a_study_draws_nothing_and_views_run_nothing(name: str) -> None:
+    rooms = (
+        "config",
+        "metrics",
+        "runs",
+        "statistics",
+        "study",
+        *(["views", "engine.observer"] if room(name) == "views" else []),
     )
     ours = {found for found in imports(MODULES[name]) if is_under(found, "sspo_cli")}
-    other = {found for found in ours if not any(is_under(found, root) for root in allowed)}
+    other = {found for found in ours if not any(is_under(found, f"sspo_cli.{root}") for root in rooms)}
     assert not other, f"{name} imports {sorted(other)}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if is_under(name, "sspo_cli.analysis.grid")])
-def test_drawing_a_grid_needs_no_window(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "statistics"])
+def test_statistics_import_nothing_else_of_ours_and_nothing_that_draws(name: str) -> None:
+    ours = {found for found in imports(MODULES[name]) if is_under(found, "sspo_cli")}
+    assert all(is_under(found, "sspo_cli.statistics") for found in ours), ours
+    assert not any(is_under(found, "matplotlib") for found in reachable(name))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "views"])
+def test_drawing_needs_no_window(name: str) -> None:
     assert "matplotlib.pyplot" not in reachable(name)
 
 
@@ -165,16 +171,21 @@ def test_nothing_below_the_commands_leads_back_up(name: str) -> None:
 
 
 def test_whether_a_run_is_alive_is_decided_in_one_place() -> None:
-    """STATUS alone cannot tell: others ask runs.status. A grid's own STATUS holds orders to its cells."""
+    """STATUS alone cannot tell: others ask runs.status. It says what is; orders to cells are in the file ORDER."""
     readers = {name for name in MODULES if "sspo_cli.runs.folder.get_status" in imports(MODULES[name])}
-    assert readers == {"sspo_cli.runs.status", "sspo_cli.grid.job", "sspo_cli.grid.run"}
+    assert readers == {"sspo_cli.runs.status"}
+
+
+def test_an_order_to_cells_has_one_writer_and_one_reader() -> None:
+    for name, user in (("give_order", "sspo_cli.study.run"), ("read_order", "sspo_cli.study.job")):
+        assert {module for module in MODULES if f"sspo_cli.study.store.{name}" in imports(MODULES[module])} == {user}
 
 
 def test_configurations_are_resolved_where_the_environment_is_guarded() -> None:
     """Resolvers are looked up when a value is read: whoever reads one elsewhere could read every variable."""
     readers = {name for name in MODULES if any(is_under(found, "omegaconf") for found in imports(MODULES[name]))}
     assert readers == {
-        "sspo_cli.config.compose", "sspo_cli.config.interpolation", "sspo_cli.grid.launcher", "sspo_cli.grid.job",
+        "sspo_cli.config.compose", "sspo_cli.config.interpolation", "sspo_cli.study.launcher", "sspo_cli.study.job",
     }  # fmt: skip
 
 

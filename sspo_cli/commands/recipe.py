@@ -44,14 +44,13 @@ def run(name: str, overrides: list[str], *, check: bool, dry_run: bool, quiet: b
 
         code = train.run(words, config=None, dry_run=dry_run, quiet=quiet, as_json=as_json)
     else:
-        from sspo_cli.commands import grid
-        from sspo_cli.grid.folder import find_folder
-        from sspo_cli.grid.request import read_request
+        from sspo_cli.commands import study
+        from sspo_cli.study.plan import read_plan
 
         # A grid goes on in the folder of that name, if it is there.
         words += [] if any(word.startswith("name=") for word in words) else [f"name={name}"]
-        folder = find_folder(read_request(recipe.command, words, recipe.allow))
-        code = grid.run(recipe.command, words, allowed=recipe.allow, dry_run=dry_run, quiet=quiet, as_json=as_json)
+        folder = read_plan(recipe.command, words, recipe.allow).folder
+        code = study.run(recipe.command, words, allowed=recipe.allow, dry_run=dry_run, quiet=quiet, as_json=as_json)
     if code or dry_run or not check:
         return code
     judgements = judged(recipe, read_content(folder))

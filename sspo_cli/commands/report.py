@@ -31,9 +31,11 @@ def run(
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.analysis.grid.combined_folder import combined_folder
-    from sspo_cli.analysis.grid.results import print_results, write_results
+    from sspo_cli.study.combined_folder import combined_folder
+    from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
+    from sspo_cli.views.study_page import write_report
+    from sspo_cli.views.study_screen import print_results
 
     all_or_problems(*(lambda folder=folder: run_format.check(folder) for folder in folders))
     own_folder = len(folders) > 1 or any((metric, direction, baseline, name))
@@ -41,21 +43,22 @@ def run(
     with phases(quiet=quiet) as progress:
         if is_grid:
             folder = combined_folder(folders, metric, direction, baseline, name) if own_folder else folders[0]
-            summary = write_results(folder, progress)
+            study = write_results(folder, progress)
+            write_report(study, progress)
         else:
-            folder, summary = folders[0], report_run(folders[0]).as_json()
-    if as_json:
-        print(json.dumps({"folder": str(folder), **summary}))
-    elif is_grid:
-        print_results(folder, summary)
+            summary = report_run(folders[0])
+    if is_grid:
+        print_results(study, as_json=as_json)
+    elif as_json:
+        print(json.dumps({"folder": str(folders[0]), **summary.as_json()}))
     else:
-        print(f"report: {folder / 'report.html'}")
+        print(f"report: {folders[0] / 'report.html'}")
     return 0
 
 
 def report_run(folder: Path) -> RunSummary:
     """The pictures and the page of one run, and its summary, which is made where a run did not get to it."""
-    from sspo_cli.analysis.grid.combine import train_run
+    from sspo_cli.study.combine import train_run
     from sspo_cli.views.plots import plot_run
     from sspo_cli.views.report import write_report
 

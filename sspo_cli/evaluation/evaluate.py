@@ -11,9 +11,9 @@ import numpy as np
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.problem import Problem
-from sspo_cli.evaluation.statistics import bootstrap_interval, pass_at_k, pass_interval
 from sspo_cli.rollout.collect import Collector, Group, Progress, decoding_of, errors_of
 from sspo_cli.runs.eval_rows import EvalRow
+from sspo_cli.statistics.pass_at_k import bootstrap_interval, pass_at_k, pass_interval
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,18 @@
-"""A page that opens from a file: self-contained, light and dark, printable, fit for a phone."""
+"""Reports from templates: a page that opens from a file, light and dark, printable, fit for a phone; and Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sspo_cli.views.style import BLUE, FAINT, GREEN, GREY, GRID, INK, ORANGE, PURPLE, SKY, VERMILION
 
+TEMPLATES = Path(__file__).with_name("templates")
 # What a figure's colours become in the page, where they follow its light or dark scheme: CSS name, light, dark.
 THEME = {
     INK: ("ink", INK, "#e8e8e6"),
@@ -23,21 +27,26 @@ THEME = {
     SKY: ("sky", SKY, "#8ccdf3"),
 }
 WIDE_POINTS, ENLARGED = 420, 1.12
-SORTABLE = 'class="sortable"'
 
 
-def page(title: str, sections: Iterable[str]) -> str:
-    """The whole page. `title` is text, the sections are HTML."""
-    body = "\n".join(sections)
-    script = f"<script>\n{beside('page.js')}</script>\n" if SORTABLE in body else ""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>\n{style()}</style></head>\n<body>\n{body}\n{script}</body></html>\n"
+@cache
+def environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 
-def style() -> str:
+def render(template: str, **content: Any) -> str:
+    """The text of templates/`template`. In HTML all but our own drawings, style and script is escaped."""
+    return environment().get_template(template).render(style=style_sheet(), script=beside("page.js"), **content)
+
+
+def style_sheet() -> str:
     """page.css with the colours of both schemes."""
     found = beside("page.css")
     for place, scheme in enumerate(("light", "dark")):
@@ -47,7 +56,7 @@ def style() -> str:
 
 
 def beside(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def figure(plot: Path) -> str:
@@ -68,21 +77,3 @@ def inline(plot: Path) -> str:
     for colour, (name, *_) in THEME.items():
         text = re.sub(colour, f"var(--{name})", text, flags=re.IGNORECASE)
     return text.replace("<svg ", f'<svg role="img" aria-label="{escape(plot.stem.replace("_", " "))}" ', 1)
-
-
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]], sortable: bool = False) -> str:
-    """columns: th elements; rows: td elements. Wide ones scroll by themselves."""
-    heads = f"<thead><tr>{''.join(columns)}</tr></thead>"
-    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    kind = f" {SORTABLE}" if sortable else ""
-    return f'<div class="scroll"><table{kind}>{heads}<tbody>{body}</tbody></table></div>'
-
-
-def head(title: str, *, number: bool = False, sortable: bool = False) -> str:
-    kind = ' class="number"' if number else ""
-    return f"<th{kind}><button>{escape(title)}</button></th>" if sortable else f"<th{kind}>{escape(title)}</th>"
-
-
-def details(title: str, content: str) -> str:
-    """Text that is there when it is asked for."""
-    return f"<details><summary>{escape(title)}</summary><pre>{escape(content)}</pre></details>"

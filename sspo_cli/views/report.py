@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,33 @@ from sspo_cli.views import page
 SAMPLES_SHOWN = 12
 
 
+@dataclass(frozen=True)
+class MetricRow:
+    """values: first, best, last, and the interval of the last where it has one."""
+
+    name: str
+    title: str
+    meaning: str
+    values: list[str]
+
+
 def write_report(folder: Path) -> Path:
     """Build report.html from what the run folder holds."""
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    sections = [
-        f"<h1>{escape(folder.name)}</h1>",
-        f'<p class="dim">{escape(headline(summary))}</p>',
-        *(f'<p class="warning">warning: {escape(line)}</p>' for line in summary.get("warnings", ())),
-        metrics_table(summary),
-        *(page.figure(plot) for plot in sorted((folder / "plots").glob("*.svg"))),
-        "<h2>Responses of the last step</h2>",
-        samples_table(jsonl.read(folder / "samples.jsonl")),
-        "<h2>To repeat it</h2>",
-        f"<pre>{escape(command_of(folder) or '')}</pre>",
-        page.details("Configuration", (folder / "config.yaml").read_text(encoding="utf-8")),
-        page.details("Versions, hardware and hashes", (folder / "manifest.json").read_text(encoding="utf-8")),
-    ]
+    text = page.render(
+        "run.html.j2",
+        title=folder.name,
+        headline=headline(summary),
+        warnings=summary.get("warnings", ()),
+        metrics=metric_rows(summary),
+        drawings=[page.figure(plot) for plot in sorted((folder / "plots").glob("*.svg"))],
+        samples=last_samples(jsonl.read(folder / "samples.jsonl")),
+        command=command_of(folder) or "",
+        config=(folder / "config.yaml").read_text(encoding="utf-8"),
+        manifest=(folder / "manifest.json").read_text(encoding="utf-8"),
+    )
     file = folder / "report.html"
-    file.write_text(page.page(folder.name, sections), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     return file
 
 
@@ -43,8 +52,8 @@ def headline(summary: dict[str, Any]) -> str:
     )
 
 
-def metrics_table(summary: dict[str, Any]) -> str:
-    """First, best and last of the metrics that a person reads first, and the interval of the last where it has one."""
+def metric_rows(summary: dict[str, Any]) -> list[MetricRow]:
+    """The metrics that a person reads first."""
     wanted = ["eval/accuracy", "eval/length", "reward/mean", "response/length", "response/truncated", "policy/entropy"]
     passes = [name for name in summary if name.startswith("eval/pass@") and not name.endswith(("_low", "_high"))]
     rows = []
@@ -54,31 +63,14 @@ def metrics_table(summary: dict[str, Any]) -> str:
         values[1] = values[1] if shown.better else ""
         bounds = [summary.get(f"{name}{end}") for end in BOUNDS]
         ends = [shown.written(bound["last"]) for bound in bounds if bound]
-        values.append(" to ".join(ends))
-        head = f'{escape(shown.title)} <span class="dim">{escape(name)}</span>'
-        cells = (f'<td class="number">{value}</td>' for value in values)
-        rows.append([f'<td title="{escape(shown.meaning)}">{head}</td>', *cells])
-    parts = ("first", "best", "last", "95 % interval")
-    heads = [page.head(""), *(page.head(part, number=True) for part in parts)]
-    return page.table(heads, rows)
+        rows.append(MetricRow(name, shown.title, shown.meaning, [*values, " to ".join(ends)]))
+    return rows
 
 
-def samples_table(samples: list[dict[str, Any]]) -> str:
-    """The first responses of the last step, whatever they are worth."""
+def last_samples(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first responses of the last step, whatever they are worth, their reward and advantage as text."""
     shown = [row for row in samples if row["step"] == samples[-1]["step"]][:SAMPLES_SHOWN]
-    if not shown:
-        return '<p class="dim">This run samples nothing while it learns.</p>'
-    rows = [
-        [
-            *(f"<td><pre>{escape(row[name])}</pre></td>" for name in ("prompt", "response")),
-            *(f'<td class="number">{number(row[name])}</td>' for name in ("reward", "advantage")),
-        ]
-        for row in shown
-    ]
-    heads = [
-        page.head(name, number=place > 1) for place, name in enumerate(("prompt", "response", "reward", "advantage"))
-    ]
-    return page.table(heads, rows)
+    return [{**row, "numbers": [number(row["reward"]), number(row["advantage"])]} for row in shown]
 
 
 def number(value: float | None) -> str:

@@ -23,7 +23,7 @@ import scipy
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from sspo_cli.evaluation.statistics import pass_at_k, pass_interval
+from sspo_cli.statistics.pass_at_k import pass_at_k, pass_interval
 from tests.benchmarks.statistics import percent, table
 
 REPORT = Path(__file__).parents[2] / "docs" / "interval_proof.md"

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.statistics
 
 writes docs/statistics_proof.md in some minutes: coverage of the intervals, distribution of p under the null, power
-of a planted difference. A smaller version of the same is tests/analysis/grid/test_statistics.py.
+of a planted difference. A smaller version of the same is tests/statistics/test_honesty.py.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ import scipy
 from numpy.typing import NDArray
 from scipy import stats
 
-from sspo_cli.analysis.grid.comparisons import doubt
-from sspo_cli.analysis.grid.intervals import iqm, iqm_interval, rest_square, two_level_interval
-from sspo_cli.analysis.grid.power import detectable_difference, seeds_needed
-from sspo_cli.analysis.grid.significance import any_difference_p, holm, paired_p, smallest_p
+from sspo_cli.statistics.intervals import iqm, iqm_interval, rest_square, two_level_interval
+from sspo_cli.statistics.power import detectable_difference, seeds_needed
+from sspo_cli.statistics.significance import any_difference_p, holm, interval_p, paired_p, smallest_p
 
 REPORT = Path(__file__).parents[2] / "docs" / "statistics_proof.md"
 SAMPLES = 4
@@ -177,7 +176,7 @@ def found_share(difference: float, sd: float, seeds: int, experiments: int) -> t
     by_interval = by_permutation = 0
     for _ in range(experiments):
         difference_S = rng.normal(difference, sd, size=seeds)
-        by_interval += doubt(two_level_interval(difference_S[:, None]), difference_S[:, None]) < 0.05
+        by_interval += interval_p(two_level_interval(difference_S[:, None]), difference_S[:, None]) < 0.05
         by_permutation += paired_p(difference_S, np.zeros(seeds)) < 0.05
     return by_interval / experiments, by_permutation / experiments
 
@@ -188,8 +187,8 @@ def false_alarms(comparisons: int, seeds: int, experiments: int, world: World) -
     alarms = 0
     for _ in range(experiments):
         first, *others = (world.outcomes(seeds, PROBLEMS, rng) for _ in range(comparisons + 1))
-        doubts = [doubt(two_level_interval(other - first), other - first) for other in others]
-        alarms += min(holm(doubts)) < 0.05
+        p_values = [interval_p(two_level_interval(other - first), other - first) for other in others]
+        alarms += min(holm(p_values)) < 0.05
     return alarms / experiments
 
 

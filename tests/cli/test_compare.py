@@ -19,7 +19,7 @@ import yaml
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status
 from tests.cli.conftest import Sspo, environment, run_sspo
-from tests.grid.tiny import TINY
+from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.slow
 

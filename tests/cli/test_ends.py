@@ -16,7 +16,7 @@ import pytest
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.status import read_state
 from tests.cli.conftest import Sspo, Write, environment
-from tests.grid.tiny import TINY
+from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import yaml
 from sspo_cli.config.compose import load_config, to_yaml
 from sspo_cli.config.schema import TrainConfig
 from tests.cli.conftest import Sspo
-from tests.grid.tiny import TINY
+from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.locate import shipped
 from sspo_cli.config.recipe import load_recipe
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.grid.request import read_request
+from sspo_cli.study.plan import read_plan
 from tests.cli.conftest import Sspo, Write
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def test_every_shipped_recipe_is_valid_and_composes(file: Path) -> None:
     if recipe.command == "train":
         load_config(TrainConfig, recipe.overrides)
     else:
-        read_request(recipe.command, recipe.overrides, recipe.allow)
+        read_plan(recipe.command, recipe.overrides, recipe.allow)
 
 
 @pytest.mark.parametrize("name", [file.stem for file in shipped("recipes").glob("paper_*.yaml")])

@@ -16,7 +16,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import get_status, set_status
 from tests.cli.conftest import Sspo, Write, run_sspo
 from tests.cli.test_train import metrics
-from tests.grid.tiny import TINY
+from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.slow
 

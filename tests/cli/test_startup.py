@@ -25,7 +25,8 @@ LATER_OR_NEVER = {
     "matplotlib": "the plots at the end",
     "joblib": "a launcher of grids",
     "submitit": "a launcher of grids",
-    "sspo_cli.analysis": "the plots at the end",
+    "sspo_cli.study.plan": "sspo compare",
+    "sspo_cli.views.page": "the report at the end",
     "sspo_cli.laws": "sspo selftest",
     "sspo_cli.commands.show": "sspo show",
 }

@@ -11,7 +11,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import SoftGate, TrainConfig
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, Write
-from tests.grid.tiny import TINY
+from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.slow
 

@@ -9,15 +9,14 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from sspo_cli.analysis.grid.cells import mapping
 from sspo_cli.config.compose import as_written, load_config, quoted, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.literal import escaped, unescaped
 from sspo_cli.config.schema import EvalConfig, TrainConfig
-from sspo_cli.grid.differ import written_settings
-from sspo_cli.grid.launcher import read_hydra
-from sspo_cli.grid.request import read_request
 from sspo_cli.runs.settings import read_settings
+from sspo_cli.study.files import CellFiles, mapping
+from sspo_cli.study.launcher import read_hydra
+from sspo_cli.study.plan import read_plan
 
 SECRET = "hunter2-secret"
 NOT_READABLE = "environment variable MY_TOKEN cannot be read from a configuration"
@@ -138,7 +137,7 @@ def test_launchers_read_no_more(words: list[str]) -> None:
 
 def test_axes_of_a_grid_read_no_more() -> None:
     with pytest.raises(ConfigError, match=NOT_READABLE) as raised:
-        read_request("sweep", ["train.steps=1,${oc.env:MY_TOKEN}", "sweep.metric=${oc.env:MY_TOKEN}"], [])
+        read_plan("sweep", ["train.steps=1,${oc.env:MY_TOKEN}", "sweep.metric=${oc.env:MY_TOKEN}"], [])
     assert SECRET not in str(raised.value)
 
 
@@ -165,7 +164,7 @@ def test_a_literal_is_read_back_as_it_was(home: Path, text: str) -> None:
     assert load_config(TrainConfig, [], base=home / "config.yaml") == config
     assert load_config(EvalConfig, [], base=home / "config.yaml").output_dir == text
     assert read_settings(home / "config.yaml")[1]["output_dir"] == text
-    assert (written_settings(home) or {})["output_dir"] == text == mapping(home / "config.yaml")["output_dir"]
+    assert (CellFiles(home).settings or {})["output_dir"] == text == mapping(home / "config.yaml")["output_dir"]
 
 
 def test_the_way_to_write_a_literal_that_is_told_is_one() -> None:

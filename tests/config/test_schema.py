@@ -14,7 +14,8 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import AdditionData, EvalConfig, JsonlData, LocalModel, TrainConfig
 from sspo_cli.config.tree import differences
-from sspo_cli.grid.differ import identity, settings, written_settings
+from sspo_cli.study.files import CellFiles
+from sspo_cli.study.settings import identity, settings
 
 PACKAGE = Path(__file__).parents[2] / "sspo_cli"
 CHOICES = [(group, choice) for group, choices in groups().items() for choice in choices]
@@ -72,7 +73,7 @@ def test_a_configuration_of_an_earlier_version_is_that_of_the_native_sampler(tmp
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
     older = load_config(TrainConfig, [], base=tmp_path / "config.yaml")
     assert older.rollout == config.rollout and older.rollout.kind == "native"
-    written = written_settings(tmp_path)
+    written = CellFiles(tmp_path).settings
     assert written is not None and differences(written, settings(to_dict(config))) == []
     assert identity(older) == identity(config) != identity(load_config(TrainConfig, ["seed=3", "rollout=generate"]))
     generate = settings(to_dict(load_config(TrainConfig, ["seed=3", "rollout=generate"])))

@@ -8,7 +8,7 @@ import pytest
 
 from sspo_cli.config.compose import load_config, to_yaml
 from sspo_cli.config.schema import JsonlData, PythonReward, TrainConfig
-from sspo_cli.grid.axes import sort_words
+from sspo_cli.study.axes import sort_words
 
 DATA = ["dataset=jsonl", "dataset.path=mine.jsonl"]
 

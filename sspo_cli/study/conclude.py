@@ -1,0 +1,283 @@
+"""What may be concluded and what may not, in sentences: the first one is the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sspo_cli.statistics.intervals import FEWEST_SEEDS
+from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference, seeds_needed
+from sspo_cli.statistics.significance import smallest_p
+from sspo_cli.study.compare import ALPHA, Comparison, OffPolicyChange
+from sspo_cli.study.results import PointResult, Study
+from sspo_cli.study.wording import bare, count, listed, written, written_difference, written_range
+
+MANY = 3
+AXES = {"updates": "updates per rollout", "staleness": "rollouts between sampling and learning"}
+
+
+def conclusions(study: Study) -> list[str]:
+    """The sentences under the table."""
+    measured = [point for point in study.points if point.known]
+    if not measured:
+        return ["Nothing can be concluded: no cell is done.", *about_cells(study)]
+    if study.grid.baseline is None and study.best is None:
+        mean = written(measured[0].mean, study.grid.metric)
+        answer = [f"{measured[0].name} reaches {mean}; there is nothing to compare it with."]
+    elif study.grid.baseline is None:
+        answer = about_best(study, measured)
+    else:
+        answer = about_baseline(study)
+    return [
+        *answer,
+        *about_cells(study),
+        *about_warnings(study),
+        *about_collapse(measured),
+        *about_starts(study),
+        *about_allowed(study),
+    ]
+
+
+def about_baseline(study: Study) -> list[str]:
+    """The verdict on every objective, those that are separable first."""
+    known = [item for item in study.comparisons if item.known]
+    if not known:
+        return [f"Nothing can be concluded: no seed has both {study.grid.baseline} and another objective done."]
+    order = ["separable", "uncorrected_only", "not_separable"]
+    tested = sorted((item for item in known if item.tested), key=lambda item: order.index(item.verdict))
+    return [
+        *about_all(tested, study),
+        *(verdict(item, study, len(tested)) for item in tested),
+        *about_few_seeds([item for item in known if not item.tested], study),
+        *about_permutation(tested),
+        *about_any_difference(study),
+    ]
+
+
+def about_all(tested: Sequence[Comparison], study: Study) -> list[str]:
+    """The whole answer in one sentence, where there are several verdicts."""
+    if len(tested) < 2:
+        return []
+    separable = [item for item in tested if item.verdict == "separable"]
+    ahead = [item.name for item in separable if is_ahead(item, study)]
+    behind = [item.name for item in separable if not is_ahead(item, study)]
+    rest = [item.name for item in tested if item.verdict != "separable"]
+    against = study.grid.baseline
+    parts = [f"{listed(ahead)} {verb(ahead)} ahead of {against}"] if ahead else []
+    parts += [f"{listed(behind)} {verb(behind)} behind {'it' if ahead else against}"] if behind else []
+    parts += [f"{listed(rest)} {verb(rest)} not separable from {'it' if parts else against}"] if rest else []
+    return [f"{'; '.join(parts)}."]
+
+
+def is_ahead(item: Comparison, study: Study) -> bool:
+    return (item.difference > 0) == (study.grid.sign > 0)
+
+
+def verb(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def verdict(item: Comparison, study: Study, comparisons: int) -> str:
+    metric = study.grid.metric
+    name, against, size = item.name, item.against, written_difference(abs(item.difference), metric)
+    interval = f"{bare(item.low, metric)} to {written_difference(item.high, metric)}"
+    side = "ahead of" if is_ahead(item, study) else "behind"
+    seeds = seeds_sentence(item, metric, study.worth_seeing)
+    corrected = f"Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
+    if item.verdict == "separable":
+        holds = f"; holds after {corrected}" if corrected else ""
+        return f"{name} is {side} {against} by {size} (95 % interval {interval}{holds}).{about_luck(item, metric)}"
+    if item.verdict == "uncorrected_only":
+        return (
+            f"{name} may be {side} {against}, by {size} (95 % interval {interval}), but not after {corrected}: {seeds}."
+        )
+    if item.low == item.high == 0:
+        return f"{name} and {against} end alike on every problem with every seed: there is no difference to judge."
+    apart = item.low > 0 or item.high < 0
+    span = f"from {interval}{', but the noise of single answers alone can explain it' if apart else ''}"
+    return (
+        f"{name} and {against} are not separable with {count(len(item.seeds), 'seed')}: the difference may lie"
+        f" anywhere {span}; {seeds}."
+    )
+
+
+def about_luck(item: Comparison, metric: str) -> str:
+    """Seeds that agree more closely than the noise of answers explains have a narrow interval by chance."""
+    error = 1.96 * math.hypot(item.answer_error, item.problem_error)
+    if error <= (item.high - item.low) / 2:
+        return ""
+    return (
+        " The seeds agree more closely than the noise of single answers explains, by chance: plus or minus"
+        f" {written_difference(error, metric)} is more realistic."
+    )
+
+
+def seeds_sentence(item: Comparison, metric: str, worth_seeing: float | None) -> str:
+    """How many seeds would show a difference worth seeing; by default the difference that was found."""
+    worth = worth_seeing or abs(item.difference)
+    have = len(item.seeds)
+    deviation = max(item.sd, item.answer_error * math.sqrt(have))
+    if not worth or not deviation:
+        return "these runs do not say how many would be needed"
+    needed = seeds_needed(worth, deviation, floor=item.problem_error)
+    size = written_difference(worth, metric).replace(".0 points", " points")
+    if needed >= MOST_SEEDS:
+        return f"no number of seeds shows {size} on so few problems, so raise eval.problems"
+    if needed <= have:
+        return f"{count(have, 'seed')} show {size} four times in five, so it is probably smaller"
+    seen = written_difference(detectable_difference(have, deviation, floor=item.problem_error), metric)
+    return f"about {needed} seeds would be needed to see {size} ({have} see {seen} or more)"
+
+
+def about_few_seeds(untested: Sequence[Comparison], study: Study) -> list[str]:
+    if not untested:
+        return []
+    fewest, metric = min(len(item.seeds) for item in untested), study.grid.metric
+    differences = listed([f"{item.name} {written_difference(item.difference, metric, '+')}" for item in untested])
+    return [
+        f"No verdict with {count(fewest, 'seed')}: against {study.grid.baseline}, {differences}."
+        f" {FEWEST_SEEDS} seeds are the fewest that can tell a difference from chance (seed=0,1,2)."
+    ]
+
+
+def about_permutation(tested: Sequence[Comparison]) -> list[str]:
+    """What the exact test adds, or why it cannot."""
+    if not tested:
+        return []
+    seeds = min(len(item.seeds) for item in tested)
+    needed = 1 + math.ceil(math.log2(len(tested) / ALPHA))
+    if seeds < needed:
+        confirm = f"{len(tested)} comparisons" if len(tested) > 1 else "a difference"
+        return [
+            "The intervals assume that seeds vary normally. The permutation p assumes nothing, but with"
+            f" {count(seeds, 'seed')} it cannot fall below {smallest_p(seeds):.2g}; from {needed} seeds on it can"
+            f" confirm {confirm}."
+        ]
+    unconfirmed = [item.name for item in tested if item.verdict == "separable" and item.p_holm >= ALPHA]
+    if unconfirmed:
+        return [f"The permutation test, which assumes nothing, does not confirm {listed(unconfirmed)}."]
+    return []
+
+
+def about_any_difference(study: Study) -> list[str]:
+    p = study.any_difference_p
+    if p is None:
+        return []
+    test = f"(permutation of all {len(study.points)} within seeds, p = {p:.2g})"
+    return [f"The objectives are not all alike {test}." if p < ALPHA else f"They may all be alike {test}."]
+
+
+def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
+    """The best point, what is separable from it, and why its own value is too high."""
+    metric = study.grid.metric
+    best = next(point for point in measured if point.name == study.best)
+    if all(point.mean == best.mean for point in measured):
+        return [f"All {len(measured)} points end at the same {metric}, {written(best.mean, metric)}."]
+    interval = "" if math.isnan(best.low) else f", 95 % interval {written_range(best.low, best.high, metric)}"
+    seeds = count(len(best.seeds), "seed")
+    return [
+        *about_off_policy(study),
+        f"Best of {count(len(measured), 'point')}: {best.name} with {metric} {written(best.mean, metric)}"
+        f" (mean of {seeds}{interval}).",
+        *about_rest(study),
+        *about_contrasts(study),
+        "The same runs chose the best point and measured it, so its value is too good on average: repeat it with new"
+        " seeds before quoting it.",
+    ]
+
+
+def about_off_policy(study: Study) -> list[str]:
+    """What each objective loses from the nearest to the farthest place, the steadiest first."""
+    sentences = []
+    for axis, words in AXES.items():
+        known = [item for item in study.off_policy if item.axis == axis and item.known]
+        known.sort(key=lambda item: -study.grid.sign * item.difference)
+        if known:
+            ends = f"From {known[0].start} to {known[0].end} {words}"
+            moved = listed([f"{item.objective} by {moved_by(item, study.grid.metric)}" for item in known])
+            sentences.append(f"{ends}, {study.grid.metric} changes: {moved}.")
+    return sentences
+
+
+def moved_by(item: OffPolicyChange, metric: str) -> str:
+    interval = f" ({bare(item.low, metric)} to {bare(item.high, metric)})" if item.tested else ""
+    return f"{written_difference(item.difference, metric, '+')}{interval}"
+
+
+def about_rest(study: Study) -> list[str]:
+    """How many of the other points are separable from the best."""
+    tested = [item for item in study.comparisons if item.tested]
+    if not tested:
+        return [f"With fewer than {FEWEST_SEEDS} seeds the points are not separable; their order may be chance."]
+    corrected = f", after Holm's correction for {len(tested)} comparisons" if len(tested) > 1 else ""
+    return [f"Of {count(len(tested), 'other')}{corrected}: {'; '.join(sides(tested, study))}."]
+
+
+def sides(tested: Sequence[Comparison], study: Study) -> list[str]:
+    """How many are ahead, behind, either by the interval alone, or not separable, and which if they are few."""
+    found: dict[str, list[str]] = {}
+    for kind, words in (("separable", ""), ("uncorrected_only", " by the interval alone")):
+        for item in tested:
+            if item.verdict == kind:
+                side = "ahead" if is_ahead(item, study) else "behind"
+                found.setdefault(side + words, []).append(item.name)
+    rest = sum(item.verdict == "not_separable" for item in tested)
+    parts = [f"{some(names)} {side}" for side, names in found.items()]
+    return parts + ([f"{rest} not separable"] if rest else [])
+
+
+def about_contrasts(study: Study) -> list[str]:
+    """At which settings an objective is separable from the first one at the same setting."""
+    tested = [item for item in study.contrasts if item.tested]
+    if not tested:
+        return []
+    against, pairs = tested[0].against.split(", ")[0], count(len(tested), "pair")
+    return [
+        f"Each objective against {against} at the same setting, {pairs} with a correction of their own:"
+        f" {'; '.join(sides(tested, study))}."
+    ]
+
+
+def some(names: Sequence[str]) -> str:
+    """How many, and which if they are few."""
+    return f"{len(names)} ({'; '.join(names)})" if len(names) <= MANY else str(len(names))
+
+
+def about_cells(study: Study) -> list[str]:
+    """Failed and missing cells, and what they do to the means."""
+    missing = [f"{number} {state}" for state, number in study.grid.counts().items() if state != "done"]
+    if not missing:
+        return []
+    return [
+        f"Of {count(len(study.grid.runs), 'cell')}, {listed(missing)}: means are over the seeds that are done, which"
+        " favours a point whose seeds fail."
+    ]
+
+
+def about_warnings(study: Study) -> list[str]:
+    """How many done cells have warnings, such as a run that could not learn, and the first warning."""
+    if not study.warnings:
+        return []
+    cells = len({cell for cell, _ in study.warnings})
+    first, warning = study.warnings[0]
+    done = study.grid.counts()["done"]
+    return [f"{count(cells, 'cell')} of {done} {'warns' if cells == 1 else 'warn'}; {first}: {warning}."]
+
+
+def about_collapse(measured: Sequence[PointResult]) -> list[str]:
+    fallen = [f"{point.name} ({point.collapsed} of {len(point.seeds)})" for point in measured if point.collapsed]
+    return [f"Seeds that lost half of what they had gained, or more: {listed(fallen)}."] if fallen else []
+
+
+def about_starts(study: Study) -> list[str]:
+    """Cells of one seed that did not start alike: no compare lets them, a report of any runs does."""
+    if not study.unequal:
+        return []
+    return [f"Runs of one seed do not share the {listed(study.unequal)}, which may explain differences."]
+
+
+def about_allowed(study: Study) -> list[str]:
+    allowed = study.grid.allowed
+    if not allowed:
+        return []
+    return [f"The cells were allowed to differ in {listed(allowed)}, which may explain differences."]

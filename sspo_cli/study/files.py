@@ -1,0 +1,98 @@
+"""The one reader of what a cell left behind, whatever state it is in."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sspo_cli.config.literal import unescaped
+from sspo_cli.config.tree import load_yaml
+from sspo_cli.runs import format as run_format
+from sspo_cli.runs import jsonl
+from sspo_cli.runs.status import State, read_state
+from sspo_cli.study.settings import settings
+
+
+class CellFiles:
+    """The files of a cell, each read once and when it is asked for.
+
+    What is missing is empty. What is there and cannot be read raises ValueError, which names the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def state(self) -> State:
+        return read_state(self.folder)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Raises UnreadableFormat: if a later version wrote it."""
+        run_format.check(self.folder)
+        return mapping(self.folder / "config.yaml")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return mapping(self.folder / "manifest.json")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return mapping(self.folder / "summary.json")
+
+    @cached_property
+    def metrics(self) -> list[dict[str, Any]]:
+        return jsonl.read(self.folder / "metrics.jsonl")
+
+    @cached_property
+    def answers(self) -> list[dict[str, Any]]:
+        """Rows of eval.jsonl, of the first and the last evaluation alone."""
+        rows = jsonl.read(self.folder / "eval.jsonl")
+        kept = {rows[0]["step"], rows[-1]["step"]} if rows else set()
+        return [row for row in rows if row["step"] in kept]
+
+    @cached_property
+    def settings(self) -> dict[str, Any] | None:
+        """The settings of config.yaml; None where there is none that can be read."""
+        try:
+            return settings(self.config) if self.config else None
+        except (OSError, ValueError):
+            return None
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Of what the run stands on; empty where the manifest cannot be read."""
+        try:
+            return dict(self.manifest.get("hashes", {}))
+        except (OSError, ValueError):
+            return {}
+
+    def figure(self, name: str, part: str = "last") -> float | None:
+        """A figure of summary.json: of a metric its part, else the value itself; None where it cannot be had."""
+        try:
+            found = self.summary[name]
+            return float(found[part] if isinstance(found, dict) else found)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def mapping(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file, empty where it is missing.
+
+    Raises:
+        ValueError: naming the file, if it holds something else.
+    """
+    if not file.is_file():
+        return {}
+    text = file.read_text(encoding="utf-8")
+    try:
+        found = json.loads(text) if file.suffix == ".json" else unescaped(load_yaml(text))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{file}: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file}: not a mapping")
+    return found

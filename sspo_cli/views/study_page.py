@@ -1,0 +1,79 @@
+"""report.html and report.md of a study: the answer, the tables, the figures, and everything needed to check it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.runs.folder import command_of
+from sspo_cli.study.grid import Progress, silent
+from sspo_cli.study.provenance import config_differences, environment
+from sspo_cli.study.results import Study
+from sspo_cli.study.samples import side_by_side
+from sspo_cli.views import page
+from sspo_cli.views.figures.curves import DYNAMICS, plot_curves
+from sspo_cli.views.figures.forest import plot_forest
+from sspo_cli.views.figures.keys import plot_keys
+from sspo_cli.views.study_tables import (
+    cells_table,
+    contrasts_table,
+    course_table,
+    headline,
+    methods,
+    results_table,
+    tasks_table,
+)
+
+MOST_CONFIGURATIONS = 8
+
+
+def write_report(study: Study, progress: Progress = silent) -> None:
+    """Draw plots/*.svg in place of those of an earlier report, and build report.html and report.md."""
+    folder = study.grid.folder
+    for old in (folder / "plots").glob("*.svg"):
+        old.unlink()
+    kinds = (plot_curves, plot_forest, plot_keys)
+    for done, plot in enumerate(kinds):
+        progress("drawing", done, len(kinds))
+        plot(study)
+    content = content_of(study)
+    for template, name in (("study.html.j2", "report.html"), ("study.md.j2", "report.md")):
+        (folder / name).write_text(page.render(template, **content), encoding="utf-8")
+
+
+def content_of(study: Study) -> dict[str, Any]:
+    """What both templates are filled with."""
+    grid = study.grid
+    best_first = [point.point for point in study.ranked]
+    compared = [point for point in grid.points if point in best_first[:MOST_CONFIGURATIONS]]
+    return {
+        "study": study,
+        "title": grid.folder.name,
+        "headline": headline(study),
+        "results": results_table(study),
+        "contrasts": contrasts_table(study),
+        "tasks": tasks_table(study),
+        "course": course_table(study),
+        "cells": cells_table(study),
+        "plots": sorted((grid.folder / "plots").glob("*.svg")),
+        "drawings": {
+            "results": drawings(grid.folder, ("learning_curve", "forest", "by_key")),
+            "course": drawings(grid.folder, tuple(quantity.name for quantity in DYNAMICS)),
+        },
+        "side_by_side": side_by_side(grid, best_first),
+        "compared": [grid.name(point) for point in compared],
+        "differences": config_differences(grid, compared),
+        "command": command_of(grid.folder),
+        "environment": environment(grid),
+        "files": {
+            title: (grid.folder / name).read_text(encoding="utf-8")
+            for title, name in (("Shared configuration", "config.yaml"), ("All overrides", "overrides.txt"))
+            if (grid.folder / name).is_file()
+        },
+        "methods": methods(study),
+    }
+
+
+def drawings(folder: Path, names: tuple[str, ...]) -> list[str]:
+    files = [folder / "plots" / f"{name}.svg" for name in names]
+    return [page.figure(file) for file in files if file.is_file()]
