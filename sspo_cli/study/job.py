@@ -1,7 +1,4 @@
-"""One cell: the job that Hydra's launcher runs, wherever that is. It starts `sspo train` and stays with it.
-
-`python -m sspo_cli.study.job --multirun ...` is the launcher's process (see `study.launch`).
-"""
+"""One cell: the job that Hydra's launcher runs, wherever that is. It starts `sspo train` and stays with it."""
 
 from __future__ import annotations
 
@@ -13,11 +10,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import hydra
 from omegaconf import DictConfig
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.interpolation import listed_variables_only
 from sspo_cli.runs.folder import checkpoints, set_status
 from sspo_cli.runs.lock import hold, is_abandoned, signature
 from sspo_cli.runs.log import last_line
@@ -151,8 +146,3 @@ def a_gpu(grid: Path, gpus: int) -> Iterator[dict[str, str]]:
             yield {"CUDA_VISIBLE_DEVICES": name}
             return
         yield {}
-
-
-if __name__ == "__main__":
-    with listed_variables_only():
-        hydra.main(version_base="1.3", config_path=None)(run_cell)()

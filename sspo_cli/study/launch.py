@@ -1,7 +1,7 @@
-"""Start the launcher's process: Hydra's multirun over the numbers of cells, one job of `study.job` for each.
+"""The launcher's process: Hydra's multirun over the numbers of cells, whose launcher starts one job for each.
 
-It is a process, and a session, of its own: a Ctrl-C in the terminal would otherwise end the launcher's workers before
-the runs that they attend are saved.
+`python -m sspo_cli.study.launch --multirun ...` is a process, and a session, of its own: a Ctrl-C in the terminal would
+otherwise end the launcher's workers before the runs that they attend are saved.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import hydra
+
 from sspo_cli.config.compose import quoted
+from sspo_cli.config.interpolation import listed_variables_only
 from sspo_cli.runs.lock import signature
+from sspo_cli.study.job import run_cell  # imported, so that workers find it by its name
 from sspo_cli.study.launcher import Launch, search_path
 
 
@@ -37,7 +41,7 @@ def start(folder: Path, cells: Sequence[int], how: Launch) -> subprocess.Popen[b
     ]
     with log_of(folder).open("w", encoding="utf-8") as log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "sspo_cli.study.job", *words],
+            [sys.executable, "-P", "-m", "sspo_cli.study.launch", *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -48,3 +52,8 @@ def start(folder: Path, cells: Sequence[int], how: Launch) -> subprocess.Popen[b
 def log_of(folder: Path) -> Path:
     """What the launcher of the grid in `folder` says; nothing, if all goes well."""
     return folder / "launcher" / "log.txt"
+
+
+if __name__ == "__main__":
+    with listed_variables_only():
+        hydra.main(version_base="1.3", config_path=None)(run_cell)()

@@ -12,7 +12,7 @@ from typing import Any
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
-from sspo_cli.config.schema import CompareConfig, CompareSection, GridConfig, SweepConfig, SweepSection, TrainConfig
+from sspo_cli.config.schema import CompareConfig, GridConfig, SweepConfig, SweepSection, TrainConfig
 from sspo_cli.study import store
 from sspo_cli.study.axes import Axis, Kind, allow_problems, axis_problems, complete, problems_of, sort_words
 from sspo_cli.study.cell import PlannedCell, point_name, varied
@@ -52,9 +52,9 @@ class Plan:
     @property
     def baseline(self) -> str | None:
         """The objective that the others of a compare are compared with."""
-        if not isinstance(self.section, CompareSection):
+        if not isinstance(self.config, CompareConfig):
             return None
-        return self.section.baseline or str(self.axes[0].values[0])
+        return self.config.compare.baseline or str(self.axes[0].values[0])
 
     @property
     def command(self) -> list[str]:
@@ -89,14 +89,14 @@ def read_plan(kind: Kind, words: Sequence[str], allowed: Sequence[str]) -> Plan:
     )
     axes = complete(read.axes, config.choices["objective"], config.seed)
     cells = make_cells(points, axes, shared)
-    plan = Plan(kind, list(words), axes, config, list(allowed), launcher, Path(), cells)
-    problems = baseline_problems(plan) + twins(cells)
+    problems = baseline_problems(config, [str(value) for value in axes[0].values]) + twins(cells)
     if kind == "compare":
         problems += unfair_settings({cell.label: settings_of(cell.config) for cell in cells}, allowed)
     if problems:
         raise ConfigError(problems)
     folder = store.find_folder(kind, config, cells)
-    return replace(plan, folder=folder, cells=store.placed(folder, cells))
+    placed = store.placed(folder, cells)
+    return Plan(kind, list(words), axes, config, list(allowed), launcher, folder, placed)
 
 
 def read_both(
@@ -157,12 +157,12 @@ def make_cells(points: Sequence[PlannedPoint], axes: Sequence[Axis], shared: Seq
     return cells
 
 
-def baseline_problems(plan: Plan) -> list[str]:
-    objectives = [str(value) for value in plan.axes[0].values]
-    if plan.baseline is None or plan.baseline in objectives:
+def baseline_problems(config: GridConfig, objectives: Sequence[str]) -> list[str]:
+    baseline = config.compare.baseline if isinstance(config, CompareConfig) else None
+    if baseline is None or baseline in objectives:
         return []
     return [
-        f"compare.baseline={plan.baseline}: is not among the objectives{did_you_mean(plan.baseline, objectives)}"
+        f"compare.baseline={baseline}: is not among the objectives{did_you_mean(baseline, objectives)}"
         f" (allowed: {', '.join(objectives)})"
     ]
 

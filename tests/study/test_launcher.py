@@ -58,7 +58,7 @@ def test_the_process_of_the_launcher_reads_no_more_of_the_environment_than_the_c
     words = ["+cell=0", "+grid=x", "+owner=y", "+threads=0", "+gpus=0", "hydra.output_subdir=null"]
     words += ["hydra/launcher=joblib", "hydra.launcher.pre_dispatch=${oc.env:MY_TOKEN}"]
     done = subprocess.run(
-        [sys.executable, "-m", "sspo_cli.study.job", "--multirun", *words],
+        [sys.executable, "-m", "sspo_cli.study.launch", "--multirun", *words],
         cwd=tmp_path, env={**os.environ, "MY_TOKEN": "hunter2-secret"}, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 1 and "environment variable MY_TOKEN cannot be read" in done.stderr.splitlines()[-1]
