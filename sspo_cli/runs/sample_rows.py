@@ -13,7 +13,7 @@ from sspo_cli.runs import jsonl
 FILE = "samples.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SampleRow:
     """One response.
 
@@ -29,7 +29,7 @@ class SampleRow:
     response: str
     reward: float | None
     reward_parts: Mapping[str, float | None]
-    shaping: Mapping[str, float | None] | None
+    shaping: Mapping[str, float | None] | None = None
     advantage: float | None
     length: int
     truncated: bool
@@ -50,22 +50,8 @@ def read_samples(folder: Path) -> list[SampleRow]:
     """Every row of a run, in order; none where there is no file.
 
     Raises:
-        ValueError, KeyError, TypeError: if the file holds something else.
+        ValueError: naming file, line and key, if the file holds something else.
         UnreadableFormat: if the run is of a newer format.
     """
     run_format.check(folder)
-    return [
-        SampleRow(
-            step=row["step"],
-            problem=str(row["problem"]),
-            prompt=row["prompt"],
-            response=row["response"],
-            reward=row["reward"],
-            reward_parts=row.get("reward_parts") or {},
-            shaping=row.get("shaping"),
-            advantage=row.get("advantage"),
-            length=row["length"],
-            truncated=row["truncated"],
-        )
-        for row in jsonl.read(folder / FILE)
-    ]
+    return jsonl.read_as(SampleRow, folder / FILE)

@@ -61,7 +61,9 @@ def test_comments_are_read_with_the_lines_below_and_the_last_file_counts(
 ) -> None:
     folder = tmp_path / "conf" / "objective"
     folder.mkdir(parents=True)
-    (folder / "base.yaml").write_text("# Base.\nform: ratio  # of the base\nkl:\n  coef: 0.5  # one\n             # two\n")
+    (folder / "base.yaml").write_text(
+        "# Base.\nform: ratio  # of the base\nkl:\n  coef: 0.5  # one\n             # two\n"
+    )
     (folder / "mine.yaml").write_text("# Mine.\ndefaults: [base]\nform: score  # mine # alone\npool: geometric\n")
     monkeypatch.chdir(tmp_path)
     assert comments_of_choice("objective", "mine", {}) == {
