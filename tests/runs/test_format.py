@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_folder_of_before_passes_and_is_read_as_it_was(tmp_path: Path) -> None
     check(tmp_path / "metrics.jsonl")
 
 
-READERS = {
+READERS: dict[str, Callable[[Path], object]] = {
     "state of began": lambda folder: newest_whole(folder),
     "began": read_settings,
     "diff": read_side,
