@@ -82,4 +82,16 @@ def updater_of(parts: TrainParts, config: TrainConfig) -> Updater:
 
 
 def eval_row(*, correct: bool | None, reward: float, length: int = 5, truncated: bool = False) -> EvalRow:
-    return EvalRow(None, "p", 0, "1+1=", "2", "2", reward, {"exact": reward}, correct, "exact >= 1", length, truncated)
+    return EvalRow(
+        problem="p",
+        sample=0,
+        prompt="1+1=",
+        response="2",
+        answer="2",
+        reward=reward,
+        reward_parts={"exact": reward},
+        correct=correct,
+        correct_if="exact >= 1",
+        length=length,
+        truncated=truncated,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -194,3 +195,30 @@ def test_nothing_is_pickled(name: str) -> None:
     picklers = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve"}
     found = {imported for imported in imports(MODULES[name]) if imported.split(".")[0] in picklers}
     assert not found, f"{name} imports {sorted(found)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_private_name_of_a_dependency_is_used(name: str) -> None:
+    found = {item for item in imports(MODULES[name]) if any(re.match(r"_(?!_)", part) for part in item.split("."))}
+    assert not found, f"{name} imports {sorted(found)}"
+
+
+def test_yaml_is_loaded_in_one_place() -> None:
+    """Others import yaml for its errors, its nodes or its dumper."""
+    loading = {"load", "load_all", "safe_load", "full_load", "unsafe_load", "SafeLoader", "CSafeLoader", "BaseLoader"}
+    loaders = {
+        name
+        for name, file in MODULES.items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "yaml" and node.attr in loading
+    }
+    assert loaders == {"sspo_cli.config.tree"}
+
+
+# Commands that do more than parse, call and show; shorter ones are none of them.
+LONG = {"eval", "grid", "grid_preview", "train"}
+
+
+@pytest.mark.parametrize("file", sorted((PACKAGE / "commands").glob("*.py")), ids=lambda file: file.stem)
+def test_a_command_parses_calls_and_shows_in_80_lines(file: Path) -> None:
+    assert file.stem in LONG or len(file.read_text().split("\n")) <= 81

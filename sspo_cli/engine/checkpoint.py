@@ -143,7 +143,7 @@ def load_waiting(trainer: Path) -> list[Rollout]:
         Rollout(
             **{
                 **row,
-                "samples": [SampleRow.from_json(sample) for sample in row["samples"]],
+                "samples": [SampleRow(**sample) for sample in row["samples"]],
                 "trajectories": [
                     Trajectory(
                         Key(*item["key"]),

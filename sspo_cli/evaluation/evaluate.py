@@ -90,7 +90,6 @@ def summarise(rows: list[EvalRow], samples: int) -> dict[str, float]:
 def metric_names(samples: int) -> set[str]:
     """The metrics of an evaluation with so many samples per problem."""
     row = EvalRow(
-        step=None,
         problem="",
         sample=0,
         prompt="",
@@ -99,7 +98,6 @@ def metric_names(samples: int) -> set[str]:
         reward=1.0,
         reward_parts={},
         correct=True,
-        correct_if=None,
         length=1,
         truncated=False,
     )

@@ -13,7 +13,7 @@ from sspo_cli.runs import jsonl
 FILE = "eval.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvalRow:
     """One response.
 
@@ -24,7 +24,7 @@ class EvalRow:
     what went wrong in the grader.
     """
 
-    step: int | None
+    step: int | None = None
     problem: str
     sample: int
     prompt: str
@@ -33,7 +33,7 @@ class EvalRow:
     reward: float | None
     reward_parts: Mapping[str, float | None]
     correct: bool | None
-    correct_if: str | None
+    correct_if: str | None = None
     length: int
     truncated: bool
     error: str | None = None
@@ -53,25 +53,8 @@ def read_evaluations(folder: Path) -> list[EvalRow]:
     """Every row of a run, in order; none where there is no file.
 
     Raises:
-        ValueError, KeyError, TypeError: if the file holds something else.
+        ValueError: naming file, line and key, if the file holds something else.
         UnreadableFormat: if the run is of a newer format.
     """
     run_format.check(folder)
-    return [
-        EvalRow(
-            step=row.get("step"),
-            problem=str(row["problem"]),
-            sample=row["sample"],
-            prompt=row["prompt"],
-            response=row["response"],
-            answer=row["answer"],
-            reward=row["reward"],
-            reward_parts=row.get("reward_parts") or {},
-            correct=row["correct"],
-            correct_if=row.get("correct_if"),
-            length=row["length"],
-            truncated=row["truncated"],
-            error=row.get("error"),
-        )
-        for row in jsonl.read(folder / FILE)
-    ]
+    return jsonl.read_as(EvalRow, folder / FILE)

@@ -7,8 +7,11 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
 ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -50,6 +53,24 @@ def read(file: Path) -> list[dict[str, Any]]:
             if number != len(lines):
                 raise ValueError(f"{file}:{number}: not JSON: {error}") from None
     return rows
+
+
+def read_as(row: type[T], file: Path) -> list[T]:
+    """Every row of `file` as a dataclass; keys that it does not have are of another version, and left out.
+
+    Raises:
+        ValueError: naming file, line and key, if a row lacks a key or has a value of another type.
+    """
+    adapter = TypeAdapter(row)
+    found = []
+    for number, content in enumerate(read(file), start=1):
+        try:
+            found.append(adapter.validate_python(content))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{file}:{number}: {key}{': ' if key else ''}{first['msg']}") from None
+    return found
 
 
 def split_off(file: Path, after_step: int) -> None:

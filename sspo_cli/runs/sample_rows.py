@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
@@ -13,7 +13,7 @@ from sspo_cli.runs import jsonl
 FILE = "samples.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SampleRow:
     """One response.
 
@@ -29,7 +29,7 @@ class SampleRow:
     response: str
     reward: float | None
     reward_parts: Mapping[str, float | None]
-    shaping: Mapping[str, float | None] | None
+    shaping: Mapping[str, float | None] | None = None
     advantage: float | None
     length: int
     truncated: bool
@@ -40,23 +40,6 @@ class SampleRow:
         row = {**vars(self), "reward_parts": dict(self.reward_parts)}
         return {key: value for key, value in row.items() if key not in ("shaping", "error") or value is not None}
 
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        """Raises KeyError, TypeError: if it is no such row."""
-        return cls(
-            step=row["step"],
-            problem=str(row["problem"]),
-            prompt=row["prompt"],
-            response=row["response"],
-            reward=row["reward"],
-            reward_parts=row.get("reward_parts") or {},
-            shaping=row.get("shaping"),
-            advantage=row.get("advantage"),
-            length=row["length"],
-            truncated=row["truncated"],
-            error=row.get("error"),
-        )
-
 
 def append_samples(folder: Path, rows: Iterable[SampleRow]) -> None:
     jsonl.append(folder / FILE, (row.as_json() for row in rows))
@@ -66,8 +49,8 @@ def read_samples(folder: Path) -> list[SampleRow]:
     """Every row of a run, in order; none where there is no file.
 
     Raises:
-        ValueError, KeyError, TypeError: if the file holds something else.
+        ValueError: naming file, line and key, if the file holds something else.
         UnreadableFormat: if the run is of a newer format.
     """
     run_format.check(folder)
-    return [SampleRow.from_json(row) for row in jsonl.read(folder / FILE)]
+    return jsonl.read_as(SampleRow, folder / FILE)

@@ -57,7 +57,7 @@ def placed_samples(folder: Path, name: str) -> list[Sample]:
     """
     try:
         rows: Sequence[SampleRow | EvalRow] = (read_samples if name == LEARNED else read_evaluations)(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError([f"{folder / name}: cannot be read as responses: {error}"]) from error
     keys = [(row.step, row.problem) for row in rows]
     seen: Counter[tuple[int | None, str]] = Counter()

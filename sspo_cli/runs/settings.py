@@ -22,8 +22,8 @@ def read_settings(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
         ValueError: if it is not there, or not a whole configuration.
         UnreadableFormat: if the run in its folder is of a newer format.
     """
-    content = read_tree(file)
-    if not isinstance(content.get("choices"), dict) or "seed" not in content:
+    content = read_content(file)
+    if not isinstance(content, dict) or not isinstance(content.get("choices"), dict) or "seed" not in content:
         raise ValueError(f"{file.name} is not a whole configuration")
     choices = {str(group): str(choice) for group, choice in content.pop("choices").items()}
     tags = {f"{group.replace('/', '.')}.{tag}" for group in choices for tag in TAGS}
@@ -37,15 +37,25 @@ def read_tree(file: Path) -> dict[str, Any]:
         ValueError: if it is not there, or no mapping.
         UnreadableFormat: if the run in its folder is of a newer format.
     """
+    content = read_content(file)
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: not a mapping")
+    return content
+
+
+def read_content(file: Path) -> Any:
+    """What a resolved config.yaml holds.
+
+    Raises:
+        ValueError: if it is not there, or no YAML.
+        UnreadableFormat: if the run in its folder is of a newer format.
+    """
     run_format.check(file.parent)
     try:
-        content = unescaped(load_yaml(file.read_text(encoding="utf-8")))
+        return unescaped(load_yaml(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ValueError(f"there is no {file.name}") from None
     except OSError as error:
         raise ValueError(f"{file.name} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{file.name} is torn, or no YAML") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{file.name} is not a whole configuration")
-    return content

@@ -166,7 +166,24 @@ def test_only_what_is_longer_than_the_screen_goes_through_the_pager(sspo: Sspo, 
 
 
 def sample(reward: float | None, advantage: float | None = None) -> Sample:
-    return Sample(SampleRow(1, "p", "", "", reward, {}, None, advantage, 1, False), 1, 1, 1, 1, 1)
+    return Sample(
+        SampleRow(
+            step=1,
+            problem="p",
+            prompt="",
+            response="",
+            reward=reward,
+            reward_parts={},
+            advantage=advantage,
+            length=1,
+            truncated=False,
+        ),
+        1,
+        1,
+        1,
+        1,
+        1,
+    )
 
 
 def test_unscored_responses_count_as_the_worst_and_ties_go_by_advantage() -> None:

@@ -128,7 +128,7 @@ def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_s
     assert found["objective.kl.coef"] == (1.0, "Scopic, Atari")
     level = found["objective.correction.level"][1]
     assert level.startswith("none: ratios start from") and level.endswith("min(trainer / sampler, cap) weighs them")
-    assert found["objective.correction.cap"] == (2.0, "")
+    assert found["objective.correction.cap"] == (2.0, "the largest weight")
 
 
 def test_several_choices_are_told_one_after_the_other(sspo: Sspo) -> None:

@@ -188,7 +188,20 @@ def test_a_checkpoint_brings_back_weights_optimizer_and_pending_rollouts(tmp_pat
     pending = [
         Rollout(
             items[:3],
-            [SampleRow(1, "p", "é", "r", None, {"a": None}, {"kl": 0.5}, 0.25, 3, True)],
+            [
+                SampleRow(
+                    step=1,
+                    problem="p",
+                    prompt="é",
+                    response="r",
+                    reward=None,
+                    reward_parts={"a": None},
+                    shaping={"kl": 0.5},
+                    advantage=0.25,
+                    length=3,
+                    truncated=True,
+                )
+            ],
             2,
             40,
             {"reward/mean": 0.5},
