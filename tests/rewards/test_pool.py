@@ -362,6 +362,27 @@ def test_responses_are_graded_while_others_are_still_made(pool: Pool, tmp_path: 
     assert len(list(rewarder.score(made()))) == 3
 
 
+def test_a_worker_that_is_killed_while_it_waits_costs_no_response(pool: Pool, mark: str) -> None:
+    rewarder = pool("import os\ndef score(p, r, a):\n    return os.getpid()\n")
+    first = score(rewarder, "a")[0].reward
+    os.kill(int(first), signal.SIGKILL)
+    wait_until(lambda: int(first) not in processes(mark), "it is gone")
+    again = score(rewarder, "a")[0]
+    assert again.error is None and again.reward != first
+
+
+def test_workers_find_the_modules_that_the_run_finds(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "distant.py").write_text("VALUE = 0.5\n")
+    (tmp_path / "json.py").write_text("raise RuntimeError('of the current folder')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    rewarder = pool("import distant\ndef score(p, r, a):\n    return distant.VALUE\n")
+    assert score(rewarder, "a")[0].reward == 0.5
+
+
 def test_a_reward_that_changed_on_disk_replaces_no_worker(pool: Pool, tmp_path: Path) -> None:
     (tmp_path / "near.py").write_text("VALUE = 1.0\n")
     rewarder = pool("import near, os\ndef score(p, r, a):\n    return near.VALUE if r == 'good' else os._exit(1)\n")
