@@ -472,6 +472,48 @@ def test_ctrl_c_lets_workers_finish(tmp_path: Path, mark: str) -> None:
     assert processes(mark) == set()
 
 
+STORM = """
+import os, signal, threading, time
+from sspo_cli.build import build_rewarder
+from sspo_cli.config.schema import PythonReward
+from sspo_cli.data.problem import Problem
+from sspo_cli.types import Key
+
+def interrupt():
+    while not done.is_set():
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0)
+
+if __name__ == "__main__":
+    heard, done = [], threading.Event()
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    rewarder = build_rewarder(PythonReward(kind="python", path="mine.py", function="score", workers=4, timeout_s=60))
+    items = [(Key("train", 1, 0, i), Problem("p", "?", "2", None), "r") for i in range(16)]
+    found = list(rewarder.score(iter(items)))
+    rewarder.close()
+    done.set()
+    thread.join()
+    print(len(found), {one.error for one in found}, len(heard) > 3)
+"""
+
+
+def test_ctrl_c_while_workers_start_costs_none(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "mine.py").write_text("import time\ndef score(p, r, a):\n    return time.sleep(0.05) or 1\n")
+    (tmp_path / "script.py").write_text(STORM)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=LONG_S,
+    )
+    assert done.stdout == "16 {None} True\n", done.stderr
+
+
 def test_math_says_the_same_in_workers_as_in_process(mark: str) -> None:
     golds = ["12", "two words", "", "1/2", "yes", "2:30", "Paris", "$$"]
     problems = [Problem(f"q{number}", "?", gold, None) for number, gold in enumerate(golds)]
