@@ -36,6 +36,10 @@ class WorkerFailed(Exception):
     """A worker gave no answer. The message says what became of it, behind the name of the reward function."""
 
 
+class NotBegun(WorkerFailed):
+    """It did not even begin: what ended the worker was not this response."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """For one worker. timeout_s: for one response. memory_gib: address space. start_s: until it is ready."""
@@ -59,6 +63,8 @@ class Worker:
         self.answers, answers = os.pipe()
         leash, self.leash = os.pipe()
         passed = (orders, answers, leash)
+        # A Ctrl-C that comes before the process has its session waits, and the process forgets it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             # A session of its own: Ctrl-C in the terminal reaches the run, which ends its workers when it is ready.
             # -P: neither this folder nor the current one is searched for modules.
@@ -69,7 +75,12 @@ class Worker:
                 pass_fds=passed,
                 start_new_session=True,
             )
+        except BaseException:
+            for descriptor in (self.orders, self.answers, self.leash):
+                os.close(descriptor)
+            raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for descriptor in passed:
                 os.close(descriptor)
         self.pipes: tuple[int, ...] = (self.orders, self.answers)
@@ -85,7 +96,10 @@ class Worker:
             ConfigError: if it cannot be.
             WorkerFailed: if it takes too long or ends the process.
         """
-        found = self.ask(self.first, self.limits.start_s, f"took longer than {self.limits.start_s:g} s")
+        deadline = deadline_of(self.limits.start_s)
+        with self.failing(f"took longer than {self.limits.start_s:g} s"):
+            self.send(self.first, deadline)
+            found = self.receive(deadline)
         if "problems" in found:
             raise ConfigError([f"{line}{self.hint(found)}" for line in found["problems"]])
 
@@ -96,40 +110,46 @@ class Worker:
             WorkerFailed: if no answer came in time; the process is gone then.
         """
         self.number += 1
-        order = {"number": self.number, "problem": asdict(problem), "response": response}
         limit = self.limits.timeout_s
-        found = self.ask(order, limit, f"took longer than reward.timeout_s={limit or 0:g}")
-        if found.get("number") != self.number:
-            raise WorkerFailed(self.gone("wrote into the pipe of its worker"))
+        deadline = deadline_of(limit)
+        begun = False
+        try:
+            with self.failing(f"took longer than reward.timeout_s={limit or 0:g}"):
+                self.send({"number": self.number, "problem": asdict(problem), "response": response}, deadline)
+                begun = self.receive(deadline).get("begun") == self.number
+                found = self.receive(deadline)
+                if found.get("number") != self.number:
+                    raise ValueError
+        except WorkerFailed as failed:
+            raise failed if begun else NotBegun(str(failed)) from None
         if found.get("memory"):
-            self.end()  # the process ends too: what filled its memory may still be there
+            self.end()  # what filled its memory may still be there
         return {**found, "error": found["error"] + self.hint(found)} if "error" in found else found
 
     def hint(self, found: Mapping[str, Any]) -> str:
         bounded = found.get("memory") and self.limits.memory_gib is not None
         return f" (reward.memory_gib={self.limits.memory_gib:g})" if bounded else ""
 
-    def ask(self, order: Mapping[str, Any], seconds: float | None, late: str) -> dict[str, Any]:
-        deadline = None if seconds is None else time.monotonic() + seconds
+    @contextlib.contextmanager
+    def failing(self, late: str) -> Iterator[None]:
+        """End the process if talking to it fails inside the block."""
         try:
-            self.send(json.dumps(order).encode() + b"\n", deadline)
-            found = json.loads(self.receive(deadline))
+            yield
         except TimeoutError:
             raise WorkerFailed(self.gone(late)) from None
         except (EOFError, BrokenPipeError):
             raise WorkerFailed(self.gone("closed the pipe of its worker")) from None
         except ValueError:
             raise WorkerFailed(self.gone("wrote into the pipe of its worker")) from None
-        return found if isinstance(found, dict) else {}
 
-    def send(self, line: bytes, deadline: float | None) -> None:
-        rest = memoryview(line)
+    def send(self, order: Mapping[str, Any], deadline: float | None) -> None:
+        rest = memoryview(json.dumps(order).encode() + b"\n")
         while rest:
             wait_for(self.orders, select.POLLOUT, deadline)
             with contextlib.suppress(BlockingIOError):
                 rest = rest[os.write(self.orders, rest) :]
 
-    def receive(self, deadline: float | None) -> bytes:
+    def receive(self, deadline: float | None) -> dict[str, Any]:
         while b"\n" not in self.received:
             wait_for(self.answers, select.POLLIN, deadline)
             new = os.read(self.answers, 1 << 16)
@@ -137,11 +157,10 @@ class Worker:
                 raise EOFError
             self.received += new
         line, _, self.received = self.received.partition(b"\n")
-        return line
-
-    def died(self) -> bool:
-        """Whether the process ended while it had nothing to do."""
-        return self.process.poll() is not None
+        found = json.loads(line)
+        if not isinstance(found, dict):
+            raise ValueError
+        return found
 
     def gone(self, why: str) -> str:
         """End the process; `why` it had to be, or what it did by itself before."""
@@ -173,6 +192,10 @@ class Worker:
         for descriptor in self.pipes:
             os.close(descriptor)
         self.pipes = ()
+
+
+def deadline_of(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + seconds
 
 
 def wait_for(descriptor: int, event: int, deadline: float | None) -> None:
@@ -211,6 +234,15 @@ class Batch:
                 return self.results.get(timeout=SIGNALS_S)
 
 
+@dataclass(frozen=True)
+class Job:
+    """again: a worker ended before it began with it."""
+
+    batch: Batch
+    item: Item
+    again: bool = False
+
+
 class PoolRewarder(Judged):
     """Grades responses in worker processes, while the caller goes on to produce the next ones.
 
@@ -228,7 +260,7 @@ class PoolRewarder(Judged):
         self.config = config
         self.limits = limits
         self.name = name
-        self.jobs: SimpleQueue[tuple[Batch, Item] | None] = SimpleQueue()
+        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.lock = threading.Lock()
         self.busy: dict[Worker, Batch | None] = {}  # every worker that is alive, and what it works for
         self.closed = False
@@ -250,7 +282,7 @@ class PoolRewarder(Judged):
         waiting = 0
         try:
             for item in items:
-                self.jobs.put((batch, item))
+                self.jobs.put(Job(batch, item))
                 waiting += 1
                 while not batch.results.empty():
                     waiting -= 1
@@ -298,14 +330,10 @@ class PoolRewarder(Judged):
             job = self.jobs.get()
             if job is None:
                 break
-            batch, item = job
-            if worker is not None and worker.died():
-                self.forget(worker)
-                worker, failure = self.replacement()
             if failure is not None:
-                batch.results.put((item, failure))
-            elif worker is not None and self.engage(worker, batch):
-                batch.results.put((item, self.outcome(worker, item)))
+                job.batch.results.put((job.item, failure))
+            elif worker is not None and self.engage(worker, job.batch):
+                self.work(worker, job)
                 self.engage(worker, None)
                 if not worker.alive:
                     self.forget(worker)
@@ -326,7 +354,8 @@ class PoolRewarder(Judged):
             ConfigError: if the reward function cannot be imported.
             WorkerFailed: if importing it takes too long or ends the process, or if its files are no longer the same.
         """
-        if changed := sorted(path.name for path, content in self.content().items() if self.files.get(path) != content):
+        now = self.content()
+        if changed := sorted({path.name for path in {*now, *self.files} if now.get(path) != self.files.get(path)}):
             raise WorkerFailed(f"is not what it was when the run began: {', '.join(changed)} changed")
         worker = Worker(self.config, self.limits)
         with self.lock:
@@ -354,15 +383,22 @@ class PoolRewarder(Judged):
             del self.busy[worker]
         worker.end()
 
-    def outcome(self, worker: Worker, item: Item) -> Mapping[str, Any] | Failure:
-        _, problem, response = item
+    def work(self, worker: Worker, job: Job) -> None:
+        """Have one response graded; another worker grades it where this one ended without a part in it."""
+        _, problem, response = job.item
+        result: Mapping[str, Any] | Failure
         try:
-            found = worker.grade(problem, response)
+            result = worker.grade(problem, response)
+            if "error" in result:
+                result = Failure(result["error"], result["traceback"])
         except WorkerFailed as failed:
-            return Failure(f"{self.name} {failed}")
+            if isinstance(failed, NotBegun) and not job.again:
+                self.jobs.put(Job(job.batch, job.item, again=True))
+                return
+            result = Failure(f"{self.name} {failed}")
         except Exception as error:  # whoever waits for the result has to hear of it
-            return Failure(*told(error), broken=True)
-        return Failure(found["error"], found["traceback"]) if "error" in found else found
+            result = Failure(*told(error), broken=True)
+        job.batch.results.put((job.item, result))
 
     def content(self) -> dict[Path, bytes]:
         """The files that the reward function is imported from, which a worker that is replaced imports again."""

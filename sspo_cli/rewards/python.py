@@ -66,4 +66,8 @@ def called(
 def named(error: BaseException, who: str) -> BaseException:
     """An error that names `who`, and ends no process without a word as SystemExit does."""
     kind = GraderInterrupted if isinstance(error, KeyboardInterrupt) else GraderFailed
-    return kind(f"{who} raised {error!r}")
+    try:
+        raised = repr(error)
+    except BaseException:
+        raised = f"{type(error).__name__}, which cannot be shown"
+    return kind(f"{who} raised {raised}")

@@ -30,6 +30,8 @@ SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36  # of prctl
 
 
 def main(orders: int, answers: int, leash: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forget a Ctrl-C that came before this process had its own session
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     prctl(SET_CHILD_SUBREAPER, 1)  # processes whose parent ended become children of the guard, whatever their group
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -40,6 +42,7 @@ def main(orders: int, answers: int, leash: int) -> None:
     if not grader:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for descriptor in (wake, woken, leash):
             os.close(descriptor)
         os.setpgid(0, 0)
@@ -143,6 +146,7 @@ def grade(orders: int, answers: int) -> None:
                 solution=given["solution"],
             )
             found: dict[str, Any]
+            write(answers, {"begun": order["number"]})
             try:
                 parts = function(problem, order["response"])
                 found = {"parts": sendable(parts), "remarks": list(remarks_of(function, problem))}
@@ -157,7 +161,7 @@ def grade(orders: int, answers: int) -> None:
                 os._exit(0)  # a copy of this process, which the reward function made by os.fork()
             write(answers, {"number": order["number"], **found})
             if found.get("memory"):
-                return  # what filled it may still be there
+                return  # what filled it may still be there; another worker takes its place
 
 
 def bound_memory(size: int) -> None:

@@ -45,21 +45,24 @@ def status(tmp_path: Path, run: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("statement", "raised"),
+    ("statement", "words", "did"),
     [
-        ("sys.exit()", "SystemExit()"),
-        ("late() and sys.exit('enough')", "SystemExit('enough')"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt()"),
+        ("sys.exit()", [], "raised SystemExit()"),
+        ("late() and sys.exit('enough')", [], "raised SystemExit('enough')"),
+        ("late() and sys.exit('enough')", INSIDE, "raised SystemExit('enough')"),
+        ("raise KeyboardInterrupt", [], "raised KeyboardInterrupt()"),
+        ("late() and os._exit(3)", [], "ended its process with exit code 3"),
+        ("late() and time.sleep(100)", ["reward.timeout_s=1"], "took longer than reward.timeout_s=1"),
     ],
 )
 def test_a_reward_that_exits_fails_its_run_by_name(
-    sspo: Sspo, tmp_path: Path, write: Write, statement: str, raised: str
+    sspo: Sspo, tmp_path: Path, write: Write, statement: str, words: list[str], did: str
 ) -> None:
     write("mine.py", REWARD.format(statement))
-    done = sspo("train", *FAST, "--name", "one", "--json")
+    done = sspo("train", *FAST, *words, "--name", "one", "--json")
     assert done.returncode == 1
     told = status(tmp_path, "train/one")
-    assert told.startswith("failed: RewardError: ") and told.endswith(f"reward.path=mine.py: score raised {raised}")
+    assert told.startswith("failed: RewardError: ") and told.endswith(f"reward.path=mine.py: score {did}")
     assert json.loads(done.stdout)["status"] == told
     assert "mine.py" in done.stderr and (tmp_path / "outputs/train/one/report.html").is_file()
 
@@ -93,9 +96,9 @@ def test_a_file_that_exits_when_it_is_imported_is_an_error_and_no_run(
 
 def test_a_run_that_ends_itself_has_died_for_everybody_who_asks(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.py", REWARD.format("late() and os._exit(0)"))
-    assert sspo("train", *FAST, "--name", "one").returncode == 0, "nothing inside a process can stop os._exit"
+    assert sspo("train", *FAST, *INSIDE, "--name", "one").returncode == 0, "nothing inside a process can stop os._exit"
     write("mine.py", REWARD.format("os._exit(0)"))
-    sspo(*EVAL, "--name", "two")
+    sspo(*EVAL, *INSIDE, "--name", "two")
     train, evaluation = "outputs/train/one", "outputs/eval/two"
     assert (tmp_path / train / "STATUS").read_text() == (tmp_path / evaluation / "STATUS").read_text() == "running\n"
 
@@ -121,7 +124,7 @@ def test_a_run_that_ends_itself_has_died_for_everybody_who_asks(sspo: Sspo, tmp_
 
 def test_a_cell_that_ends_itself_has_failed(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.py", REWARD.format("'objective=sspo' in sys.argv and os._exit(0)"))
-    words = ["compare", "objective=grpo,sspo", "seed=0", "hydra/launcher=basic", *FAST, "--name", "one"]
+    words = ["compare", "objective=grpo,sspo", "seed=0", "hydra/launcher=basic", *FAST, *INSIDE, "--name", "one"]
     done = sspo(*words)
     assert done.returncode == 1
     folder = "outputs/compare/one"

@@ -188,7 +188,7 @@ FAILS = {
     "os.closerange(3, 20_000); time.sleep(100)": "score closed the pipe of its worker$",
     "[written(fd) for fd in range(200, 210)]": "score wrote into the pipe of its worker$",
     "deep()": r"score raised RecursionError\('maximum recursion depth",
-    "raise Unspeakable": "the reward raised ZeroDivisionError",
+    "raise Unspeakable": "score raised Unspeakable, which cannot be shown$",
     "raise ValueError('x' * 10**7)": r"score raised ValueError\('xxx",
     "raise ValueError('two\\n   lines')": r"score raised ValueError\('two\\n lines'\)$",
 }
@@ -236,11 +236,23 @@ def test_a_reward_that_never_returns_is_killed_with_all_that_it_started(pool: Po
 
 def test_memory_is_bounded_and_its_worker_replaced(pool: Pool) -> None:
     rewarder = pool(
-        "kept = []\ndef score(p, r, a):\n    if r == 'bad':\n        kept.append(bytes(10**9))\n    return len(kept)\n",
-        memory_gib=0.5,
+        """
+        kept = []
+        def score(prompt, response, answer):
+            size = 10**6 if response == "bad" else 0
+            while size:
+                try:
+                    kept.append(bytes(size))
+                except MemoryError:
+                    if size == 1:
+                        raise
+                    size //= 2
+            return len(kept)
+        """,
+        memory_gib=0.1,
     )
     bad, good = score(rewarder, "bad", "good")
-    assert bad.error and bad.error.endswith("score raised MemoryError() (reward.memory_gib=0.5)")
+    assert bad.error and bad.error.endswith("score raised MemoryError() (reward.memory_gib=0.1)")
     assert good.parts == {"score": 0.0}
 
 
@@ -362,6 +374,27 @@ def test_responses_are_graded_while_others_are_still_made(pool: Pool, tmp_path: 
     assert len(list(rewarder.score(made()))) == 3
 
 
+def test_a_worker_that_is_killed_while_it_waits_costs_no_response(pool: Pool, mark: str) -> None:
+    rewarder = pool("import os\ndef score(p, r, a):\n    return os.getpid()\n")
+    first = score(rewarder, "a")[0].reward
+    os.kill(int(first), signal.SIGKILL)
+    wait_until(lambda: int(first) not in processes(mark), "it is gone")
+    again = score(rewarder, "a")[0]
+    assert again.error is None and again.reward != first
+
+
+def test_workers_find_the_modules_that_the_run_finds(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "distant.py").write_text("VALUE = 0.5\n")
+    (tmp_path / "json.py").write_text("raise RuntimeError('of the current folder')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    rewarder = pool("import distant\ndef score(p, r, a):\n    return distant.VALUE\n")
+    assert score(rewarder, "a")[0].reward == 0.5
+
+
 def test_a_reward_that_changed_on_disk_replaces_no_worker(pool: Pool, tmp_path: Path) -> None:
     (tmp_path / "near.py").write_text("VALUE = 1.0\n")
     rewarder = pool("import near, os\ndef score(p, r, a):\n    return near.VALUE if r == 'good' else os._exit(1)\n")
@@ -406,6 +439,7 @@ def run_script(tmp_path: Path, reward: str, *responses: str) -> subprocess.Popen
     begun = subprocess.Popen(
         [sys.executable, str(script), *responses],
         cwd=tmp_path,
+        stdin=script.open(),
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -427,9 +461,8 @@ def test_a_run_that_is_killed_leaves_no_worker(tmp_path: Path, mark: str) -> Non
 
 
 def test_ctrl_c_lets_workers_finish(tmp_path: Path, mark: str) -> None:
-    reward = (
-        "def score(p, r, a):\n    while not os.path.exists('asked'):\n        time.sleep(0.01)\n    return float(r)\n"
-    )
+    reward = "def score(p, r, a):\n    while not os.path.exists('asked'):\n        time.sleep(0.01)\n"
+    reward += "    assert sys.stdin.read() == '', 'what the run reads is not for its workers'\n    return float(r)\n"
     begun = run_script(tmp_path, reward, "1", "2", "3")
     assert begun.stdout is not None
     os.killpg(begun.pid, signal.SIGINT)
@@ -437,6 +470,48 @@ def test_ctrl_c_lets_workers_finish(tmp_path: Path, mark: str) -> None:
     (tmp_path / "asked").touch()
     assert begun.stdout.read() == "[(0, 1.0, None), (1, 2.0, None), (2, 3.0, None)]\n" and begun.wait() == 0
     assert processes(mark) == set()
+
+
+STORM = """
+import os, signal, threading, time
+from sspo_cli.build import build_rewarder
+from sspo_cli.config.schema import PythonReward
+from sspo_cli.data.problem import Problem
+from sspo_cli.types import Key
+
+def interrupt():
+    while not done.is_set():
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0)
+
+if __name__ == "__main__":
+    heard, done = [], threading.Event()
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    rewarder = build_rewarder(PythonReward(kind="python", path="mine.py", function="score", workers=4, timeout_s=60))
+    items = [(Key("train", 1, 0, i), Problem("p", "?", "2", None), "r") for i in range(16)]
+    found = list(rewarder.score(iter(items)))
+    rewarder.close()
+    done.set()
+    thread.join()
+    print(len(found), {one.error for one in found}, len(heard) > 3)
+"""
+
+
+def test_ctrl_c_while_workers_start_costs_none(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "mine.py").write_text("import time\ndef score(p, r, a):\n    return time.sleep(0.05) or 1\n")
+    (tmp_path / "script.py").write_text(STORM)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=LONG_S,
+    )
+    assert done.stdout == "16 {None} True\n", done.stderr
 
 
 def test_math_says_the_same_in_workers_as_in_process(mark: str) -> None:
