@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,8 +70,15 @@ class GenerateSampler:
         completions = []
         for request, row_T, logp_T in zip(requests, token_RT, logp_RT, strict=True):
             length = next((place + 1 for place, token in enumerate(row_T) if token in stops), len(row_T))
-            finish: Literal["stop", "length"] = "stop" if row_T[length - 1] in stops else "length"
-            completions.append(Completion(request.key, row_T[:length], logp_T[:length].clone(), finish, self.version))
+            completions.append(
+                Completion(
+                    key=request.key,
+                    token_T=row_T[:length],
+                    logp_T=logp_T[:length].clone(),
+                    finish="stop" if row_T[length - 1] in stops else "length",
+                    version=self.version,
+                )
+            )
         return completions
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import checkpoints, set_status
 from sspo_cli.runs.lock import hold, is_abandoned, signature
 from sspo_cli.runs.log import last_line
@@ -39,7 +40,7 @@ def run_cell(task: DictConfig) -> None:
         return
     cell = content["cells"][task.cell]
     folder = grid / cell["folder"]
-    folder.mkdir(parents=True, exist_ok=True)
+    run_format.begin(folder, "train")
     with a_gpu(grid, task.gpus) as environment, (folder / "log.txt").open("a", encoding="utf-8") as log:
         child = subprocess.Popen(
             [

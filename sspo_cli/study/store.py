@@ -96,7 +96,12 @@ def clash(folder: Path, kind: str, cells: Sequence[PlannedCell]) -> list[str]:
 
 
 def read_grid(folder: Path) -> dict[str, Any] | None:
-    """The content of grid.json; None if there is none."""
+    """The content of grid.json; None if there is none.
+
+    Raises:
+        UnreadableFormat: if a later version wrote it.
+    """
+    run_format.check(folder)
     try:
         content: dict[str, Any] = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
