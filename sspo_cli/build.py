@@ -11,18 +11,18 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
-    CapGate,
-    ClipGate,
+    CapGateSection,
+    ClipGateSection,
     EvalConfig,
-    FunctionReward,
-    GammaGate,
+    FunctionRewardSection,
+    GammaGateSection,
     GateConfig,
-    LogClipGate,
+    LogClipGateSection,
     ObjectiveConfig,
-    PythonReward,
+    PythonRewardSection,
     RewardConfig,
     SamplerKind,
-    SoftGate,
+    SoftGateSection,
     TrainConfig,
     WidthAt,
 )
@@ -83,22 +83,22 @@ def build_objective(config: ObjectiveConfig) -> Objective:
 
 def build_gate(config: GateConfig, pool: str) -> gate.Gate:
     """Bounds of ratios become bounds of log-ratios here: 1 - eps_low = 0 has no logarithm, so eps_low stays below 1."""
-    if isinstance(config, ClipGate):
+    if isinstance(config, ClipGateSection):
         ceiling = math.log(config.dual_clip) if config.dual_clip else None
         return gate.BoundGate(math.log1p(-config.eps_low), math.log1p(config.eps_high), ceiling)
-    if isinstance(config, LogClipGate):
+    if isinstance(config, LogClipGateSection):
         return gate.BoundGate(lower=-config.eps_low, upper=config.eps_high)
-    if isinstance(config, CapGate):
+    if isinstance(config, CapGateSection):
         return gate.CapGate(upper=math.log(config.cap))
-    if isinstance(config, GammaGate):
+    if isinstance(config, GammaGateSection):
         return gate.GammaGate(config.k_pos, config.lambda_pos, config.k_neg, config.lambda_neg)
-    if isinstance(config, SoftGate):
+    if isinstance(config, SoftGateSection):
         config = calibrated(config, pool)
         return gate.SoftGate(gate.CURVES[config.name], config.tau_pos, config.tau_neg, config.one_sided)
     return gate.IdentityGate() if config.name == "identity" else gate.ConstantGate()
 
 
-def calibrated(config: SoftGate, pool: str) -> SoftGate:
+def calibrated(config: SoftGateSection, pool: str) -> SoftGateSection:
     """`config` with the temperatures that its `calibrate` asks for, tau_pos at r > 1 and tau_neg at r < 1.
 
     Raises:
@@ -139,7 +139,7 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
     Raises:
         ConfigError: for a user's file that is missing, cannot be imported or has no such function.
     """
-    if isinstance(config, FunctionReward):
+    if isinstance(config, FunctionRewardSection):
         raise ConfigError(
             [
                 f"reward=function: a program gave the run its reward {config.name}; run that program again, or choose"
@@ -152,7 +152,7 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
     from sspo_cli.rewards.text import has_answer
 
     name, judge = f"reward={config.kind}", Judge(on_error=config.on_error)
-    if isinstance(config, PythonReward):
+    if isinstance(config, PythonRewardSection):
         name, judge = f"reward.path={config.path}: {config.function}", Judge(config.correct, config.on_error)
     elif config.kind == "math":
         judge = Judge(on_error=config.on_error, has_answer=has_answer)
@@ -162,7 +162,7 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
     return PoolRewarder(config, judge, workers=config.workers, limits=limits, name=name)
 
 
-def function_reward(function: Callable[..., Any], config: FunctionReward) -> Rewarder:
+def function_reward(function: Callable[..., Any], config: FunctionRewardSection) -> Rewarder:
     """A rewarder for a Python function at hand, as reward=python calls one: function(prompt, response, answer).
 
     It runs in this process.

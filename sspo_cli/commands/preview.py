@@ -6,7 +6,7 @@ from sspo_cli.build import calibrated
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.errors import all_or_problems
-from sspo_cli.config.schema import SoftGate, TrainConfig
+from sspo_cli.config.schema import SoftGateSection, TrainConfig
 from sspo_cli.engine.device import device_of
 from sspo_cli.models.load import NotCached, architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
@@ -39,7 +39,7 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
 def solved(config: TrainConfig) -> list[str]:
     """The temperatures that objective.gate.calibrate leads to, if it is set."""
     gate = config.objective.gate
-    if not isinstance(gate, SoftGate) or gate.calibrate is None:
+    if not isinstance(gate, SoftGateSection) or gate.calibrate is None:
         return []
     found = calibrated(gate, config.objective.pool)
     return [f"objective.gate.calibrate: tau_pos = {found.tau_pos:.6g}, tau_neg = {found.tau_neg:.6g}"]
@@ -56,6 +56,6 @@ def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:
 
 def response_tokens(config: TrainConfig) -> int | None:
     """The most tokens that one step can sample; None for reference solutions, which have their own length."""
-    if config.objective.experience == "reference":
+    if config.objective.experience == "solutions":
         return None
     return config.responses_per_rollout * config.objective.dynamic_sampling * config.rollout.max_response_length

@@ -10,7 +10,7 @@ from sspo_cli.config.catalogue import choices_of, read_choices
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.objectives import compose_objective, override_problems
-from sspo_cli.config.schema import SoftGate
+from sspo_cli.config.schema import SoftGateSection
 from sspo_cli.views.console import print_json
 from sspo_cli.views.show import print_choices, print_groups
 
@@ -69,7 +69,7 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
     return 0
 
 
-def solved(gate: SoftGate, pool: str) -> SoftGate:
+def solved(gate: SoftGateSection, pool: str) -> SoftGateSection:
     """The gate with the temperatures that its width asks for."""
     from sspo_cli.build import calibrated
 

@@ -13,11 +13,11 @@ from sspo_cli.config.compose import as_written, sort_overrides, to_dict
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.locate import choice_file, groups, is_users
 from sspo_cli.config.objectives import compose_objective
-from sspo_cli.config.schema import GateConfig, SoftGate, TrainConfig, WidthAt
+from sspo_cli.config.schema import GateConfig, SoftGateSection, TrainConfig, WidthAt
 from sspo_cli.config.tree import leaves
 
 # Solves the temperatures of a gate whose width is asked for: `build.calibrated`, which takes torch.
-Solve = Callable[[SoftGate, str], SoftGate]
+Solve = Callable[[SoftGateSection, str], SoftGateSection]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def objective_settings(config: TrainConfig, overrides: Sequence[str], solve: Sol
     sources |= comments_of_choice("objective", config.choices["objective"], config.choices)
     sources |= dict.fromkeys(keys, "command line") | solved_sources(config.objective.gate)
     content = to_dict(config)["objective"]
-    if isinstance(config.objective.gate, SoftGate) and config.objective.gate.calibrate:
+    if isinstance(config.objective.gate, SoftGateSection) and config.objective.gate.calibrate:
         gate = solve(config.objective.gate, config.objective.pool)
         content["gate"] |= {"tau_pos": gate.tau_pos, "tau_neg": gate.tau_neg}
     return [Setting(key, value, source_of(key, sources)) for key, value in leaves(content, "objective.")]
@@ -110,7 +110,7 @@ def objective_settings(config: TrainConfig, overrides: Sequence[str], solve: Sol
 
 def solved_sources(gate: GateConfig) -> dict[str, str]:
     """Where the temperatures of a calibrated gate come from."""
-    wanted = gate.calibrate if isinstance(gate, SoftGate) else None
+    wanted = gate.calibrate if isinstance(gate, SoftGateSection) else None
     if wanted is None:
         return {}
     if isinstance(wanted, WidthAt):

@@ -25,6 +25,7 @@ from omegaconf.errors import GrammarParseError, InterpolationResolutionError, Om
 from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.config.complete import known_keys, text_keys
+from sspo_cli.config.earlier import RENAMED, renamed
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
@@ -210,6 +211,9 @@ def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictCon
     if "choices" not in saved:
         raise ConfigError([*request.problems, f"{file}: has no choices; give the config.yaml of a run"])
     kept = OmegaConf.masked_copy(saved, [item.name for item in fields(schema)])
+    for key in RENAMED:
+        if now := renamed(key, OmegaConf.select(kept, key)):
+            OmegaConf.update(kept, key, now)
     if "rollout" in kept and not issubclass(schema, TrainConfig):
         kept.rollout = OmegaConf.masked_copy(kept.rollout, [item.name for item in fields(SamplerSection)])
     return kept

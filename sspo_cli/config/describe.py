@@ -8,7 +8,7 @@ from sspo_cli.config.schema import TrainConfig
 def batch_sentence(config: TrainConfig) -> str:
     """What one step is, in the words of the batch vocabulary."""
     batch, responses = config.batch, config.responses_per_rollout
-    if config.objective.experience == "reference":
+    if config.objective.experience == "solutions":
         source = f"{responses} reference solutions"
     else:
         source = f"{batch.prompts} prompts x {batch.samples_per_prompt} samples = {responses} responses"

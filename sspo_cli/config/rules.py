@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from sspo_cli.config.schema import AdditionData, EvalConfig, ObjectiveConfig, SoftGate, TrainConfig
+from sspo_cli.config.schema import AdditionData, EvalConfig, ObjectiveConfig, SoftGateSection, TrainConfig
 
 GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_rescaled")
 
@@ -70,11 +70,11 @@ def batch_problems(config: TrainConfig) -> list[str]:
             f" {batch.prompts} * {batch.samples_per_prompt} = {config.responses_per_rollout}"
         )
     objective = config.objective
-    if objective.experience == "reference":
+    if objective.experience == "solutions":
         if batch.samples_per_prompt != 1:
             problems.append(
                 f"batch.samples_per_prompt={batch.samples_per_prompt}: must be 1 when learning reference solutions"
-                " (objective.experience=reference); a prompt has one"
+                " (objective.experience=solutions); a prompt has one"
             )
     elif objective.advantage in GROUP_ADVANTAGES and batch.samples_per_prompt < 2:
         problems.append(
@@ -101,15 +101,15 @@ def objective_problems(config: TrainConfig) -> list[str]:
 def gate_problems(objective: ObjectiveConfig) -> list[str]:
     problems = []
     gate = objective.gate
-    if isinstance(gate, SoftGate) and gate.one_sided and gate.name == "sigmoid":
+    if isinstance(gate, SoftGateSection) and gate.one_sided and gate.name == "sigmoid":
         problems.append(
             "objective.gate.one_sided=true: needs a gate with f(1) = 1, which sigmoid is not;"
             " use objective/gate=sigmoid_unit"
         )
-    if isinstance(gate, SoftGate) and gate.calibrate and objective.form == "score":
+    if isinstance(gate, SoftGateSection) and gate.calibrate and objective.form == "score":
         problems.append(
             "objective.gate.calibrate: sets the slope of the gate, which objective.form=score does not use;"
-            " use objective.form=ratio"
+            " use objective.form=surrogate"
         )
     if gate.name == "arctan_log_ratio" and not gate.calibrate:
         problems += [
@@ -119,9 +119,9 @@ def gate_problems(objective: ObjectiveConfig) -> list[str]:
             for key, tau in (("tau_pos", gate.tau_pos), ("tau_neg", gate.tau_neg))
             if tau <= math.pi / 2
         ]
-    if gate.name in ("constant", "gamma") and objective.form == "ratio":
+    if gate.name in ("constant", "gamma") and objective.form == "surrogate":
         problems.append(
-            f"objective.gate.name={gate.name}: has not the slope 1 at r = 1 that objective.form=ratio needs;"
+            f"objective.gate.name={gate.name}: has not the slope 1 at r = 1 that objective.form=surrogate needs;"
             " use objective.form=score"
         )
     return problems
@@ -136,7 +136,7 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
             " use objective.kl.against=reference, or objective.kl.place=loss"
         )
     one_weight = objective.ratio in ("sequence", "product") or objective.pool == "geometric"
-    if level == "token" and objective.form == "ratio" and one_weight:
+    if level == "token" and objective.form == "surrogate" and one_weight:
         problems.append(
             f"objective.correction.level=token: objective.ratio={objective.ratio} with objective.pool={objective.pool}"
             " has one weight per response; use objective.correction.level=sequence"
@@ -151,7 +151,7 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
             f"objective.dynamic_sampling={objective.dynamic_sampling}: drops prompts whose responses tie, which still"
             f" teach under objective.advantage={objective.advantage}; use one of {', '.join(GROUP_ADVANTAGES)}"
         )
-    if objective.experience == "reference":
+    if objective.experience == "solutions":
         unread = {
             "objective.kl.place=reward": kl.coef > 0 and kl.place == "reward",
             f"objective.correction.level={level}": level != "none",
@@ -159,7 +159,7 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
             f"objective.dynamic_sampling={objective.dynamic_sampling}": objective.dynamic_sampling > 1,
         }
         problems += [
-            f"{setting}: has no effect on reference solutions (objective.experience=reference), which are not sampled"
+            f"{setting}: has no effect on reference solutions (objective.experience=solutions), which are not sampled"
             for setting, wanted in unread.items()
             if wanted
         ]

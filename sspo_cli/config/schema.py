@@ -103,18 +103,18 @@ class RewardSection:
 
 
 @section
-class ExactReward(RewardSection):
+class ExactRewardSection(RewardSection):
     kind: Literal["exact"]
     answer_after: str | None
 
 
 @section
-class MathReward(RewardSection):
+class MathRewardSection(RewardSection):
     kind: Literal["math"]
 
 
 @section
-class PythonReward(RewardSection):
+class PythonRewardSection(RewardSection):
     kind: Literal["python"]
     path: Text
     function: Text
@@ -122,7 +122,7 @@ class PythonReward(RewardSection):
 
 
 @section
-class FunctionReward(RewardSection):
+class FunctionRewardSection(RewardSection):
     """A function that a program gave to its `Session`; it has a name, and cannot be had from a configuration."""
 
     kind: Literal["function"]
@@ -130,16 +130,18 @@ class FunctionReward(RewardSection):
     correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None
 
 
-RewardConfig = Annotated[ExactReward | MathReward | PythonReward | FunctionReward, Field(discriminator="kind")]
+RewardConfig = Annotated[
+    ExactRewardSection | MathRewardSection | PythonRewardSection | FunctionRewardSection, Field(discriminator="kind")
+]
 
 
 @section
-class PlainGate:
+class PlainGateSection:
     name: Literal["identity", "constant"]
 
 
 @section
-class ClipGate:
+class ClipGateSection:
     name: Literal["clip"]
     eps_low: Annotated[float, Ge(0), Lt(1)]
     eps_high: NonNegative
@@ -147,20 +149,20 @@ class ClipGate:
 
 
 @section
-class LogClipGate:
+class LogClipGateSection:
     name: Literal["log_clip"]
     eps_low: NonNegative
     eps_high: NonNegative
 
 
 @section
-class CapGate:
+class CapGateSection:
     name: Literal["cap"]
     cap: Positive
 
 
 @section
-class GammaGate:
+class GammaGateSection:
     name: Literal["gamma"]
     k_pos: Positive
     lambda_pos: Positive
@@ -197,7 +199,7 @@ Calibration = Annotated[
 
 
 @section
-class SoftGate:
+class SoftGateSection:
     name: Literal[
         "sigmoid",
         "sigmoid_unit",
@@ -216,7 +218,10 @@ class SoftGate:
     calibrate: Calibration | None
 
 
-GateConfig = Annotated[PlainGate | ClipGate | LogClipGate | CapGate | GammaGate | SoftGate, Field(discriminator="name")]
+GateConfig = Annotated[
+    PlainGateSection | ClipGateSection | LogClipGateSection | CapGateSection | GammaGateSection | SoftGateSection,
+    Field(discriminator="name"),
+]
 
 
 @section
@@ -241,8 +246,8 @@ class OverlongSection:
 
 @section
 class ObjectiveConfig:
-    experience: Literal["rollout", "reference"]
-    form: Literal["ratio", "score"]
+    experience: Literal["rollout", "solutions"]
+    form: Literal["surrogate", "score"]
     ratio: Literal["token", "sequence", "sequence_token", "product"]
     gate: GateConfig
     pool: Literal["arithmetic", "geometric"]
@@ -304,21 +309,9 @@ class OptimSection:
 SamplerKind = Literal["native", "generate"]
 
 
-# What configurations of earlier versions leave out, by dotted key.
-EARLIER: dict[str, Any] = {
-    "rollout.kind": "native",
-    "choices.rollout": "native",
-    "choices.engine": "single",
-    "reward.workers": 0,
-    "reward.timeout_s": None,
-    "reward.memory_gib": None,
-    "reward.on_error": "stop",
-}
-
-
 @section
 class SamplerSection:
-    kind: SamplerKind = "native"  # see EARLIER
+    kind: SamplerKind = "native"  # see earlier.py
 
 
 @section

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sspo_cli.config.schema import EARLIER
+from sspo_cli.config.earlier import LEFT_OUT
 
 # libyaml reads a configuration ten times as fast, where PyYAML was built with it.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -40,7 +40,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     keys = one.keys() | other.keys()
     if FILLED_LATER not in one.keys() & other.keys():
         keys -= {FILLED_LATER}
-    unset = {key: EARLIER.get(key, MISSING) for key in keys}
+    unset = {key: LEFT_OUT.get(key, MISSING) for key in keys}
     return sorted(key for key in keys if one.get(key, unset[key]) != other.get(key, unset[key]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sspo_cli.config.complete import known_keys
+from sspo_cli.config.earlier import renamed
 from sspo_cli.config.errors import did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
@@ -29,6 +30,8 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
         return f"missing key '{key}.{discriminator}'{hint}"
     if item["type"] == "union_tag_invalid":
         return f"{key}.{discriminator}={item['ctx']['tag']}: allowed: {item['ctx']['expected_tags']}{hint}"
+    if now := renamed(key, item["input"]):
+        return f"{key}={item['input']}: is called {now} now; write {key}={now}"
     reason = re.sub(r"^Input should", "must", item["msg"])
     return f"{key}={show_value(item['input'])}: {reason}{hint}"
 

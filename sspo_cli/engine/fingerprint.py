@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sspo_cli.config.schema import PythonReward, RewardConfig, TrainConfig
+from sspo_cli.config.schema import PythonRewardSection, RewardConfig, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.models.policy import Policy
@@ -80,7 +80,7 @@ def of_reward(config: RewardConfig) -> dict[str, str]:
 
 
 def files_of(config: RewardConfig) -> list[Path]:
-    return source_files(Path(config.path)) if isinstance(config, PythonReward) else []
+    return source_files(Path(config.path)) if isinstance(config, PythonRewardSection) else []
 
 
 def content(problem: Problem) -> bytes:

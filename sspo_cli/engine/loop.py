@@ -154,7 +154,7 @@ class Loop:
 
     def collect(self, step: int, first_problem: int) -> Rollout:
         """The rollout of step `step` under the weights of now, which take problems from number `first_problem` on."""
-        if self.config.objective.experience == "reference":
+        if self.config.objective.experience == "solutions":
             encoder = Encoder(self.parts.policy.tokenizer, self.config.prompt_time)
             problems = problems_from(self.parts.dataset, first_problem, self.config.batch.prompts)
             return reference_solutions(encoder, problems, step)

@@ -117,7 +117,7 @@ def load_parts(
         encoder = Encoder(policy.tokenizer, config.prompt_time)
         response = max(config.rollout.max_response_length, config.eval.max_response_length)
         prompts = prompts_that_fit(policy, encoder, dataset, response)
-        if config.objective.experience == "reference":
+        if config.objective.experience == "solutions":
             check_solutions(policy, encoder, dataset)
         if config.lora.rank and checkpoint is None:
             from sspo_cli.models.lora import with_adapters  # peft takes seconds to import

@@ -20,7 +20,7 @@ from typing import Any, Self
 from sspo_cli.build import function_reward
 from sspo_cli.config.compose import to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import FunctionReward, TrainConfig
+from sspo_cli.config.schema import FunctionRewardSection, TrainConfig
 from sspo_cli.engine.fingerprint import fingerprints, of_reward
 from sspo_cli.engine.loop import Loop
 from sspo_cli.engine.observer import Observer, Observers
@@ -88,7 +88,7 @@ class Session:
         self.make_rewarder: Callable[[], Rewarder] | None = None
         if reward is not None:
             name = getattr(reward, "__name__", type(reward).__name__)
-            section = FunctionReward(kind="function", name=name, correct=correct)
+            section = FunctionRewardSection(kind="function", name=name, correct=correct)
             config = replace(config, reward=section, choices={**config.choices, "reward": "function"})
             self.make_rewarder = partial(function_reward, reward, section)
         self.config = with_prompt_time(config)

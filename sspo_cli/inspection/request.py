@@ -48,7 +48,7 @@ def read_request(words: list[str]) -> Request:
         except ConfigError as error:
             problems += [f"objective={name}: {line}" for line in error.problems]
             continue
-        if config.objective.experience == "reference":
+        if config.objective.experience == "solutions":
             if names:
                 problems.append(f"objective={name}: learns reference solutions, so it has no gradient on rollouts")
             continue

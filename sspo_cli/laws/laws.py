@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sspo_cli.build import build_objective, calibrated
-from sspo_cli.config.schema import ObjectiveConfig, SoftGate
+from sspo_cli.config.schema import ObjectiveConfig, SoftGateSection
 from sspo_cli.laws import oracle
 from sspo_cli.laws.cases import Evaluation, columns, evaluate, on_policy, padded, random_case, rows
 from sspo_cli.objectives.batch import Counts, PolicyBatch
@@ -47,7 +47,7 @@ class Subject:
             ConfigError: as `build_objective`.
         """
         gate = config.gate
-        solved = calibrated(gate, config.pool) if isinstance(gate, SoftGate) else gate
+        solved = calibrated(gate, config.pool) if isinstance(gate, SoftGateSection) else gate
         return cls(build_objective(config), replace(config, gate=solved))
 
     @property
@@ -293,7 +293,7 @@ def policy_gradient(subject: Subject, batch: PolicyBatch, counts: Counts) -> Ten
         "constant": tokens_B / (counts.responses * counts.max_response_length),
         "sum": tokens_B / counts.responses,
     }[subject.config.normalize]
-    one_ratio = subject.config.form == "ratio" and subject.config.ratio == "product"
+    one_ratio = subject.config.form == "surrogate" and subject.config.ratio == "product"
     share_B = omega_B if one_ratio else omega_B / tokens_B
     return torch.where(batch.mask_BT, -(share_B * batch.advantage_B)[:, None], 0)
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sspo_cli.config.schema import (
-    CapGate,
-    ClipGate,
-    GammaGate,
+    CapGateSection,
+    ClipGateSection,
+    GammaGateSection,
     GateConfig,
     KlSection,
-    LogClipGate,
+    LogClipGateSection,
     ObjectiveConfig,
-    SoftGate,
+    SoftGateSection,
 )
 
 Array = NDArray[np.float64]
@@ -186,18 +186,18 @@ def held(value: float, limit: float) -> float:
 def gate(config: GateConfig, log_ratio: float, advantage: float) -> Pair:
     """(f, kappa) of one ratio."""
     r, positive = math.exp(log_ratio), advantage > 0
-    if isinstance(config, ClipGate):
+    if isinstance(config, ClipGateSection):
         ceiling = config.dual_clip or math.inf
         low, high = (0.0, 1 + config.eps_high) if positive else (1 - config.eps_low, ceiling)
         return bounded(r, low, high)
-    if isinstance(config, LogClipGate):
+    if isinstance(config, LogClipGateSection):
         return bounded(r, 0.0, math.exp(config.eps_high)) if positive else bounded(r, math.exp(-config.eps_low))
-    if isinstance(config, CapGate):
+    if isinstance(config, CapGateSection):
         return bounded(r, 0.0, config.cap)
-    if isinstance(config, GammaGate):
+    if isinstance(config, GammaGateSection):
         k, lam = (config.k_pos, config.lambda_pos) if positive else (config.k_neg, config.lambda_neg)
         return math.exp(lam + k * log_ratio - lam * r), k - lam * r
-    if isinstance(config, SoftGate):
+    if isinstance(config, SoftGateSection):
         if config.one_sided and log_ratio * (1 if positive else -1) <= 0:
             return r, 1.0
         return CURVES[config.name](r, log_ratio, config.tau_pos if positive else config.tau_neg)

@@ -25,7 +25,7 @@ class Objective:
     """A policy-optimization objective as a pure function of tensors.
 
     ratio, pool, normalize: names in RATIOS, POOLS and NORMALIZERS.
-    form: "ratio" differentiates through the gate; "score" multiplies log pi by the gate held constant.
+    form: "surrogate" differentiates through the gate; "score" multiplies log pi by the gate held constant.
     kl, entropy_coef, correction: extras, none by default.
     """
 

@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import PythonReward, RewardConfig
+from sspo_cli.config.schema import PythonRewardSection, RewardConfig
 from sspo_cli.data.problem import Problem
 from sspo_cli.rewards.base import Item, Judge, Judged, RewardError
 from sspo_cli.rewards.function import told
@@ -402,7 +402,7 @@ class PoolRewarder(Judged):
 
     def content(self) -> dict[Path, bytes]:
         """The files that the reward function is imported from, which a worker that is replaced imports again."""
-        if not isinstance(self.config, PythonReward) or not Path(self.config.path).is_file():
+        if not isinstance(self.config, PythonRewardSection) or not Path(self.config.path).is_file():
             return {}
         return {file: file.read_bytes() for file in source_files(Path(self.config.path))}
 

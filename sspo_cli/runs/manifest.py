@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from sspo_cli.config.earlier import in_words_of_now
 from sspo_cli.runs import format as run_format
 
 MANIFEST = "manifest.json"
@@ -67,7 +68,11 @@ def read(folder: Path) -> dict[str, Any]:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    if isinstance(settings := content.get("settings"), dict):
+        in_words_of_now(settings)
+    return content
 
 
 def knows_its_start(folder: Path) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from sspo_cli.config.earlier import in_words_of_now
 from sspo_cli.config.literal import unescaped
 from sspo_cli.config.tree import leaves, load_yaml
 from sspo_cli.runs import format as run_format
@@ -40,7 +41,7 @@ def read_tree(file: Path) -> dict[str, Any]:
     content = read_content(file)
     if not isinstance(content, dict):
         raise ValueError(f"{file}: not a mapping")
-    return content
+    return in_words_of_now(content)
 
 
 def read_content(file: Path) -> Any:

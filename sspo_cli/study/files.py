@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from sspo_cli.config.earlier import in_words_of_now
 from sspo_cli.config.literal import unescaped
 from sspo_cli.config.tree import load_yaml
 from sspo_cli.runs import format as run_format
@@ -34,7 +35,7 @@ class CellFiles:
     def config(self) -> dict[str, Any]:
         """Raises UnreadableFormat: if a later version wrote it."""
         run_format.check(self.folder)
-        return mapping(self.folder / "config.yaml")
+        return in_words_of_now(mapping(self.folder / "config.yaml"))
 
     @cached_property
     def manifest(self) -> dict[str, Any]:

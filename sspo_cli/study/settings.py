@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sspo_cli.config.compose import to_dict
-from sspo_cli.config.schema import EARLIER, EvalConfig
+from sspo_cli.config.earlier import LEFT_OUT
+from sspo_cli.config.schema import EvalConfig
 from sspo_cli.config.tree import FILLED_LATER, MISSING, leaves
 from sspo_cli.config.wording import show_value
 
@@ -28,7 +29,7 @@ def settings_of(config: EvalConfig) -> dict[str, Any]:
 
 def identity(config: EvalConfig) -> str:
     """A hash of every setting: runs with one identity are the same run."""
-    found = {key: value for key, value in settings_of(config).items() if EARLIER.get(key) != value}
+    found = {key: value for key, value in settings_of(config).items() if LEFT_OUT.get(key, MISSING) != value}
     text = json.dumps(found, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.config.compose import load_config
-from sspo_cli.config.schema import SoftGate, TrainConfig
+from sspo_cli.config.schema import SoftGateSection, TrainConfig
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, Write
 from tests.study.tiny import TINY
@@ -38,7 +38,7 @@ def test_a_recipe_of_a_sweep_runs_every_point_is_checked_and_goes_on(sspo: Sspo,
     assert [cell["folder"] for cell in content["cells"]] == ["cells/tau_pos_2/seed_0", "cells/tau_pos_5/seed_0"]
     for cell, tau in zip(content["cells"], (2, 5), strict=True):
         config = load_config(TrainConfig, [], base=folder / cell["folder"] / "config.yaml")
-        assert isinstance(config.objective.gate, SoftGate)
+        assert isinstance(config.objective.gate, SoftGateSection)
         assert config.objective.gate.tau_pos == tau and config.engine.threads == 1
         assert jsonl.read(folder / cell["folder"] / "metrics.jsonl")[-1]["step"] == 3
 

@@ -33,8 +33,8 @@ def problems(*words: str) -> list[str]:
         (["objective.ratio=tokens"], "objective.ratio=tokens: must be 'token', 'sequence'"),
         (["objective/gate=arctn"], "objective/gate=arctn: unknown choice, did you mean 'arctan'?"),
         (["batch.samples_per_prompt=1"], "must be at least 2 for objective.advantage=group_zscore"),
-        (["objective=vespo", "objective.form=ratio"], "objective.gate.name=gamma: has not the slope 1"),
-        (["objective=gpg", "objective.form=ratio"], "objective.gate.name=constant: has not the slope 1"),
+        (["objective=vespo", "objective.form=surrogate"], "objective.gate.name=gamma: has not the slope 1"),
+        (["objective=gpg", "objective.form=surrogate"], "objective.gate.name=constant: has not the slope 1"),
         (["objective.correction.level=token"], "has one weight per response; use objective.correction.level=sequence"),
         (
             ["objective=ppo_clip", "objective.dynamic_sampling=2"],

@@ -14,6 +14,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import AdditionData, EvalConfig, JsonlData, LocalModel, TrainConfig
 from sspo_cli.config.tree import differences
+from sspo_cli.runs.settings import read_settings
 from sspo_cli.study.files import CellFiles
 from sspo_cli.study.settings import identity, settings
 
@@ -136,3 +137,25 @@ def test_a_misspelt_key_is_told_with_the_one_that_was_meant(word: str, hint: str
     with pytest.raises(ConfigError) as raised:
         load_config(TrainConfig, [word])
     assert len(raised.value.problems) == 1 and hint in raised.value.problems[0]
+
+
+OLD_WORDS = [("objective.form", "ratio", "surrogate"), ("objective.experience", "reference", "solutions")]
+
+
+@pytest.mark.parametrize(("key", "old", "now"), OLD_WORDS)
+def test_an_old_word_is_refused_with_the_new_one(key: str, old: str, now: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config(TrainConfig, [f"{key}={old}"])
+    assert refused.value.problems == [f"{key}={old}: is called {now} now; write {key}={now}"]
+
+
+def test_a_run_in_old_words_is_read_and_does_not_differ_from_one_in_new_words(tmp_path: Path) -> None:
+    config = load_config(TrainConfig, ["objective=sft", "batch.samples_per_prompt=1", "dataset=addition"])
+    new = to_yaml(config)
+    old = new.replace("experience: solutions", "experience: reference")
+    assert old != new
+    base = tmp_path / "config.yaml"
+    base.write_text(old)
+    assert load_config(TrainConfig, [], base=base) == config
+    assert differences(CellFiles(tmp_path).settings or {}, settings(to_dict(config))) == []
+    assert read_settings(base)[1]["objective.experience"] == "solutions"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.config.compose import load_config, to_yaml
-from sspo_cli.config.schema import JsonlData, PythonReward, TrainConfig
+from sspo_cli.config.schema import JsonlData, PythonRewardSection, TrainConfig
 from sspo_cli.study.axes import sort_words
 
 DATA = ["dataset=jsonl", "dataset.path=mine.jsonl"]
@@ -30,7 +30,7 @@ def test_null_is_null_and_numbers_of_other_keys_are_numbers() -> None:
         TrainConfig, ["name=null", "seed=1_0", "optim.lr=1e-5", "reward=python", "reward.path=1", "reward.correct=0.5"]
     )
     assert (config.name, config.seed, config.optim.lr) == (None, 10, 1e-5)
-    assert isinstance(config.reward, PythonReward)
+    assert isinstance(config.reward, PythonRewardSection)
     assert (config.reward.path, config.reward.correct) == ("1", 0.5)
 
 

@@ -17,7 +17,7 @@ from .papers import PAPERS, update
 EXTRAS: dict[str, dict[str, object]] = {
     "dapo": {"overlong": (1.0, 0.2), "dynamic_sampling": 10},
     "scopic": {"kl": (1.0, "old", "loss", "k3")},
-    "sft": {"experience": "reference"},
+    "sft": {"experience": "solutions"},
 }
 NO_EXTRAS: dict[str, object] = {
     "experience": "rollout",

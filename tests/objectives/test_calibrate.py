@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import SoftGate
+from sspo_cli.config.schema import SoftGateSection
 from sspo_cli.objectives.batch import PolicyBatch
 from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
 from sspo_cli.objectives.gate import CURVES
@@ -25,7 +25,7 @@ LOG_GATES = ["log_arctan", "log_erf", "log_softsign", "log_tanh"]
 
 def taus(variant: Variant) -> tuple[float, float]:
     gate = config(variant).gate
-    assert isinstance(gate, SoftGate)
+    assert isinstance(gate, SoftGateSection)
     return gate.tau_pos, gate.tau_neg
 
 

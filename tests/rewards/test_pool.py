@@ -21,7 +21,7 @@ import pytest
 from sspo_cli.build import build_rewarder
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import MathReward, PythonReward, RewardConfig, TrainConfig
+from sspo_cli.config.schema import MathRewardSection, PythonRewardSection, RewardConfig, TrainConfig
 from sspo_cli.data.problem import Message, Problem
 from sspo_cli.guards import GuardStop
 from sspo_cli.rewards.base import Item, Judge, Rewarder, RewardError
@@ -71,7 +71,7 @@ def pool(tmp_path: Path, mark: str) -> Iterator[Pool]:
         file = tmp_path / "mine.py"
         file.write_text(textwrap.dedent(text))
         usual = {"workers": 1, "timeout_s": LONG_S, "memory_gib": None, "on_error": "skip"}
-        config = PythonReward(kind="python", path=str(file), function="score", **{**usual, **keys})  # type: ignore[arg-type]
+        config = PythonRewardSection(kind="python", path=str(file), function="score", **{**usual, **keys})  # type: ignore[arg-type]
         made.append(build_rewarder(config))
         return made[-1]
 
@@ -310,7 +310,7 @@ def test_a_file_that_cannot_be_imported_is_told_before_the_run(pool: Pool, mark:
 def test_a_file_that_never_finishes_importing_is_told(tmp_path: Path, mark: str) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import time\ntime.sleep(1000)\n")
-    config = PythonReward(kind="python", path=str(file), function="score")
+    config = PythonRewardSection(kind="python", path=str(file), function="score")
     with pytest.raises(ConfigError, match=r"^mine: score took longer than 1 s while it was imported$"):
         PoolRewarder(config, Judge(), workers=2, limits=Limits(None, None, start_s=1.0), name="mine: score")
     assert processes(mark) == set()
@@ -416,13 +416,13 @@ def graded(rewarder: Rewarder) -> float:
 SCRIPT = """
 import os, signal, sys, time
 from sspo_cli.build import build_rewarder
-from sspo_cli.config.schema import PythonReward
+from sspo_cli.config.schema import PythonRewardSection
 from sspo_cli.data.problem import Problem
 from sspo_cli.types import Key
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda number, frame: print("asked to stop", flush=True))
-    config = PythonReward(kind="python", path="mine.py", function="score", workers=2, on_error="skip")
+    config = PythonRewardSection(kind="python", path="mine.py", function="score", workers=2, on_error="skip")
     rewarder = build_rewarder(config)
     problem = Problem("p", "?", "2", None)
     found = rewarder.score((Key("train", 1, 0, i), problem, r) for i, r in enumerate(sys.argv[1:]))
@@ -475,7 +475,7 @@ def test_ctrl_c_lets_workers_finish(tmp_path: Path, mark: str) -> None:
 STORM = """
 import os, signal, threading, time
 from sspo_cli.build import build_rewarder
-from sspo_cli.config.schema import PythonReward
+from sspo_cli.config.schema import PythonRewardSection
 from sspo_cli.data.problem import Problem
 from sspo_cli.types import Key
 
@@ -489,7 +489,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
-    rewarder = build_rewarder(PythonReward(kind="python", path="mine.py", function="score", workers=4, timeout_s=60))
+    section = PythonRewardSection(kind="python", path="mine.py", function="score", workers=4, timeout_s=60)
+    rewarder = build_rewarder(section)
     items = [(Key("train", 1, 0, i), Problem("p", "?", "2", None), "r") for i in range(16)]
     found = list(rewarder.score(iter(items)))
     rewarder.close()
@@ -524,7 +525,7 @@ def test_math_says_the_same_in_workers_as_in_process(mark: str) -> None:
     ]
     told = []
     for workers in (0, 2):
-        rewarder = build_rewarder(MathReward(kind="math", workers=workers))
+        rewarder = build_rewarder(MathRewardSection(kind="math", workers=workers))
         scores: list[Score] = []
         if workers:  # not in the main thread, which math-verify's alarms need: a worker has a main thread of its own
             thread = threading.Thread(target=lambda to, by: to.extend(by.score(iter(given))), args=(scores, rewarder))
@@ -565,5 +566,5 @@ def test_the_keys_of_workers_are_checked_and_earlier_runs_have_none() -> None:
     assert "reward.timeout_s" in refused("reward=math", "reward.timeout_s=0")[0]
     config: RewardConfig = load_config(TrainConfig, []).reward
     assert config.workers == 0
-    earlier = PythonReward(kind="python", path="mine.py", function="score")
+    earlier = PythonRewardSection(kind="python", path="mine.py", function="score")
     assert (earlier.workers, earlier.timeout_s, earlier.memory_gib, earlier.on_error) == (0, None, None, "stop")

@@ -10,7 +10,7 @@ import pytest
 
 from sspo_cli.build import function_reward
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import FunctionReward
+from sspo_cli.config.schema import FunctionRewardSection
 from sspo_cli.data.problem import Message, Problem
 from sspo_cli.guards import GuardStop
 from sspo_cli.rewards.base import InProcessRewarder, Judge, RewardError
@@ -183,7 +183,7 @@ def test_a_function_at_hand_is_a_reward() -> None:
     def length(prompt: str, response: str, answer: str) -> float:
         return len(response) / len(answer)
 
-    section = FunctionReward(kind="function", name="length", correct=None)
+    section = FunctionRewardSection(kind="function", name="length", correct=None)
     rewarder = function_reward(length, section)
     [score] = rewarder.score(iter([(Key("train", 1, 0, 0), SUM, "122")]))
     assert score.parts == {"length": 1.0} and score.correct and rewarder.rule == "length >= 1"

@@ -8,7 +8,7 @@ import pytest
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
-from sspo_cli.config.schema import CompareConfig, SoftGate
+from sspo_cli.config.schema import CompareConfig, SoftGateSection
 from sspo_cli.study.axes import Kind
 from sspo_cli.study.grid import read_cells
 from sspo_cli.study.plan import Plan, read_plan
@@ -73,7 +73,7 @@ def test_lists_are_written_in_hydras_grammar(word: str, values: tuple[object, ..
 def test_values_reach_the_configuration_of_their_cell() -> None:
     request = read("objective.gate.tau_pos=2,5", "objective/gate=erf", "optim.lr=1e-3", "seed=4", kind="sweep")
     gates = [cell.config.objective.gate for cell in request.cells]
-    assert [gate.tau_pos for gate in gates if isinstance(gate, SoftGate)] == [2, 5]
+    assert [gate.tau_pos for gate in gates if isinstance(gate, SoftGateSection)] == [2, 5]
     assert {gate.name for gate in gates} == {"erf"}
     assert {(cell.config.optim.lr, cell.config.seed) for cell in request.cells} == {(1e-3, 4)}
     assert [cell.point for cell in request.cells] == [

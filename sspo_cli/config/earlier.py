@@ -1,0 +1,39 @@
+"""What configurations of earlier versions say in other words, or leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Values that have another name now, by dotted key.
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "objective.form": {"ratio": "surrogate"},
+    "objective.experience": {"reference": "solutions"},
+}
+# The values that keys had which earlier versions did not know.
+LEFT_OUT: Mapping[str, Any] = {
+    "rollout.kind": "native",
+    "choices.rollout": "native",
+    "choices.engine": "single",
+    "reward.workers": 0,
+    "reward.timeout_s": None,
+    "reward.memory_gib": None,
+    "reward.on_error": "stop",
+}
+
+
+def renamed(key: str, value: Any) -> str | None:
+    """What `key`=`value` is called now; None if it has its name still."""
+    return RENAMED.get(key, {}).get(value) if isinstance(value, str) else None
+
+
+def in_words_of_now(tree: dict[str, Any]) -> dict[str, Any]:
+    """The nested configuration of an earlier run, with values by the names that they have now."""
+    for key in RENAMED:
+        *sections, name = key.split(".")
+        place: Any = tree
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if isinstance(place, dict) and (now := renamed(key, place.get(name))):
+            place[name] = now
+    return tree
