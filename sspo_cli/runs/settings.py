@@ -41,7 +41,7 @@ def read_tree(file: Path) -> dict[str, Any]:
     content = read_content(file)
     if not isinstance(content, dict):
         raise ValueError(f"{file}: not a mapping")
-    return in_words_of_now(content)
+    return content
 
 
 def read_content(file: Path) -> Any:
@@ -53,7 +53,8 @@ def read_content(file: Path) -> Any:
     """
     run_format.check(file.parent)
     try:
-        return unescaped(load_yaml(file.read_text(encoding="utf-8")))
+        content = unescaped(load_yaml(file.read_text(encoding="utf-8")))
+        return in_words_of_now(content) if isinstance(content, dict) else content
     except FileNotFoundError:
         raise ValueError(f"there is no {file.name}") from None
     except OSError as error:
