@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sspo_cli.config.errors import ConfigError, all_or_problems
+from sspo_cli.config.errors import all_or_problems
 from sspo_cli.runs import format as run_format
-from sspo_cli.runs.alarms import alarms_of_folder
-from sspo_cli.runs.metric_rows import read_metrics
-from sspo_cli.runs.status import DIED, RUNNING, read_state
-from sspo_cli.runs.summary import RunSummary, read_run_summary, summarise_run
 
 
 def run(
@@ -31,9 +27,12 @@ def run(
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
+    from sspo_cli.study.combine import run_summary
     from sspo_cli.study.combined_folder import combined_folder
     from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
+    from sspo_cli.views.plots import plot_run
+    from sspo_cli.views.report import write_report as write_run_report
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 
@@ -46,7 +45,9 @@ def run(
             study = write_results(folder, progress)
             write_report(study, progress)
         else:
-            summary = report_run(folders[0])
+            summary = run_summary(folders[0])
+            plot_run(folders[0])
+            write_run_report(folders[0])
     if is_grid:
         print_results(study, as_json=as_json)
     elif as_json:
@@ -54,28 +55,3 @@ def run(
     else:
         print(f"report: {folders[0] / 'report.html'}")
     return 0
-
-
-def report_run(folder: Path) -> RunSummary:
-    """The pictures and the page of one run, and its summary, which is made where a run did not get to it."""
-    from sspo_cli.study.combine import train_run
-    from sspo_cli.views.plots import plot_run
-    from sspo_cli.views.report import write_report
-
-    found, state = train_run(folder), read_state(folder)
-    try:
-        rows = read_metrics(folder)
-    except ValueError as error:
-        raise ConfigError([str(error)]) from error
-    if not rows:
-        raise ConfigError([f"{folder}: has no metrics yet (status: {state})"])
-    summary = read_run_summary(folder)
-    if summary is None or state.word in (RUNNING, DIED):  # what is there is of an earlier stop
-        seconds = sum(row.get("time/total_s") or 0.0 for row in rows)
-        objective, warnings = str(found.choices["objective"]), alarms_of_folder(folder, rows)
-        summary = summarise_run(
-            folder, status=str(state), seconds=seconds, seed=found.seed, objective=objective, warnings=warnings
-        )
-    plot_run(folder)
-    write_report(folder)
-    return summary

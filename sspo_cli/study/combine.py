@@ -13,6 +13,10 @@ import yaml
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.tree import leaves
+from sspo_cli.runs.alarms import alarms_of_folder
+from sspo_cli.runs.metric_rows import read_metrics
+from sspo_cli.runs.status import DIED, RUNNING, read_state
+from sspo_cli.runs.summary import RunSummary, read_run_summary, summarise_run
 from sspo_cli.study.files import CellFiles, mapping
 from sspo_cli.study.grid import no_such_metric
 from sspo_cli.study.provenance import OF_THE_RUN
@@ -211,3 +215,29 @@ def shared_config(runs: Sequence[FoundRun]) -> str:
     """The settings that all runs have in common, as YAML with dotted keys."""
     shared = {key: value for key, value in runs[0].settings.items() if not differ(key, runs)}
     return yaml.safe_dump(shared, sort_keys=False, allow_unicode=True)
+
+
+def run_summary(folder: Path) -> RunSummary:
+    """The summary of one train run, which is made where the run did not get to it.
+
+    Raises:
+        ConfigError: if there is no run, or it has no metrics that can be read.
+    """
+    found, state = train_run(folder), read_state(folder)
+    try:
+        rows = read_metrics(folder)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from error
+    if not rows:
+        raise ConfigError([f"{folder}: has no metrics yet (status: {state})"])
+    summary = read_run_summary(folder)
+    if summary is not None and state.word not in (RUNNING, DIED):
+        return summary
+    return summarise_run(  # what is there is of an earlier stop
+        folder,
+        status=str(state),
+        seconds=sum(row.get("time/total_s") or 0.0 for row in rows),
+        seed=found.seed,
+        objective=str(found.choices["objective"]),
+        warnings=alarms_of_folder(folder, rows),
+    )
