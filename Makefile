@@ -34,7 +34,7 @@ reference: install
 
 # Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/bench.md.
 bench: $(PEERS)/.installed
-	$(PEERS)/bin/python -m tests.benchmarks $(ARGS)
+	$(PEERS)/bin/python -m benchmarks $(ARGS)
 
 # Pins every package, for every platform and Python that pyproject.toml allows: constraints.txt by version, locked.txt
 # by hash. Versions stay as they are where they still fit; make lock ARGS=--upgrade takes the newest ones.

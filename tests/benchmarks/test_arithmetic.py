@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaForCausalLM
 
-from tests.benchmarks.arithmetic import (
+from benchmarks.arithmetic import (
     FLOAT32,
     FORWARD_AND_BACKWARD,
     attention_flops,
@@ -15,8 +15,8 @@ from tests.benchmarks.arithmetic import (
     linear_flops,
     need_of,
 )
-from tests.benchmarks.checkpoint import architecture
-from tests.benchmarks.workload import EMBEDDED, SIZES, Workload
+from benchmarks.checkpoint import architecture
+from benchmarks.workload import EMBEDDED, SIZES, Workload
 
 SMALL = Workload(hidden=32, intermediate=48, layers=3, heads=4, vocabulary=80)
 B, L = 5, 11

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.__main__ import call
-from tests.benchmarks.workload import Workload
+from benchmarks.__main__ import call
+from benchmarks.workload import Workload
 
 pytestmark = pytest.mark.slow
 
@@ -40,5 +40,5 @@ def test_a_step_of_ours_is_told_whole(folder: Path) -> None:
 
 
 def test_the_parent_holds_no_torch() -> None:
-    code = "import sys, tests.benchmarks.__main__; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, benchmarks.__main__; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.table import Table
-from tests.benchmarks.versus import better_trl, peer_tables, ratios, unequal_work
-from tests.benchmarks.workload import EMBEDDED
+from benchmarks.table import Table
+from benchmarks.versus import better_trl, peer_tables, ratios, unequal_work
+from benchmarks.workload import EMBEDDED
 
 MACHINE = {"processor": "p", "cores": 2, "threads": 2, "date": "d"}
 VERSIONS = dict.fromkeys(("python", "torch", "transformers", "trl", "sspo"), "1")

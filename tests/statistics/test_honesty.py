@@ -1,4 +1,4 @@
-"""The statistics against known truth; `python -m tests.benchmarks.statistics` is the whole of it."""
+"""The statistics against known truth; `python -m benchmarks.statistics` is the whole of it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sspo_cli.statistics.intervals import iqm, iqm_interval, two_level_interval
-from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference, power_of, seeds_needed
-from sspo_cli.statistics.significance import (
-    any_difference_p,
-    holm,
-    interval_p,
-    paired_p,
-    probability_of_improvement,
-    smallest_p,
-)
-from tests.benchmarks.statistics import (
+from benchmarks.statistics import (
     BINARY,
     NORMAL,
     World,
@@ -28,6 +18,16 @@ from tests.benchmarks.statistics import (
     null_p,
     paired_coverage,
     plain,
+)
+from sspo_cli.statistics.intervals import iqm, iqm_interval, two_level_interval
+from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference, power_of, seeds_needed
+from sspo_cli.statistics.significance import (
+    any_difference_p,
+    holm,
+    interval_p,
+    paired_p,
+    probability_of_improvement,
+    smallest_p,
 )
 
 pytestmark = pytest.mark.slow

@@ -1,13 +1,11 @@
-"""The interval of an accuracy and of pass@k; `python -m tests.benchmarks.pass_interval` is the whole proof."""
+"""The interval of an accuracy and of pass@k; `python -m benchmarks.pass_interval` is the whole proof."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from sspo_cli.evaluation.evaluate import summarise
-from sspo_cli.statistics.pass_at_k import pass_interval
-from tests.benchmarks.pass_interval import (
+from benchmarks.pass_interval import (
     FINE,
     Cover,
     Interval,
@@ -19,6 +17,8 @@ from tests.benchmarks.pass_interval import (
     wilson_of_samples,
     with_truth,
 )
+from sspo_cli.evaluation.evaluate import summarise
+from sspo_cli.statistics.pass_at_k import pass_interval
 from tests.steps import eval_row
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.families [--to docs] [TYPE ...]`: every causal family of transformers, asked whether the
+"""`python -m benchmarks.families [--to docs] [TYPE ...]`: every causal family of transformers, asked whether the
 sampler, micro-batches and plain forward passes agree on a small random model; writes families.md.
 
 Each family runs in a process of its own, with limits on time and memory. The verdict is that of `check_agreement`. It
@@ -24,6 +24,7 @@ import torch
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from benchmarks.small import SWITCH, VARIANTS, WINDOW, build, small
 from sspo_cli.build import sampler_of
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import SamplerKind
@@ -31,7 +32,6 @@ from sspo_cli.engine.agreement import TOLERANCE, check_agreement
 from sspo_cli.engine.logprobs import token_logprobs
 from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.models.policy import Policy
-from tests.benchmarks.small import SWITCH, VARIANTS, WINDOW, build, small
 from tests.sampling import decoding_of, in_order, requests_of
 from tests.steps import context_of, response_of, sampled_logp, trajectory
 
@@ -183,7 +183,7 @@ def page(results: dict[str, dict[str, tuple[str, str, str, int]]], command: str,
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.families", description=(__doc__ or "")[:200])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.families", description=(__doc__ or "")[:200])
     parser.add_argument("types", nargs="*", default=[], help="model types; all by default")
     parser.add_argument("--to", type=Path, help="folder of families.md")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
@@ -199,7 +199,7 @@ def main() -> int:
                 print(f"{family:24} {variant:10} {said:22} {against and '!! ' + against} {line}"[:230], flush=True)
                 contradictions += [f"{family} ({variant}): {said}, but {against}"] if against else []
     if options.to:
-        command = " ".join(["python -m tests.benchmarks.families", *sys.argv[1:]])
+        command = " ".join(["python -m benchmarks.families", *sys.argv[1:]])
         (options.to / "families.md").write_text(page(results, command, (time.monotonic() - begun) / 60))
     print("\n".join(["", *contradictions]))
     return int(bool(contradictions))

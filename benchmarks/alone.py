@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
-from tests.benchmarks.table import Results, Row, Table, of, spread, stood_on
+from benchmarks.table import Results, Row, Table, of, spread, stood_on
 
 
 def limit_tables(result: Results) -> list[Table]:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.workload import Workload
+from benchmarks.workload import Workload
 
 
 def peak_mib() -> float:
@@ -23,7 +23,7 @@ def peak_mib() -> float:
 
 def main() -> None:
     job: dict[str, Any] = json.load(sys.stdin)
-    function = getattr(importlib.import_module(f"tests.benchmarks.{job['module']}"), job["function"])
+    function = getattr(importlib.import_module(f"benchmarks.{job['module']}"), job["function"])
     imports_mib = peak_mib()
     rows = function(Workload.from_dict(job["workload"]), Path(job["folder"]), job["threads"], **job["options"])
     print(json.dumps({"rows": rows, "imports_mib": imports_mib, "peak_mib": peak_mib() - imports_mib}))

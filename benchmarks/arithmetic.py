@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.benchmarks.workload import Workload
+from benchmarks.workload import Workload
 
 FLOAT32 = 4
 FORWARD_AND_BACKWARD = 3

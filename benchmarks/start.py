@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.workload import Workload
+from benchmarks.workload import Workload
 
 
 def measure(workload: Workload, folder: Path, threads: int) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import matplotlib
 
+from benchmarks.table import of
+from benchmarks.versus import scaled
 from sspo_cli.views.style import BLUE, GREEN, GREY, INK, ORANGE, STYLE
-from tests.benchmarks.table import of
-from tests.benchmarks.versus import scaled
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt

@@ -1,6 +1,6 @@
 """Are the statistics of a grid honest? Synthetic experiments whose truth is known, many times over.
 
-    python -m tests.benchmarks.statistics
+    python -m benchmarks.statistics
 
 writes docs/statistics_proof.md in some minutes: coverage of the intervals, distribution of p under the null, power
 of a planted difference. A smaller version of the same is tests/statistics/test_honesty.py.
@@ -24,7 +24,7 @@ from sspo_cli.statistics.intervals import iqm, iqm_interval, rest_square, two_le
 from sspo_cli.statistics.power import detectable_difference, seeds_needed
 from sspo_cli.statistics.significance import any_difference_p, holm, interval_p, paired_p, smallest_p
 
-REPORT = Path(__file__).parents[2] / "docs" / "statistics_proof.md"
+REPORT = Path(__file__).parents[1] / "docs" / "statistics_proof.md"
 SAMPLES = 4
 PROBLEMS = 128
 PLAIN_RESAMPLES = 1000
@@ -229,7 +229,7 @@ def coverage_table(experiments: int) -> str:
 
 def report(experiments: int) -> str:
     parts = [
-        "# Proof of the statistics\n\nMade by `python -m tests.benchmarks.statistics`; the method is in"
+        "# Proof of the statistics\n\nMade by `python -m benchmarks.statistics`; the method is in"
         f" [statistics.md](statistics.md). {experiments:,} experiments a figure, {PROBLEMS} problems, {SAMPLES} samples"
         f" of each; Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__},"
         f" {os.cpu_count()} cores.",

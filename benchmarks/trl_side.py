@@ -30,9 +30,9 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
-from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
-from tests.benchmarks.reward import score
-from tests.benchmarks.workload import SEED, Workload, work_of
+from benchmarks.checkpoint import OLD_LOGP, random_ids
+from benchmarks.reward import score
+from benchmarks.workload import SEED, Workload, work_of
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 

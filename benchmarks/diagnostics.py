@@ -1,4 +1,4 @@
-"""What the diagnostics cost: `python -m tests.benchmarks.diagnostics` prints their share of an update's time.
+"""What the diagnostics cost: `python -m benchmarks.diagnostics` prints their share of an update's time.
 
 On the embedded default: the same updates, timed whole, and within them the diagnostics. Exit code 1 if the median share
 of any objective is 2 % or more.

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from tests.benchmarks.table import Results, Row, Table, of, spread, stood_on
+from benchmarks.table import Results, Row, Table, of, spread, stood_on
 
 # Standard errors between two mean response lengths that chance does not explain.
 ERRORS_APART = 4

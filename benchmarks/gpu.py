@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.gpu`: the engine on one GPU, beside TRL on equal work.
+"""`python -m benchmarks.gpu`: the engine on one GPU, beside TRL on equal work.
 
 The model has the shape of Qwen2.5-0.5B (494M parameters, bfloat16 products, float32 weights) and random weights, the
 rollout the shape of the recipe gsm8k: 64 prompts, 8 responses each, at most 512 tokens, 4 updates. Random weights
@@ -21,10 +21,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.machine import environment
-from tests.benchmarks.workload import Workload
+from benchmarks.machine import environment
+from benchmarks.workload import Workload
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 # Prompts of GSM8K have about 100 tokens.
 WORKLOAD = Workload(
     hidden=896,
@@ -46,7 +46,7 @@ TRL_SIDES = {"float32 weights": "float32", "bfloat16 weights": "bfloat16"}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.gpu", description=(__doc__ or "").split(":")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--steps", type=int, default=20, help="rollout steps of the run")
     parser.add_argument("--trl-steps", type=int, default=2, help="of TRL, after one to warm up")
     parser.add_argument("--side", choices=("sspo", "trl"), help="measure this one and keep what is known of the other")
@@ -103,8 +103,8 @@ def write(folder: Path) -> int:
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    from tests.benchmarks.checkpoint import STOP, make_tokenizer, prompts
-    from tests.benchmarks.workload import SEED
+    from benchmarks.checkpoint import STOP, make_tokenizer, prompts
+    from benchmarks.workload import SEED
 
     torch.manual_seed(SEED)
     config = Qwen2Config(
@@ -165,7 +165,7 @@ def surroundings() -> dict[str, str]:
 
 def child(job: dict[str, Any]) -> dict[str, Any]:
     """TRL's rows of a process of its own, or the last line of what it wrote when it failed."""
-    command = [sys.executable, "-m", "tests.benchmarks.gpu", "--child", json.dumps(job)]
+    command = [sys.executable, "-m", "benchmarks.gpu", "--child", json.dumps(job)]
     done = subprocess.run(command, env=surroundings(), cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1]}
@@ -176,8 +176,8 @@ def child(job: dict[str, Any]) -> dict[str, Any]:
 def trl_rows(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
-    from tests.benchmarks import trl_side
-    from tests.benchmarks.workload import SEED
+    from benchmarks import trl_side
+    from benchmarks.workload import SEED
 
     trainer = trl_side.build(
         WORKLOAD,
@@ -218,7 +218,7 @@ def page(found: dict[str, Any]) -> str:
         [
             "# One GPU",
             "",
-            "`python -m tests.benchmarks.gpu` wrote this page. The model has the shape of Qwen2.5-0.5B and random"
+            "`python -m benchmarks.gpu` wrote this page. The model has the shape of Qwen2.5-0.5B and random"
             f" weights: {found['parameters'] / 1e6:.0f}M parameters, float32 weights, bfloat16 products.",
             f"One step: {work.prompts} prompts of {work.prompt_length[0]} to {work.prompt_length[1]} tokens,"
             f" {work.samples_per_prompt} responses each of {work.max_response_length} tokens, {work.updates} updates.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.benchmarks.alone import growth_tables, limit_tables, overhead_tables
-from tests.benchmarks.table import Results, Table
-from tests.benchmarks.versus import memory_tables, peer_tables
+from benchmarks.alone import growth_tables, limit_tables, overhead_tables
+from benchmarks.table import Results, Table
+from benchmarks.versus import memory_tables, peer_tables
 
 
 def tables_of(results: Results) -> list[Table]:
@@ -25,11 +25,11 @@ def render(results: Results, tables: Sequence[Table], folder: Path) -> None:
     """bench.md and, where the comparison was measured, bench.svg."""
     opening = (
         "# Benchmarks\n\nWhat `make bench` measured; bench.json beside this page holds every repetition. How TRL was "
-        "set up, and why: tests/benchmarks/trl_side.py."
+        "set up, and why: benchmarks/trl_side.py."
     )
     picture = []
     if "peers" in results:
-        from tests.benchmarks.figure import draw
+        from benchmarks.figure import draw
 
         draw(results["peers"], folder / "bench.svg")
         picture = ["![Seconds of a rollout step by phase: sspo, TRL, TRL with a static cache](bench.svg)"]

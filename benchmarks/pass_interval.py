@@ -1,6 +1,6 @@
 """How often the interval of an accuracy and of pass@k holds the truth: by exact sums, else by simulation.
 
-    python -m tests.benchmarks.pass_interval
+    python -m benchmarks.pass_interval
 
 writes docs/interval_proof.md. A smaller version of the same is tests/evaluation/test_pass_interval.py.
 """
@@ -23,10 +23,10 @@ import scipy
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from benchmarks.statistics import percent, table
 from sspo_cli.statistics.pass_at_k import pass_at_k, pass_interval
-from tests.benchmarks.statistics import percent, table
 
-REPORT = Path(__file__).parents[2] / "docs" / "interval_proof.md"
+REPORT = Path(__file__).parents[1] / "docs" / "interval_proof.md"
 PROBLEMS = (20, 30, 50, 100, 200, 500, 1000)
 SAMPLES = (2, 4, 8, 16, 32)
 CORRELATIONS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9)
@@ -398,7 +398,7 @@ def report(draws: int) -> str:
 
 TEXT = """# Proof of the interval of an accuracy and of pass@k
 
-Made by `python -m tests.benchmarks.pass_interval` in {minutes:.0f} minutes on {cores} cores; the method is in
+Made by `python -m benchmarks.pass_interval` in {minutes:.0f} minutes on {cores} cores; the method is in
 [statistics.md](statistics.md). Python {python}, numpy {numpy}, scipy {scipy}. All figures are coverages or widths of
 95 % intervals, in %.
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: measure, print the tables, write bench.json, bench.md and bench.svg.
+"""`python -m benchmarks`: measure, print the tables, write bench.json, bench.md and bench.svg.
 
 Every measurement runs in a process of its own, and this one imports no torch: a child's `ru_maxrss` starts from what
 its parent held.
@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.machine import Watch, cores, environment
-from tests.benchmarks.page import render, tables_of
-from tests.benchmarks.plan import TABLES, Job, jobs
-from tests.benchmarks.versus import unequal_work
-from tests.benchmarks.workload import Workload
+from benchmarks.machine import Watch, cores, environment
+from benchmarks.page import render, tables_of
+from benchmarks.plan import TABLES, Job, jobs
+from benchmarks.versus import unequal_work
+from benchmarks.workload import Workload
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 REPETITIONS = 5
 BUSY_LOAD = 0.5
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure this engine.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this engine.")
     parser.add_argument("tables", nargs="*", default=[], help=f"of {', '.join(TABLES)}; all by default")
     parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="of the comparison with TRL")
     parser.add_argument("--steps", type=int, default=1, help="rollout steps a repetition, after one to warm up")
@@ -120,7 +120,7 @@ def call(what: str, workload: Workload, folder: Path, threads: int, options: dic
         "options": options,
     }
     child = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.child"],
+        [sys.executable, "-m", "benchmarks.child"],
         input=json.dumps(job),
         env={**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"},
         capture_output=True,

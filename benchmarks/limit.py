@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.benchmarks import ours
-from tests.benchmarks.arithmetic import FORWARD_AND_BACKWARD
-from tests.benchmarks.workload import Workload
+from benchmarks import ours
+from benchmarks.arithmetic import FORWARD_AND_BACKWARD
+from benchmarks.workload import Workload
 
 # Rows of the products that stand for those of an update.
 ROWS = 4096

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.benchmarks.workload import EMBEDDED, SIZES, Workload
+from benchmarks.workload import EMBEDDED, SIZES, Workload
 
 TABLES = ("peers", "memory", "limit", "growth", "overhead")
 

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from rich.console import Console
 
+from benchmarks.workload import Workload
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.loop import Loop
@@ -25,7 +26,6 @@ from sspo_cli.objectives.batch import Counts, ObjectiveOutput, PolicyBatch
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.runs import jsonl
 from sspo_cli.views.live import LiveDisplay
-from tests.benchmarks.workload import Workload
 
 STEPS = 4
 

@@ -17,7 +17,7 @@ from tokenizers.pre_tokenizers import Split
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tests.benchmarks.workload import SEED, Workload
+from benchmarks.workload import SEED, Workload
 
 PAD, EOS = "<pad>", "<eos>"
 STOP = 1

@@ -13,6 +13,9 @@ from unittest.mock import patch
 
 import torch
 
+from benchmarks.arithmetic import need_of
+from benchmarks.checkpoint import OLD_LOGP, random_ids
+from benchmarks.workload import SEED, Workload, work_of
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine import loop as engine_loop
@@ -26,9 +29,6 @@ from sspo_cli.engine.world import OneProcess
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
 from sspo_cli.types import Trajectory
-from tests.benchmarks.arithmetic import need_of
-from tests.benchmarks.checkpoint import OLD_LOGP, random_ids
-from tests.benchmarks.workload import SEED, Workload, work_of
 from tests.steps import context_of, trajectory, updater_of
 
 REWARD = Path(__file__).with_name("reward.py")
