@@ -22,6 +22,8 @@ Solve = Callable[[SoftGateSection, str], SoftGateSection]
 
 @dataclass(frozen=True)
 class Setting:
+    """One key of a choice, its value, and the file that it comes from."""
+
     key: str
     value: Any
     source: str

@@ -38,6 +38,7 @@ def pass_interval(problems_C: NDArray[np.int64], k: int = 1) -> tuple[Values, Va
 
     Args:
         problems_C: how many problems have c = 0..G of G samples correct, [..., G + 1].
+        k: how many samples are drawn.
 
     Returns:
         Low and high ends, [...]: within [0, 1], the mean between them.

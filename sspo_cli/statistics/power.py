@@ -18,6 +18,8 @@ def seeds_needed(
     Args:
         difference: in the metric's unit; its sign does not matter.
         sd_of_paired_difference: standard deviation over seeds of the difference within a seed, in the same unit.
+        power: the wanted probability.
+        alpha: the level of the test.
         floor: the standard error that more seeds do not lower, that of the evaluation problems.
 
     Returns:

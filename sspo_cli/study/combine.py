@@ -77,7 +77,8 @@ def is_done(folder: Path) -> bool:
 
 
 def check_metric(runs: Sequence[FoundRun], metric: str) -> None:
-    """
+    """Refuse a metric that no run has.
+
     Raises:
         ConfigError: if none of the runs has the metric.
     """

@@ -29,6 +29,8 @@ REFRESH_PER_SECOND = 2
 
 @dataclass(frozen=True)
 class Phase:
+    """How far a phase of the current step is."""
+
     name: str
     done: int
     total: int
