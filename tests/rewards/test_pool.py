@@ -351,10 +351,12 @@ def test_with_stop_the_response_and_its_traceback_are_told(pool: Pool, mark: str
     wait_until(lambda: len(processes(mark)) == 4, "both workers are there again")
 
 
-def test_a_caller_that_leaves_kills_what_it_no_longer_waits_for(pool: Pool) -> None:
-    rewarder = pool("import time\ndef score(p, r, a):\n    return time.sleep(float(r)) or 1\n")
+def test_a_caller_that_leaves_kills_what_it_no_longer_waits_for(pool: Pool, tmp_path: Path) -> None:
+    text = "def score(p, r, a):\n    open(__file__ + r, 'w').close()\n    return time.sleep(float(r)) or 1\n"
+    rewarder = pool(IMPORTS + text)
     found = rewarder.score(items("0", "1000", "1000"))
     assert next(found).key.sample == 0
+    wait_until((tmp_path / "mine.py1000").exists, "the next one has begun")
     found.close()  # type: ignore[attr-defined]
     assert [one.reward for one in score(rewarder, "0", "0")] == [1, 1]
 
