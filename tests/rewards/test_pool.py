@@ -357,8 +357,10 @@ def test_a_caller_that_leaves_kills_what_it_no_longer_waits_for(pool: Pool, tmp_
     found = rewarder.score(items("0", "1000", "1000"))
     assert next(found).key.sample == 0
     wait_until((tmp_path / "mine.py1000").exists, "the next one has begun")
+    begun = time.monotonic()
     found.close()  # type: ignore[attr-defined]
     assert [one.reward for one in score(rewarder, "0", "0")] == [1, 1]
+    assert time.monotonic() - begun < LONG_S / 2, "nobody waits until it outruns its time"
 
 
 def test_responses_are_graded_while_others_are_still_made(pool: Pool, tmp_path: Path) -> None:
