@@ -351,12 +351,16 @@ def test_with_stop_the_response_and_its_traceback_are_told(pool: Pool, mark: str
     wait_until(lambda: len(processes(mark)) == 4, "both workers are there again")
 
 
-def test_a_caller_that_leaves_kills_what_it_no_longer_waits_for(pool: Pool) -> None:
-    rewarder = pool("import time\ndef score(p, r, a):\n    return time.sleep(float(r)) or 1\n", workers=2)
-    found = rewarder.score(items("0", "1000", "1000", "1000"))
+def test_a_caller_that_leaves_kills_what_it_no_longer_waits_for(pool: Pool, tmp_path: Path) -> None:
+    text = "def score(p, r, a):\n    open(__file__ + r, 'w').close()\n    return time.sleep(float(r)) or 1\n"
+    rewarder = pool(IMPORTS + text)
+    found = rewarder.score(items("0", "1000", "1000"))
     assert next(found).key.sample == 0
+    wait_until((tmp_path / "mine.py1000").exists, "the next one has begun")
+    begun = time.monotonic()
     found.close()  # type: ignore[attr-defined]
     assert [one.reward for one in score(rewarder, "0", "0")] == [1, 1]
+    assert time.monotonic() - begun < LONG_S / 2, "nobody waits until it outruns its time"
 
 
 def test_responses_are_graded_while_others_are_still_made(pool: Pool, tmp_path: Path) -> None:
@@ -364,14 +368,19 @@ def test_responses_are_graded_while_others_are_still_made(pool: Pool, tmp_path: 
         "from pathlib import Path\ndef score(p, r, a):\n    Path(__file__).with_suffix('.' + r).touch()\n    return 1\n"
     )
 
+    order: list[str] = []
+
     def made() -> Iterator[Item]:
-        for number, item in enumerate(items("a", "b", "c")):
+        for number, item in enumerate(items("a", "b", "c", "d")):
             if number:
-                file = tmp_path / f"mine.{'abc'[number - 1]}"
+                file = tmp_path / f"mine.{'abcd'[number - 1]}"
                 wait_until(file.exists, "the response before is graded while this one is made")
+            order.append(f"made {number}")
             yield item
 
-    assert len(list(rewarder.score(made()))) == 3
+    for found in rewarder.score(made()):
+        order.append(f"scored {found.key.sample}")
+    assert len(order) == 8 and order.index("scored 0") < order.index("made 3"), "and its score is told"
 
 
 def test_a_worker_that_is_killed_while_it_waits_costs_no_response(pool: Pool, mark: str) -> None:
