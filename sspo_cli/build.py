@@ -147,7 +147,7 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
             ]
         )
     from sspo_cli.rewards.base import InProcessRewarder, Judge
-    from sspo_cli.rewards.function import load_function
+    from sspo_cli.rewards.load import load_function
     from sspo_cli.rewards.pool import Limits, PoolRewarder
     from sspo_cli.rewards.text import has_answer
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sspo_cli.engine.profiler import StepProfiler
 from sspo_cli.engine.session import Session
 from sspo_cli.runs.folder import title
-from sspo_cli.views.display import open_display
+from sspo_cli.views.displays import open_display
 from sspo_cli.views.run import show_end
 
 

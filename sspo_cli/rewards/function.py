@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sspo_cli.data.problem import Problem
-
-if TYPE_CHECKING:
-    from sspo_cli.config.schema import RewardConfig  # it imports pydantic, which a worker does not need
 
 Parts = Mapping[str, float]
 # From a problem and a response to the parts of its reward. None where the problem has no answer to compare with: that
@@ -28,25 +25,6 @@ class GraderFailed(Named, RuntimeError):
 
 class GraderInterrupted(Named, KeyboardInterrupt):
     """It raised KeyboardInterrupt, which may come from the keyboard."""
-
-
-def load_function(config: RewardConfig) -> RewardFunction:
-    """The function that `config` names.
-
-    Raises:
-        ConfigError: for a user's file that is missing, cannot be imported or has no such function.
-    """
-    if config.kind == "exact":
-        from sspo_cli.rewards.exact import exact_reward
-
-        return exact_reward(config.answer_after)
-    if config.kind == "python":
-        from sspo_cli.rewards.python import python_reward
-
-        return python_reward(config.path, config.function)
-    from sspo_cli.rewards.math import MathReward  # takes a third of a second to import
-
-    return MathReward()
 
 
 def as_float(value: Any) -> float:

@@ -126,7 +126,8 @@ def grade(orders: int, answers: int) -> None:
         # Not before: the path comes with the settings.
         from sspo_cli.config.errors import ConfigError
         from sspo_cli.data.problem import Message, Problem
-        from sspo_cli.rewards.function import load_function, remarks_of, told
+        from sspo_cli.rewards.function import remarks_of, told
+        from sspo_cli.rewards.load import load_function
 
         try:
             function = load_function(cast(Any, SimpleNamespace(**settings["reward"])))

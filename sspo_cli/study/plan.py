@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.config.compose import load_config
+from sspo_cli.config.compose import load_config, now, to_yaml
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.schema import CompareConfig, GridConfig, SweepConfig, SweepSection, TrainConfig
+from sspo_cli.runs import format as run_format
+from sspo_cli.runs.folder import write_request
 from sspo_cli.study import store
 from sspo_cli.study.axes import Axis, Kind, allow_problems, axis_problems, complete, problems_of, sort_words
 from sspo_cli.study.cell import PlannedCell, point_name, varied
@@ -179,3 +182,24 @@ def twins(cells: Sequence[PlannedCell]) -> list[str]:
 
 def command_line(plan: Plan) -> str:
     return shlex.join(plan.command)
+
+
+def write_grid(plan: Plan) -> None:
+    """What was asked for (config.yaml, overrides.txt, command.sh) and grid.json."""
+    folder = plan.folder
+    content = {
+        "kind": plan.kind,
+        "axes": {axis.key: list(axis.values) for axis in plan.axes},
+        "metric": plan.section.metric,
+        "direction": plan.section.direction,
+        "baseline": plan.baseline,
+        "allowed": plan.allowed,
+        "prompt_time": (store.read_grid(folder) or {}).get("prompt_time") or now(),
+        "cells": [
+            {"folder": cell.place, "point": cell.point, "seed": cell.seed, "id": cell.id, "overrides": cell.overrides}
+            for cell in plan.cells
+        ],
+    }
+    run_format.begin(folder, plan.kind)
+    write_request(folder, to_yaml(plan.config), plan.words, plan.command)
+    store.replace_text(folder / "grid.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")

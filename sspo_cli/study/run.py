@@ -19,9 +19,9 @@ from sspo_cli.study.follow import Followed, Screen
 from sspo_cli.study.launch import log_of, start
 from sspo_cli.study.launcher import Launch
 from sspo_cli.study.left import Finding, look, move_aside
-from sspo_cli.study.plan import Plan
+from sspo_cli.study.plan import Plan, write_grid
 from sspo_cli.study.settings import settings_of
-from sspo_cli.study.store import Order, give_order, write_grid
+from sspo_cli.study.store import Order, give_order
 
 TICK_S = 0.25
 PATIENCE_S = 10.0

@@ -8,21 +8,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from sspo_cli.config.compose import now, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import GridConfig
 from sspo_cli.config.tree import differences
 from sspo_cli.runs import format as run_format
-from sspo_cli.runs.folder import LEFT_BY_A_START, numbered, spelling_problems, write_request, writing_problems
+from sspo_cli.runs.folder import LEFT_BY_A_START, numbered, spelling_problems, writing_problems
 from sspo_cli.study.cell import PlannedCell, name_parts, short_names, varied
 from sspo_cli.study.files import CellFiles
 from sspo_cli.study.left import changed_settings
 from sspo_cli.study.settings import settings_of
-
-if TYPE_CHECKING:
-    from sspo_cli.study.plan import Plan
 
 Order = Literal["stop", "stop at once"]
 ORDER = "ORDER"
@@ -132,27 +128,6 @@ def place_names(cells: Sequence[PlannedCell]) -> dict[str, str]:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def write_grid(plan: Plan) -> None:
-    """What was asked for (config.yaml, overrides.txt, command.sh) and grid.json."""
-    folder = plan.folder
-    content = {
-        "kind": plan.kind,
-        "axes": {axis.key: list(axis.values) for axis in plan.axes},
-        "metric": plan.section.metric,
-        "direction": plan.section.direction,
-        "baseline": plan.baseline,
-        "allowed": plan.allowed,
-        "prompt_time": (read_grid(folder) or {}).get("prompt_time") or now(),
-        "cells": [
-            {"folder": cell.place, "point": cell.point, "seed": cell.seed, "id": cell.id, "overrides": cell.overrides}
-            for cell in plan.cells
-        ],
-    }
-    run_format.begin(folder, plan.kind)
-    write_request(folder, to_yaml(plan.config), plan.words, plan.command)
-    replace_text(folder / "grid.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def replace_text(file: Path, text: str) -> None:

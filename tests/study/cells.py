@@ -11,8 +11,7 @@ from sspo_cli.config.compose import to_yaml
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import set_status
 from sspo_cli.study.axes import Kind
-from sspo_cli.study.plan import Plan, read_plan
-from sspo_cli.study.store import write_grid
+from sspo_cli.study.plan import Plan, read_plan, write_grid
 
 HASHES = {
     "initial_weights": "w", "tokenizer": "t", "data_order": "d", "evaluation_problems": "p", "rollout_draws": "r",

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from sspo_cli.views.display import Display, PlainDisplay, open_display
+from sspo_cli.views.display import Display, PlainDisplay
+from sspo_cli.views.displays import open_display
 from sspo_cli.views.values import SHOWN, duration, sparkline
 from tests.views.runs import ODD_ROWS, metric_rows
 from tests.views.terminal import COLOUR, in_terminal, lines
 
 LIVE = """
-from sspo_cli.views.display import open_display
+from sspo_cli.views.displays import open_display
 from runs import ODD_ROWS, metric_rows
 with open_display(title="a name with [brackets]", first_step=0, total_steps=9, quiet={quiet}) as display:
     for row in metric_rows(8) + {odd}:
