@@ -185,7 +185,9 @@ def train(
             resume, words, quiet=quiet, as_json=as_json, profile=profile, allow_change=allow_change, parent=parent
         )
     if allow_change:
-        raise ConfigError(["--allow-change: goes with --resume RUN; a new run has nothing that could have changed"])
+        raise ConfigError(
+            ["--allow-change: goes with --resume RUN only; a new run has nothing that could have changed"]
+        )
     from sspo_cli.commands import train as command
 
     return command.run(

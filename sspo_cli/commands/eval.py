@@ -11,6 +11,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
 from sspo_cli.evaluation.target import settings_for, stem_of
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.folder import reward_error_file
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.startup import imports
 
@@ -43,7 +44,9 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     with phases(quiet=quiet) as progress:
         ended = run_evaluation(target, settings, parts, overrides, changed, stem_of(target, settings), progress)
     if ended.summary is None:
-        print(f"sspo: {ended.status}", file=sys.stderr)
+        file = reward_error_file(ended.folder)
+        where = f"; the response and the traceback are in {file}" if file.exists() else ""
+        print(f"sspo: {ended.status}{where}", file=sys.stderr)
     elif as_json:
         print(json.dumps({"folder": str(ended.folder), **ended.summary.as_json()}))
     else:

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Iterable
 
 from sspo_cli.engine.profiler import StepProfiler
-from sspo_cli.engine.session import Session
-from sspo_cli.runs.folder import title
+from sspo_cli.engine.session import FAILED, Session
+from sspo_cli.runs.folder import reward_error_file, title
 from sspo_cli.views.displays import open_display
-from sspo_cli.views.run import show_end
 
 
 def execute(session: Session, profiled: int | None, parent: int | None, *, quiet: bool, as_json: bool) -> int:
@@ -20,12 +19,16 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
         first, steps = session.first_step, session.config.train.steps
         try:
             with open_display(title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet) as display:
-                code = session.train([display, *([profiler] if profiler else [])], parent).code
+                outcome = session.train([display, *([profiler] if profiler else [])], parent)
         finally:
             if ended := session.outcome:
+                from sspo_cli.views.run import show_end  # its plots take a second to import
+
                 profile = profiler.found if profiler else None
                 show_end(session.folder, ended.summary, profile, as_json=as_json)
-    return code
+    if outcome.code == FAILED:
+        tell([f"{outcome.status}; the response and the traceback are in {reward_error_file(session.folder)}"])
+    return outcome.code
 
 
 def tell(lines: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel, TrainConfig
+from sspo_cli.runs import format as run_format
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.startup import imports
 
@@ -35,6 +36,8 @@ def run(
     """
     if config is not None and not config.is_file():
         raise ConfigError([f"--config {config}: no such file"])
+    if config is not None:
+        run_format.check(config.parent)
     # A replay is a run of its own, with a folder of its own.
     settings = load_config(TrainConfig, ["name=null", *overrides] if config else overrides, base=config)
     if dry_run and profile:

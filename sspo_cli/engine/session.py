@@ -99,7 +99,7 @@ class Session:
         self.open = ExitStack()
         self.outcome: Outcome | None = None
         self.loaded: TrainParts | None = None
-        self.folder: Path
+        self.folder = continued.folder if continued else Path()
 
     @property
     def parts(self) -> TrainParts:
@@ -142,7 +142,6 @@ class Session:
     def __enter__(self) -> Self:
         self.open.callback(self.parts.close)
         if self.continued is not None:
-            self.folder = self.continued.folder
             return self
         try:
             self.folder = self.make_folder()

@@ -106,7 +106,11 @@ def command_of(folder: Path) -> str | None:
 def write_reward_error(folder: Path, content: Mapping[str, Any]) -> None:
     """reward_error.json: the response whose grader failed, with what was asked and the traceback."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    (folder / "reward_error.json").write_text(text + "\n", encoding="utf-8")
+    reward_error_file(folder).write_text(text + "\n", encoding="utf-8")
+
+
+def reward_error_file(folder: Path) -> Path:
+    return folder / "reward_error.json"
 
 
 def profile_files(folder: Path, step: int) -> tuple[Path, Path]:

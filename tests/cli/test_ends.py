@@ -62,7 +62,7 @@ def test_a_reward_that_exits_fails_its_run_by_name(
     done = sspo("train", *FAST, *words, "--name", "one", "--json")
     assert done.returncode == 1
     told = status(tmp_path, "train/one")
-    assert told.startswith("failed: RewardError: ") and told.endswith(f"reward.path=mine.py: score {did}")
+    assert told.startswith("failed: ") and told.endswith(f"reward.path=mine.py: score {did}")
     assert json.loads(done.stdout)["status"] == told
     assert "mine.py" in done.stderr and (tmp_path / "outputs/train/one/report.html").is_file()
 
@@ -73,7 +73,7 @@ def test_so_does_one_that_exits_in_an_evaluation(sspo: Sspo, tmp_path: Path, wri
     done = sspo(*EVAL, "--name", "one")
     assert done.returncode == 1 and done.stdout == ""
     told = status(tmp_path, "eval/one")
-    assert told.startswith("failed: RewardError: ") and "reward.path=mine.py: score raised " in told
+    assert told.startswith("failed: ") and "reward.path=mine.py: score raised " in told
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,9 @@ def test_observers_see_the_run_and_one_that_raises_is_left_out(
 def test_a_session_equals_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sspo_cli", "train", *SMALL, "name=command", f"output_dir={tmp_path}", "--quiet"]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
-    with Session(train_config(*SMALL, "name=session", f"output_dir={tmp_path}")) as session:
-        session.train()
+    words = [*SMALL, "name=session", f"output_dir={tmp_path}"]
+    script = f"from sspo_cli import Session, train_config\nwith Session(train_config(*{words})) as s:\n    s.train()"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=300)
 
     def learned(name: str) -> list[dict[str, Any]]:
         rows = read_metrics(tmp_path / "train" / name)
