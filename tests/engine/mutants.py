@@ -187,7 +187,7 @@ EDITS = {
     ],
     "sspo_cli/engine/loop.py": [
         ("version of the first weights", "sync(self.parts.policy, self.progress.step)", "sync(self.parts.policy, 0)"),
-        ("another minibatch", "[trajectories[i] for i in places]", "[trajectories[i - 1] for i in places]"),
+        ("every update on the first responses", "[trajectories[i] for i in places]", "[trajectories[i] for i in range(len(places))]"),
         ("logged means are the last", "sum(row[name] for row in history) / len(history)", "history[-1][name]"),
         ("cursor not saved", "self.progress.prompts = self.source.prompts", "pass"),
         ("resume forgets the cursor", "self.source.restore(self.progress.prompts, waiting)", "self.source.restore(0, waiting)"),
