@@ -3,16 +3,27 @@ label]`.
 
 Beside the objectives, which tests/laws/mutants.py breaks: requests and groups, rewards and their workers, advantages,
 micro-batches, staleness, evaluation. Each mutant is one edit of a copy of the package; the tests named for its file run
-on the copy. Prints the first that fails. Exit code 1 if a mutant survives, or if anything fails without one.
+on the copy, in a process that has the libraries loaded. Prints the first test that fails. Exit code 1 if a mutant
+survives, or if anything fails without one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 
-from tests.laws.mutants import UNCHANGED, Mutant, failing_test, mutated
+import pytest
+import transformers  # noqa: F401  (loaded here once, for all mutants)
+
+from tests.laws.mutants import UNCHANGED, Mutant, mutated
+
+LIMIT_S = 300  # a mutant may never end
 
 # By file: the tests that should notice, the quick ones first.
 TESTS: dict[str, tuple[str, ...]] = {
@@ -129,7 +140,6 @@ EDITS = {
         ("shaping left out", "[objective.advantage](shaped_PG,", "[objective.advantage](reward_PG,"),
         ("shaping of another response", "added_BS.sum(1).reshape", "added_BS.sum(1).roll(1).reshape"),
         ("size_P left out", "(shaped_PG, size_P)", "(shaped_PG)"),
-        ("size of the shaping left out", "size_P = torch.maximum(size_P, added_BS.abs().amax(1).reshape(reward_PG.shape).amax(1))", "size_P = size_P"),
         ("advantage of another group", "(shaped_PG, size_P).flatten()", "(shaped_PG, size_P).roll(1, 0).flatten()"),
         ("advantage of another response", "(shaped_PG, size_P).flatten()", "(shaped_PG, size_P).roll(1, 1).flatten()"),
         ("responses compared across groups", "(shaped_PG, size_P).flatten()", "(shaped_PG.T, None).T.flatten()"),
@@ -209,26 +219,62 @@ EDITS = {
 MUTANTS = [Mutant(label, file, old, new) for file, edits in EDITS.items() for label, old, new in edits]
 
 
-def killer(mutant: Mutant) -> str | None:
-    with mutated(mutant) as copy:
-        return failing_test(mutant, copy, TESTS[mutant.file])
+class FirstFailure:
+    """Of a session of pytest: the test, or the file that cannot be imported."""
+
+    def __init__(self) -> None:
+        self.found = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.found = self.found or report.nodeid
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.found = self.found or report.nodeid
+
+
+def killer(mutant: Mutant) -> str:
+    """The first test that fails, or "". For a process of its own, which belongs to the copy from here on."""
+    return failing_test(mutant, TESTS[mutant.file])
+
+
+def failing_test(mutant: Mutant, tests: Sequence[str]) -> str:
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"no end within {LIMIT_S} s")
+
+    with mutated(mutant) as copy, Path(os.devnull).open("w") as nowhere:
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("sspo_cli", "tests")]:
+            del sys.modules[name]
+        sys.path.insert(0, str(copy))
+        os.environ |= {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1"}
+        os.chdir(copy)
+        signal.signal(signal.SIGALRM, late)
+        signal.alarm(LIMIT_S)
+        first = FirstFailure()
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            code = pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], plugins=[first])
+        signal.alarm(0)
+        os.chdir("/")
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+            raise RuntimeError(f"{mutant.label}: pytest did not run: {code!r}")
+        return first.found
 
 
 def main(words: list[str]) -> int:
     chosen = [mutant for mutant in MUTANTS if " ".join(words) in mutant.label]
-    with mutated(UNCHANGED) as copy:
-        every = dict.fromkeys(test for mutant in chosen for test in TESTS[mutant.file])
-        if found := failing_test(UNCHANGED, copy, list(every)):
-            print(f"fails on the package as it is: {found}")
-            return 1
+    every = list(dict.fromkeys(test for mutant in chosen for test in TESTS[mutant.file]))
     width = max(len(mutant.label) for mutant in MUTANTS)
     survivors, file = 0, ""
-    with ThreadPoolExecutor(os.cpu_count()) as workers:
-        for mutant, found in zip(chosen, workers.map(killer, chosen), strict=True):
+    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as processes:
+        if found := processes.apply(failing_test, (UNCHANGED, every)):
+            print(f"fails on the package as it is: {found}")
+            return 1
+        for mutant, found in zip(chosen, processes.imap(killer, chosen), strict=True):
             if mutant.file != file:
                 file = mutant.file
                 print(f"\n{file}")
-            print(f"{mutant.label:{width}} {found or 'SURVIVED'}", flush=True)
+            print(f"{mutant.label:{width}} {found.removeprefix('tests/') or 'SURVIVED'}", flush=True)
             survivors += not found
     print(f"\n{len(chosen)} mutants: {len(chosen) - survivors} killed, {survivors} survive")
     return int(survivors > 0)
