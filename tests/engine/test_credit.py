@@ -154,7 +154,7 @@ def test_a_rollout_is_learned_from_the_kept_and_told_of_all() -> None:
 
 
 def test_reference_solutions_are_learned_as_they_stand() -> None:
-    config = settings("objective=sft")
+    config = settings("objective=sft", "batch.samples_per_prompt=1")
     parts = load_parts(config)
     problems = problems_from(parts.dataset, 5, 3)
     found = reference_solutions(Encoder(parts.policy.tokenizer, None), problems, step=4)
