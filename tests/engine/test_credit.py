@@ -127,9 +127,7 @@ def made(p: int, parts: list[dict[str, float]]) -> Group:
         Completion(key, [7] * (key.sample + 2), torch.zeros(key.sample + 2), "length" if key.sample == 1 else "stop", 3)
         for key in keys
     ]
-    scores = [
-        Score(key, given, False, None if given else f"late {p}") for key, given in zip(keys, parts, strict=True)
-    ]
+    scores = [Score(key, given, False, None if given else f"late {p}") for key, given in zip(keys, parts, strict=True)]
     return Group(Problem(f"p{p}", f"{p}+1=", "2", None), [5, 6, 7], completions, [f"{p} {k}" for k in range(3)], scores)
 
 

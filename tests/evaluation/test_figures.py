@@ -54,9 +54,7 @@ def test_an_evaluation_has_a_row_for_each_key_with_its_own_score() -> None:
     collector = shuffled_collector(policy, reward)
     found = evaluate(collector, problems, settings, lambda *now: None, step=5)
     assert isinstance(collector.sampler, ShuffledSampler)
-    assert {item.key for item in collector.sampler.asked} == {
-        Key("eval", 5, p, k) for p in range(4) for k in range(3)
-    }
+    assert {item.key for item in collector.sampler.asked} == {Key("eval", 5, p, k) for p in range(4) for k in range(3)}
     for row, (p, k) in zip(found.rows, [(p, k) for p in range(4) for k in range(3)], strict=True):
         assert (row.problem, row.sample, row.response, row.step) == (f"p{p}", k, f"{p}+1={k}", 5)
         assert row.correct is (None if p == 2 else p <= k)
