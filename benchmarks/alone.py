@@ -87,6 +87,7 @@ def growth_tables(result: Results) -> list[Table]:
                 f"{figures[2] * 1e6:.1f}",
                 f"{update:.2f}",
                 f"{needed_update:.2f}",
+                prompts_encoded(job),
                 f"{job['peak_mib']:.0f}",
             ]
         )
@@ -94,7 +95,8 @@ def growth_tables(result: Results) -> list[Table]:
         "Microseconds per response token of the rollout, and per token of prompt and response of the update; beside "
         "each, its growth over the first row of the axis, and that of the operations needed. Outside: the growth of "
         "what a rollout token takes outside of attention, which reads ever more keys and values. 64 responses and one "
-        "update, but for the micro-batches: 256 responses. Peak memory in MiB above imports."
+        "update, but for the micro-batches: 256 responses. Encoded: how often the sampler reads a prompt for its group, "
+        "by tokens. Peak memory in MiB above imports."
     )
     header = [
         "axis",
@@ -107,6 +109,7 @@ def growth_tables(result: Results) -> list[Table]:
         "update, us",
         "times",
         "needed",
+        "encoded",
         "MiB",
     ]
     return [Table("Growth", header, rows, [words, stood_on(result)])]
@@ -133,6 +136,14 @@ def per_token(job: Row) -> list[float]:
         median(lambda row: needed(row, "decode") / row["response_tokens"]),
         median(lambda row: needed(row, "update") / tokens(row)),
     ]
+
+
+def prompts_encoded(job: Row) -> str:
+    """Prompt tokens that the sampler read over those of the prompts, each once; empty where they were not counted."""
+    if "encoded_prompt_tokens" not in job["rows"][0]:
+        return ""
+    once = sum(row["prompt_tokens"] for row in job["rows"]) / job["workload"]["samples_per_prompt"]
+    return f"{sum(row['encoded_prompt_tokens'] for row in job['rows']) / once:.2f}"
 
 
 def overhead_tables(result: Results) -> list[Table]:

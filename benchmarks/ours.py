@@ -67,7 +67,7 @@ def measure(workload: Workload, folder: Path, threads: int, steps: int, seed: in
 def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for step in range(1, steps + 2):
-        with learned_from() as seen, sampling_attention() as attention_s:
+        with learned_from() as seen, sampling_attention() as attention_s, prompts_read(loop.parts.policy) as read:
             begun = time.perf_counter()
             loop.step(step)
             step_s = time.perf_counter() - begun
@@ -85,6 +85,7 @@ def rollout_steps(loop: Loop, workload: Workload, steps: int) -> list[dict[str, 
                 "update_s": update_s,
                 "other_s": step_s - rollout_s - update_s,
                 "extra_scoring_s": scoring_s,
+                "encoded_prompt_tokens": sum(read),
                 "updates": loop.config.updates_per_rollout,
                 **work_of([context_of(item) for item in seen], [item.trained for item in seen]),
                 **need_of(workload, [len(context_of(item)) for item in seen], [item.trained for item in seen]),
@@ -106,6 +107,22 @@ def learned_from() -> Iterator[list[Trajectory]]:
 
     with patch.object(engine_loop, "with_logprobs", watched):
         yield seen
+
+
+@contextmanager
+def prompts_read(policy: Policy) -> Iterator[list[int]]:
+    """Collects the prompt tokens of each pass that fills a cache: padding is not counted."""
+    read: list[int] = []
+
+    def look(module: torch.nn.Module, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+        if options.get("past_key_values") is not None and options["input_ids"].shape[1] > 1:
+            read.append(int(options["attention_mask"].sum()))
+
+    hook = policy.model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield read
+    finally:
+        hook.remove()
 
 
 @contextmanager

@@ -29,6 +29,8 @@ SMALL_ROLLOUT = replace(EMBEDDED, prompts=8, updates=1)
 GROWTH: dict[str, dict[str, Workload]] = {
     "model size": {name: replace(size, prompts=8, updates=1) for name, size in SIZES.items()},
     "response cap": {str(cap): replace(SMALL_ROLLOUT, max_response_length=cap) for cap in (64, 256, 1024)},
+    # A prompt is encoded once for its group, and read with each of its responses in the update.
+    "prompt": {f"{S:,}": replace(SMALL_ROLLOUT, prompt_length=(S, S), max_response_length=64) for S in (16, 1000)},
     "group size": {
         str(size): replace(SMALL_ROLLOUT, prompts=64 // size, samples_per_prompt=size) for size in (2, 8, 32)
     },

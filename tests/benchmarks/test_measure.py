@@ -34,6 +34,7 @@ def test_a_step_of_ours_is_told_whole(folder: Path) -> None:
         assert row["step_s"] == pytest.approx(phases) and row["other_s"] >= 0
         assert 0 < row["rollout_attention_s"] < row["rollout_s"]
         assert (row["responses"], row["updates"]) == (256, 4)
+        assert row["encoded_prompt_tokens"] * 16 == row["prompt_tokens"], "a prompt is read once for its 16 samples"
         assert row["longest_response"] <= 24
         # The weights are made so that responses have this length on average; their spread is about a third of the cap.
         assert row["response_tokens"] / row["responses"] == pytest.approx(24 * 81 / 128, abs=4 * 8 / 256**0.5)

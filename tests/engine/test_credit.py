@@ -9,15 +9,16 @@ import torch
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import OverlongSection, TrainConfig
+from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
-from sspo_cli.engine.credit import overlong, to_rollout
+from sspo_cli.engine.credit import overlong, reference_solutions, to_rollout
 from sspo_cli.engine.logprobs import trajectory_logprobs
 from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.models.reference import Reference
 from sspo_cli.rollout.collect import Collected, Group, problems_from
 from sspo_cli.rollout.source import Rollout
 from sspo_cli.runs.sample_rows import SampleRow
-from sspo_cli.types import Key, Score
+from sspo_cli.types import Completion, Key, Score
 from tests.steps import (
     credited,
     response_of,
@@ -92,6 +93,7 @@ def test_dynamic_sampling_learns_from_live_groups_and_counts_what_they_cost() ->
     assert places == sorted(places) and places[-1] == generated - 1, "no prompt is drawn beyond the last one needed"
     learned = sum(item.trained for item in found.trajectories)
     assert found.metrics["tokens/generated"] > learned
+    assert (found.prompts, found.tokens) == (generated, found.metrics["tokens/generated"])
     assert found.metrics["group/dead"] == pytest.approx(1 - 4 / generated)
 
 
@@ -116,6 +118,49 @@ def test_a_response_does_not_depend_on_the_round_it_was_drawn_in() -> None:
     whole = sample_groups(parts, config, 4)
     rounds = [sample_groups(parts, config, 1, first=p)[0] for p in range(4)]
     assert [item.texts for item in whole] == [item.texts for item in rounds]
+
+
+def made(p: int, parts: list[dict[str, float]]) -> Group:
+    """Group p, sampled by version 3: response k is k + 2 tokens long and has the text "p k"; no parts: a failed grader."""
+    keys = [Key("train", 1, p, k) for k in range(len(parts))]
+    completions = [
+        Completion(key, [7] * (key.sample + 2), torch.zeros(key.sample + 2), "length" if key.sample == 1 else "stop", 3)
+        for key in keys
+    ]
+    scores = [Score(key, given, False, None if given else f"late {p}") for key, given in zip(keys, parts, strict=True)]
+    return Group(Problem(f"p{p}", f"{p}+1=", "2", None), [5, 6, 7], completions, [f"{p} {k}" for k in range(3)], scores)
+
+
+def test_a_rollout_is_learned_from_the_kept_and_told_of_all() -> None:
+    live, rounded = [{"a": 0.0}, {"a": 1.0}, {"a": 2.0}], [{"a": 1e16, "b": -1e16, "c": c} for c in (0.0, 1.0, 1.0)]
+    groups = [made(0, [{"a": 1.0}, {}, {}]), made(1, live), made(2, [{"a": 4.0}, {}, {"a": 0.0}]), made(3, rounded)]
+    found = to_rollout(Collected(groups, groups[1:]), None, settings("objective=dr_grpo", "reward.on_error=skip"))
+    assert (found.prompts, found.tokens) == (4, 4 * (2 + 3 + 4))
+    assert found.metrics["reward/errors"] == 3 / 12 and found.metrics["reward/unscored"] == 3 / 12
+    assert found.metrics["prompts/kept"] == 2 and found.metrics["group/dead"] == 0.5
+    expected = [-1, 0, 1, 2, 0, -2, 0, 0, 0]
+    assert [item.advantage for item in found.trajectories] == pytest.approx(expected)
+    assert [item.key for item in found.trajectories] == [Key("train", 1, p, k) for p in (1, 2, 3) for k in range(3)]
+    assert {item.version for item in found.trajectories} == {3}
+    assert [item.trained for item in found.trajectories] == [2, 3, 4] * 3
+    assert [row.advantage for row in found.samples] == pytest.approx(expected)
+    assert [(row.problem, row.response) for row in found.samples] == [
+        (f"p{p}", f"{p} {k}") for p in (1, 2, 3) for k in range(3)
+    ]
+    assert [row.error for row in found.samples] == [None] * 4 + ["late 2"] + [None] * 4
+    assert [row.truncated for row in found.samples] == [False, True, False] * 3
+
+
+def test_reference_solutions_are_learned_as_they_stand() -> None:
+    config = settings("objective=sft", "batch.samples_per_prompt=1")
+    parts = load_parts(config)
+    problems = problems_from(parts.dataset, 5, 3)
+    found = reference_solutions(Encoder(parts.policy.tokenizer, None), problems, step=4)
+    assert [item.key for item in found.trajectories] == [Key("train", 4, p, 0) for p in range(3)]
+    for item, problem in zip(found.trajectories, problems, strict=True):
+        assert problem.solution and problem.solution in parts.policy.decode(response_of(item))
+        assert item.advantage == 1 and item.sampled_logp_L is None
+    assert (found.prompts, found.tokens) == (3, sum(item.trained for item in found.trajectories))
 
 
 def test_the_soft_limit_on_length_grows_over_the_buffer() -> None:

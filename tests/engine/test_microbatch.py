@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from sspo_cli.build import load_objective
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.logprobs import token_logprobs
-from sspo_cli.engine.microbatch import to_microbatch
+from sspo_cli.engine.microbatch import TOKENS_PER_PASS, cut, to_microbatch
 from sspo_cli.engine.optimizer import make_optimizer
 from sspo_cli.engine.update import Updater
 from sspo_cli.engine.world import OneProcess
@@ -105,3 +107,29 @@ def test_a_first_token_cannot_be_trained() -> None:
     item = trajectory([], [5, 6, 7], torch.zeros(3), 1.0)
     with pytest.raises(ValueError, match="no token predicts it"):
         to_microbatch([item], 0, CPU)
+
+
+def cost(lengths: list[int], cuts: list[list[int]]) -> int:
+    """Tokens with padding, and what each pass costs."""
+    return sum(len(places) * max(lengths[place] for place in places) + TOKENS_PER_PASS for places in cuts)
+
+
+def test_cuts_are_the_cheapest_within_the_budget_and_hold_every_place_once() -> None:
+    """Beside all ways to cut the sorted sequences; one that is longer than the budget comes alone."""
+    chance, budget = random.Random(0), 400
+    for _ in range(30):
+        lengths = [chance.randint(1, 500 if chance.random() < 0.2 else 120) for _ in range(8)]
+        found = cut(lengths, budget)
+        assert sorted(place for places in found for place in places) == list(range(8))
+        ordered = sorted(range(8), key=lambda place: lengths[place])
+        ways = [
+            [ordered[begin:end] for begin, end in zip((0, *ends), (*ends, 8), strict=True)]
+            for count in range(8)
+            for ends in combinations(range(1, 8), count)
+        ]
+
+        def fits(places: list[int], lengths: list[int] = lengths) -> bool:
+            return len(places) == 1 or len(places) * max(lengths[place] for place in places) <= budget
+
+        assert all(map(fits, found))
+        assert cost(lengths, found) == min(cost(lengths, way) for way in ways if all(map(fits, way)))

@@ -26,7 +26,7 @@ import yaml
 from sspo_cli.laws.laws import LAWS
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("sspo_cli", "conf", "tests/__init__.py", "tests/laws", "tests/objectives", "pyproject.toml")
+COPIED = ("sspo_cli", "conf", "tests", "pyproject.toml")
 # The quick ones first.
 TESTS = ("tests/objectives", "tests/laws/test_literals.py", "tests/laws/test_papers.py", "tests/laws")
 COLUMNS = ("yaml", *LAWS, "tests")
