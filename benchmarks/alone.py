@@ -95,8 +95,8 @@ def growth_tables(result: Results) -> list[Table]:
         "Microseconds per response token of the rollout, and per token of prompt and response of the update; beside "
         "each, its growth over the first row of the axis, and that of the operations needed. Outside: the growth of "
         "what a rollout token takes outside of attention, which reads ever more keys and values. 64 responses and one "
-        "update, but for the micro-batches: 256 responses. Encoded: how often the sampler reads a prompt for its group, "
-        "by tokens. Peak memory in MiB above imports."
+        "update, but for the micro-batches: 256 responses. Encoded: how often the sampler reads a prompt for its "
+        "group, by tokens. Peak memory in MiB above imports."
     )
     header = [
         "axis",

@@ -32,8 +32,9 @@ def score(prompt, response, answer):
 WORDS = [
     "preset=smoke", "objective=dapo", "objective.dynamic_sampling=4", "objective.overlong.penalty=0", "optim.lr=1e-4",
     "batch.prompts=4", "batch.samples_per_prompt=4", "rollout.max_response_length=16", "eval.max_response_length=16",
-    f"train.steps={STEPS}", "train.save_every=1", "train.keep_checkpoints=9", "eval.problems=4", "engine.precision=float32",
-    "reward=python", "reward.path=mine.py", "reward.timeout_s=null", "reward.memory_gib=null",
+    f"train.steps={STEPS}", "train.save_every=1", "train.keep_checkpoints=9", "eval.problems=4",
+    "engine.precision=float32", "reward=python", "reward.path=mine.py",
+    "reward.timeout_s=null", "reward.memory_gib=null",
 ]  # fmt: skip
 
 

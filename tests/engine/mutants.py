@@ -7,6 +7,8 @@ on the copy, in a process that has the libraries loaded. Prints the first test t
 survives, or if anything fails without one.
 """
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import contextlib

@@ -121,7 +121,7 @@ def test_a_response_does_not_depend_on_the_round_it_was_drawn_in() -> None:
 
 
 def made(p: int, parts: list[dict[str, float]]) -> Group:
-    """Group p, sampled by version 3: response k is k + 2 tokens long and has the text "p k"; no parts: a failed grader."""
+    """Group p, sampled by version 3: response k is k + 2 tokens long and has the text "p k"; no parts: it failed."""
     keys = [Key("train", 1, p, k) for k in range(len(parts))]
     completions = [
         Completion(key, [7] * (key.sample + 2), torch.zeros(key.sample + 2), "length" if key.sample == 1 else "stop", 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import pytest
 import torch
@@ -57,7 +58,7 @@ def test_responses_and_scores_come_in_any_order_and_are_matched_by_key(policy: P
 class Counting:
     """Problems 0, 1, 2, ... for ever."""
 
-    evaluation: list[Problem] = []
+    evaluation: ClassVar[list[Problem]] = []
     notes: Sequence[str] = ()
     train_size = None
 
