@@ -171,7 +171,7 @@ def function_reward(function: Callable[..., Any], config: FunctionRewardSection)
     from sspo_cli.rewards.python import called
 
     call = called(function, config.name, f"the reward function {config.name}")
-    return InProcessRewarder(call, Judge(config.correct, config.on_error))
+    return InProcessRewarder(call, Judge(config.correct, config.on_error, key="correct"))
 
 
 def build_sampler(config: EvalConfig, policy: Policy) -> Sampler:

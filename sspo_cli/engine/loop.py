@@ -168,25 +168,27 @@ class Loop:
             lambda done, total: self.observer.phase("rollout", done, total),
         )
         rollout = to_rollout(collected, self.parts.reference, self.config)
-        self.check_scored(step, rollout.metrics["reward/unscored"])
+        self.check_scored(step, rollout)
         return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
 
-    def check_scored(self, step: int, unscored: float) -> None:
+    def check_scored(self, step: int, rollout: Rollout) -> None:
         """Warn of a rollout in which no reward could be scored; several in a row stop the run.
 
         Raises:
             GuardStop: at UNSCORED_AT_MOST of them.
         """
-        if unscored != 1:
+        if rollout.metrics["reward/unscored"] != 1:
             self.progress.unscored = 0
             return
         self.progress.unscored += 1
+        error = next((row.error for row in rollout.samples if row.error is not None), None)
+        why = f"graders failed ({error})" if error else "every one is NaN or None"
         if self.progress.unscored == UNSCORED_AT_MOST:
             raise GuardStop(
-                f"no reward could be scored in {UNSCORED_AT_MOST} rollouts in a row, up to that of step {step}: every"
-                " one is NaN or None; mend the reward"
+                f"no reward could be scored in {UNSCORED_AT_MOST} rollouts in a row, up to that of step {step}: {why};"
+                " mend the reward"
             )
-        self.observer.warn(f"step {step}: no reward could be scored, so nothing is learned from its rollout")
+        self.observer.warn(f"step {step}: no reward could be scored, so nothing is learned from its rollout: {why}")
 
     def check_agreement(self, step: int, rollout: Rollout) -> dict[str, float]:
         """The gap between sampler and trainer, which hold the same weights now: it should be rounding alone.

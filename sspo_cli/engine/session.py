@@ -68,10 +68,10 @@ class Continued:
 class Session:
     """A training run: its parts are loaded and checked, and its folder is made and held, inside the `with` block.
 
-    reward: a function of (prompt, response, answer) in the place of config.reward; it runs in this process. correct:
-    what makes its responses correct, as reward.correct. folder: where the run is written, instead of a new folder under
-    config.output_dir. words: the overrides, and command: the whole command, that led to the configuration, for the
-    folder. continued: the run to go on with.
+    reward: a function of (prompt, response, answer) in the place of config.reward, of which reward.on_error stays; it
+    runs in this process. correct: what makes its responses correct, as reward.correct. folder: where the run is
+    written, instead of a new folder under config.output_dir. words: the overrides, and command: the whole command, that
+    led to the configuration, for the folder. continued: the run to go on with.
     """
 
     def __init__(
@@ -82,19 +82,20 @@ class Session:
         correct: str | float | None = None,
         folder: Path | None = None,
         words: Sequence[str] = (),
-        command: Sequence[str] = ("sspo", "train"),
+        command: Sequence[str] | None = None,
         continued: Continued | None = None,
     ) -> None:
         self.make_rewarder: Callable[[], Rewarder] | None = None
         if reward is not None:
             name = getattr(reward, "__name__", type(reward).__name__)
-            section = FunctionRewardSection(kind="function", name=name, correct=correct)
+            on_error = config.reward.on_error
+            section = FunctionRewardSection(kind="function", name=name, correct=correct, on_error=on_error)
             config = replace(config, reward=section, choices={**config.choices, "reward": "function"})
             self.make_rewarder = partial(function_reward, reward, section)
         self.config = with_prompt_time(config)
         self.asked = folder
         self.words = list(words)
-        self.command = list(command)
+        self.command = command
         self.continued = continued
         self.open = ExitStack()
         self.outcome: Outcome | None = None
@@ -170,7 +171,8 @@ class Session:
 
     def describe(self) -> None:
         """Everything the folder says about the run before its first step."""
-        runs.write_request(self.folder, to_yaml(self.config), self.words, self.command)
+        replay = ["sspo", "train", "--config", str(self.folder.absolute() / "config.yaml")]
+        runs.write_request(self.folder, to_yaml(self.config), self.words, list(self.command or replay))
         write_manifest(self.folder, self.config.seed, str(self.parts.policy.device), self.standing())
         (self.folder / "checkpoints").mkdir()
 

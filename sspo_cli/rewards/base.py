@@ -79,7 +79,7 @@ class Judge:
 
     correct: the part that decides, correct from 1 upwards; or a number, from which on the sum of the parts is correct;
     None where the reward has one part, which decides. on_error: raise, or leave the response without a reward.
-    has_answer: whether a problem has an answer to compare with.
+    has_answer: whether a problem has an answer to compare with. key: how a user says what is correct.
     """
 
     def __init__(
@@ -87,10 +87,12 @@ class Judge:
         correct: str | float | None = None,
         on_error: OnError = "stop",
         has_answer: Callable[[Problem], bool] = lambda problem: True,
+        key: str = "reward.correct",
     ) -> None:
         self.correct = correct
         self.on_error = on_error
         self.has_answer = has_answer
+        self.key = key
         self.names: set[str] = set()
         self.remarks = Remarks()
 
@@ -126,7 +128,7 @@ class Judge:
         """The check that needs all responses."""
         if isinstance(self.correct, str) and self.names and self.correct not in self.names:
             raise ConfigError(
-                [f"reward.correct={self.correct}: no response has such a part; the parts are {listed(self.names)}"]
+                [f"{self.key}={self.correct}: no response has such a part; the parts are {listed(self.names)}"]
             )
 
     def check(self, parts: Parts, problem: Problem, response: str) -> None:
@@ -142,9 +144,9 @@ class Judge:
         if self.correct is None and len(self.names) > 1:
             raise ConfigError(
                 [
-                    f"reward.correct: must say what is correct, since the reward has several parts"
-                    f" ({listed(self.names)}); set reward.correct=PART (correct from 1 upwards) or"
-                    " reward.correct=NUMBER (correct from this sum upwards)"
+                    f"{self.key}: must say what is correct, since the reward has several parts"
+                    f" ({listed(self.names)}); set {self.key}=PART (correct from 1 upwards) or"
+                    f" {self.key}=NUMBER (correct from this sum upwards)"
                 ]
             )
         for name, value in [*parts.items(), ("sum", sum(parts.values()))]:

@@ -36,10 +36,12 @@ def alarms_of_folder(folder: Path, rows: Sequence[Row]) -> list[str]:
 def training_alarms(rows: Sequence[Row], config: TrainConfig) -> dict[str, str]:
     """By topic, a line for each thing that kept the run from learning. rows: of metrics.jsonl."""
     steps = [row for row in rows if row.get("group/dead") is not None]
-    if not steps:
-        return {}
+    failed = failed_graders(mean(rows, "reward/errors"), "responses", "reward/errors")
+    scored = [row for row in steps if row.get("reward/mean") is not None]
+    if not scored:
+        return {"failed graders": failed} if failed else {}
     truncated = mean(steps, "response/truncated")
-    found = {"equal rewards": equal_rewards(steps, truncated, config)}
+    found = {"failed graders": failed, "equal rewards": equal_rewards(scored, truncated, config)}
     if truncated >= NEARLY_ALL:
         found["truncated"] = (
             f"{truncated:.0%} of the responses were cut at rollout.max_response_length="
@@ -93,6 +95,8 @@ def likely_cause(reward: float, truncated: float, config: TrainConfig) -> str:
 def evaluation_alarms(metrics: Row, config: EvalConfig) -> dict[str, str]:
     """By topic, a line for each thing that makes the figures of an evaluation say little."""
     found = {}
+    if failed := failed_graders(metrics.get("eval/errors") or 0.0, "held-out responses", "eval/errors"):
+        found["failed graders in evaluation"] = failed
     truncated, unscored = metrics.get("eval/truncated") or 0.0, metrics.get("eval/unscored") or 0.0
     if truncated >= NEARLY_ALL:
         found["truncated in evaluation"] = (
@@ -104,6 +108,15 @@ def evaluation_alarms(metrics: Row, config: EvalConfig) -> dict[str, str]:
             f"{unscored:.0%} of the held-out responses could not be scored, and count as wrong; mend the reward"
         )
     return found
+
+
+def failed_graders(share: float, of: str, name: str) -> str:
+    if not share:
+        return ""
+    return (
+        f"the graders of {share:.1%} of the {of} failed ({name}), so these have no reward and are not correct; read why"
+        " with `sspo samples RUN`"
+    )
 
 
 def mean(steps: Sequence[Row], name: str) -> float:

@@ -101,6 +101,8 @@ def facts(item: Sample) -> Text:
 
 def worth(row: SampleRow | EvalRow) -> str:
     """The reward, with its parts where there are several, and what the objective took from it."""
+    if row.error is not None:
+        return f"unscored: {row.error}"
     if row.reward is None:
         return "unscored"
     text = f"{row.reward:.2f}"

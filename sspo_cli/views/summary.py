@@ -34,7 +34,8 @@ def print_summary(
     console.print(Text(headline(summary), style="bold"))
     for warning in summary.get("warnings", ()):
         console.print(Text(printable(f"warning: {warning}", console.encoding), style="yellow"), soft_wrap=True)
-    console.print(Padding(figures(summary), (1, 0)))
+    table = figures(summary)
+    console.print(Padding(table, (1, 0)) if table.rows else Text())
     for row in choose(samples):
         console.print(Padding(sample(row, console.encoding), (0, 0, 1, 0)))
     line(console, f"run folder: {folder}")

@@ -19,6 +19,7 @@ from sspo_cli.engine.world import OneProcess
 from sspo_cli.guards import GuardStop
 from sspo_cli.rollout.source import Rollout
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.types import Key, Trajectory
 
 pytestmark = pytest.mark.slow
@@ -81,9 +82,24 @@ def test_steps_learn_once_an_epoch_from_every_response_and_go_on_from_a_checkpoi
         assert one.key == other.key and torch.equal(one.token_L, other.token_L)
 
 
+def unscored(share: float, error: str | None = None) -> Rollout:
+    row = SampleRow(
+        step=1, problem="p", prompt="1+1=", response="2", reward=None, reward_parts={}, advantage=0.0, length=1,
+        truncated=False, error=error,
+    )  # fmt: skip
+    return Rollout([], [row], 1, 1, {"reward/unscored": share})
+
+
 def test_only_rollouts_in_a_row_without_any_reward_stop_the_run(tmp_path: Path) -> None:
     loop = loop_in(tmp_path)
-    for unscored in [*[1.0] * (UNSCORED_AT_MOST - 1), 0.9, *[1.0] * (UNSCORED_AT_MOST - 1)]:
-        loop.check_scored(1, unscored)
-    with pytest.raises(GuardStop, match="no reward could be scored"):
-        loop.check_scored(1, 1.0)
+    for share in [*[1.0] * (UNSCORED_AT_MOST - 1), 0.9, *[1.0] * (UNSCORED_AT_MOST - 1)]:
+        loop.check_scored(1, unscored(share))
+    with pytest.raises(GuardStop, match=r"no reward could be scored .*: every one is NaN or None; mend the reward"):
+        loop.check_scored(1, unscored(1.0))
+
+
+def test_rollouts_whose_graders_all_failed_say_why(tmp_path: Path) -> None:
+    loop = loop_in(tmp_path)
+    with pytest.raises(GuardStop, match=r"graders failed \(score took longer than 1 s\); mend the reward"):
+        for _ in range(UNSCORED_AT_MOST):
+            loop.check_scored(1, unscored(1.0, "score took longer than 1 s"))

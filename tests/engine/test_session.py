@@ -26,7 +26,8 @@ SMALL = ("preset=smoke", "batch.prompts=4")
 
 def test_the_script_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
     """It is at most ten lines, and its run folder can be evaluated and replayed only with a reward that has a file."""
-    (script,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    script, watch = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert {name for name in vars(Observer) if not name.startswith("_")} == set(re.findall(r"def (\w+)", watch))
     assert len([line for line in script.splitlines() if line.strip()]) <= 10
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300, env=os.environ
