@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +171,11 @@ def function_reward(function: Callable[..., Any], config: FunctionRewardSection)
     from sspo_cli.rewards.base import InProcessRewarder, Judge
     from sspo_cli.rewards.python import called
 
-    call = called(function, config.name, f"the reward function {config.name}")
+    def in_this_folder(*arguments: Any) -> Any:
+        with chdir("."):  # the run writes to paths that stand on it
+            return function(*arguments)
+
+    call = called(in_this_folder, config.name, f"the reward function {config.name}")
     return InProcessRewarder(call, Judge(config.correct, config.on_error, key="correct"))
 
 

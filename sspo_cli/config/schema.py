@@ -96,9 +96,9 @@ DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discrimina
 class RewardSection:
     """Where the reward function runs; the defaults, in this process and without bounds, are as in earlier versions."""
 
-    workers: Whole = 0
-    timeout_s: Positive | None = None
-    memory_gib: Positive | None = None
+    workers: Annotated[int, Strict(), Ge(0), Le(512)] = 0
+    timeout_s: Annotated[float, Gt(0), Le(1e6)] | None = None
+    memory_gib: Annotated[float, Ge(0.0625), Le(1e6)] | None = None
     on_error: Literal["stop", "skip"] = "stop"
 
 

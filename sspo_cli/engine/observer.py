@@ -51,7 +51,7 @@ class Observers(Observer):
         for observer in list(self.watching):
             try:
                 call(observer)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.watching.remove(observer)
                 what = f"{type(observer).__name__} raised {type(error).__name__}: {error}".split("\n")[0]
                 print(f"sspo: {what}; the run goes on without it", file=sys.stderr)

@@ -9,13 +9,14 @@ with Session(train_config("objective=sspo", "train.steps=20")) as session:
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from sspo_cli.build import function_reward
 from sspo_cli.config.compose import to_dict, to_yaml, with_prompt_time
@@ -80,7 +81,7 @@ class Session:
         *,
         reward: Callable[..., Any] | None = None,
         correct: str | float | None = None,
-        folder: Path | None = None,
+        folder: Path | str | None = None,
         words: Sequence[str] = (),
         command: Sequence[str] | None = None,
         continued: Continued | None = None,
@@ -93,7 +94,7 @@ class Session:
             config = replace(config, reward=section, choices={**config.choices, "reward": "function"})
             self.make_rewarder = partial(function_reward, reward, section)
         self.config = with_prompt_time(config)
-        self.asked = folder
+        self.asked = Path(folder) if folder is not None else None
         self.words = list(words)
         self.command = command
         self.continued = continued
@@ -101,6 +102,9 @@ class Session:
         self.outcome: Outcome | None = None
         self.loaded: TrainParts | None = None
         self.folder = continued.folder if continued else Path()
+        self.made: Path | None = None
+        self.refused = False
+        self.state: Literal["new", "entered", "trained", "over"] = "new"
 
     @property
     def parts(self) -> TrainParts:
@@ -134,6 +138,8 @@ class Session:
         Raises:
             ConfigError: with everything that is wrong; nothing has been written then.
         """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("a session needs the main thread, which alone hears Ctrl-C")
         self.check()
         if self.continued is None:
             self.loaded = load_parts(self.config, reward=self.make_rewarder)
@@ -141,14 +147,17 @@ class Session:
             self.loaded = load_parts(self.config, self.continued.checkpoint, self.continued.began)
 
     def __enter__(self) -> Self:
+        if self.state != "new":
+            raise RuntimeError("a session is entered once; make another one for another run")
+        self.state = "entered"
         self.open.callback(self.parts.close)
-        if self.continued is not None:
-            return self
         try:
-            self.folder = self.make_folder()
-            self.open.enter_context(hold(self.folder))
-            self.describe()
+            if self.continued is None:
+                self.folder = self.make_folder()
+                self.open.enter_context(hold(self.folder))
+                self.describe()
         except BaseException as error:
+            self.refused = isinstance(error, ConfigError)
             self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
@@ -156,10 +165,10 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.state = "over"
         self.open.close()
-        measured = self.continued is not None or self.asked is not None or (self.folder / "metrics.jsonl").exists()
-        if isinstance(error, ConfigError) and not measured:
-            shutil.rmtree(self.folder)  # refused before it measured anything
+        if self.refused and self.made is not None and not (self.made / "metrics.jsonl").exists():
+            shutil.rmtree(self.made)  # refused before it measured anything
 
     def make_folder(self) -> Path:
         if self.asked is not None:
@@ -167,7 +176,8 @@ class Session:
             return self.asked
         choices = self.config.choices
         stem = f"{choices['objective']}-{choices['dataset']}-s{self.config.seed}"
-        return runs.create_folder(self.config.output_dir, "train", self.config.name, stem)
+        self.made = runs.create_folder(self.config.output_dir, "train", self.config.name, stem)
+        return self.made
 
     def describe(self) -> None:
         """Everything the folder says about the run before its first step."""
@@ -194,10 +204,15 @@ class Session:
 
         Raises:
             ConfigError: if the rewards cannot be used, or the tracker cannot start.
+            RuntimeError: outside of the `with` block, or if it has trained already.
         """
+        if self.state != "entered":
+            reason = "has trained already" if self.state == "trained" else "trains inside its `with` block"
+            raise RuntimeError(f"a session {reason}; make another one for another run")
+        self.state = "trained"
         watching = Observers(observers)
         code, status = FAILED, "failed"
-        loop, refused = None, False
+        loop = None
         try:
             tracker = open_tracker(self.config.tracker, self.folder, to_dict(self.config))
             watching = Observers([*observers, *tracker])
@@ -215,12 +230,12 @@ class Session:
         except KeyboardInterrupt:
             code, status = INTERRUPTED, "interrupted"
         except BaseException as error:
-            status, refused = status_after(error), isinstance(error, ConfigError)
+            status, self.refused = status_after(error), isinstance(error, ConfigError)
             raise
         finally:
             runs.set_status(self.folder, status)
             watching.close(code)
-            if not refused:
+            if not self.refused:
                 seconds = loop.progress.seconds if loop else 0.0
                 self.outcome = outcome = Outcome(code, status, self.summarise(status, seconds))
         return outcome

@@ -274,10 +274,17 @@ class PoolRewarder(Judged):
             threading.Thread(target=self.serve, args=(first if number == 0 else None,), daemon=True)
             for number in range(workers)
         ]
-        for thread in self.threads:
-            thread.start()
+        try:
+            for thread in self.threads:
+                thread.start()
+        except BaseException:
+            self.threads = [thread for thread in self.threads if thread.is_alive()]
+            self.close()
+            raise
 
     def score(self, items: Iterator[Item]) -> Iterator[Score]:
+        if self.closed:
+            raise RuntimeError("the workers of this reward have been ended")
         batch = Batch()
         waiting = 0
         try:

@@ -72,9 +72,11 @@ def out_of_the_way(descriptor: int) -> int:
 def guard(grader: int, leash: int, wake: int) -> int:
     """Wait for the end of the grader or of the leash, kill all that is left, and return the grader's wait status."""
     statuses: dict[int, int] = {}
+    poll = select.poll()
+    for descriptor in (leash, wake):
+        poll.register(descriptor, select.POLLIN)
     while grader not in statuses:
-        ready, _, _ = select.select([leash, wake], [], [])
-        if leash in ready:
+        if leash in dict(poll.poll()):
             break
         os.read(wake, 4096)
         with contextlib.suppress(ChildProcessError):

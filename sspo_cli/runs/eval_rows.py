@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class EvalRow:
     response: str
     answer: str | list[str]
     reward: float | None
-    reward_parts: Mapping[str, float | None]
+    reward_parts: Mapping[str, float | None] = field(default_factory=dict)
     correct: bool | None
     correct_if: str | None = None
     length: int

@@ -105,7 +105,7 @@ def command_of(folder: Path) -> str | None:
 
 def write_reward_error(folder: Path, content: Mapping[str, Any]) -> None:
     """reward_error.json: the response whose grader failed, with what was asked and the traceback."""
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = json.dumps(content, indent=2)  # escaped: an error may hold what UTF-8 cannot write
     reward_error_file(folder).write_text(text + "\n", encoding="utf-8")
 
 

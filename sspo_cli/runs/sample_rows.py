@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class SampleRow:
     prompt: str
     response: str
     reward: float | None
-    reward_parts: Mapping[str, float | None]
+    reward_parts: Mapping[str, float | None] = field(default_factory=dict)
     shaping: Mapping[str, float | None] | None = None
     advantage: float | None
     length: int

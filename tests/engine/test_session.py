@@ -117,3 +117,62 @@ def test_every_problem_of_a_session_is_told_before_anything_is_written(tmp_path:
         pass
     assert len(refused.value.problems) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_session_trains_once_inside_its_block(tmp_path: Path) -> None:
+    config = train_config(*SMALL, "train.steps=1", f"output_dir={tmp_path}")
+    session = Session(config)
+    with pytest.raises(RuntimeError, match="trains inside its `with` block"):
+        session.train()
+    with session:
+        session.train()
+        with pytest.raises(RuntimeError, match="has trained already"):
+            session.train()
+    with pytest.raises(RuntimeError, match="trains inside its `with` block"):
+        session.train()
+    with pytest.raises(RuntimeError, match="entered once"), session:
+        pass
+    assert [row["step"] for row in read_metrics(session.folder)] == [0, 1]
+
+
+def test_what_the_user_raises_inside_the_block_removes_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigError, match="nope"),
+        Session(train_config(*SMALL, f"output_dir={tmp_path}")) as session,
+    ):
+        (session.folder / "notes.txt").write_text("mine")
+        train_config("objective=nope")
+    assert (session.folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="output_dir"), Session(train_config(*SMALL, f"output_dir={tmp_path}/file/x")):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_reward_that_changes_the_directory_and_an_observer_that_exits_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def moving(prompt: str, response: str, answer: str) -> dict[str, float]:
+        os.chdir("/")
+        return {"right": float(answer in response), "short": -len(response) / 100}
+
+    class Leaving(Observer):
+        def step(self, row: Mapping[str, Any]) -> None:
+            raise SystemExit(4)
+
+    with Session(train_config(*SMALL, "train.steps=1"), reward=moving, correct="right") as session:
+        assert session.train([Leaving()]).code == 0
+    assert Path.cwd() == tmp_path and (session.folder / "summary.json").is_file()
+    assert "Leaving raised SystemExit: 4; the run goes on without it" in capsys.readouterr().err
+    command = (session.folder / "command.sh").read_text().splitlines()[1]
+    assert command == f"sspo train --config {session.folder.absolute()}/config.yaml"
+    with (
+        pytest.raises(ConfigError, match="correct: must say what is correct"),
+        Session(train_config(*SMALL), reward=moving) as session,
+    ):
+        session.train()

@@ -96,3 +96,21 @@ def test_a_row_of_something_else_is_refused(tmp_path: Path, row: object) -> None
         (tmp_path / name).write_text(json.dumps(row) + "\n")
         with pytest.raises(ValueError, match=rf"{name}:1: "):
             read(tmp_path)
+
+
+def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They had no parts of rewards and no rule."""
+    row = {
+        "problem": "p",
+        "sample": 0,
+        "prompt": "1+1=",
+        "response": "2",
+        "answer": "2",
+        "reward": 1.0,
+        "correct": True,
+    }
+    (tmp_path / "eval.jsonl").write_text(
+        json.dumps({"step": 0, **row, "correct": True, "length": 1, "truncated": False}) + "\n"
+    )
+    (found,) = read_evaluations(tmp_path)
+    assert (found.reward, found.reward_parts, found.correct_if, found.error) == (1.0, {}, None, None)

@@ -17,6 +17,7 @@ from sspo_cli.runs.folder import get_status, set_status
 from sspo_cli.study.left import Finding
 from sspo_cli.study.plan import Plan
 from sspo_cli.study.run import find_left, follow, make_room
+from sspo_cli.study.settings import WITHOUT_RESULT
 from tests.study.cells import finished_grid, plan_of
 
 pytestmark = pytest.mark.slow
@@ -161,7 +162,7 @@ def test_changing_any_leaf_of_the_configuration_of_one_cell_is_refused_with_its_
     assert len(keys) > 70
     for key in keys:
         file.write_text(yaml.safe_dump(with_leaf(content, key)))
-        if key in ("engine.threads", "reward.workers"):
+        if key in WITHOUT_RESULT:
             assert todo(grid=grid) == ["nothing"] * 4, "how many cores and processes a cell had makes it no other"
             continue
         if key == "prompt_time":
