@@ -33,8 +33,6 @@ def as_float(value: Any) -> float:
     Raises:
         TypeError, ValueError: if it is no number.
     """
-    if isinstance(value, str | bytes | bytearray):
-        raise TypeError("a text is no number")
     try:
         return math.nan if value is None else float(value)
     except OverflowError:
