@@ -58,11 +58,7 @@ def run(
                 )
         except ConfigError as error:
             raise ConfigError([*error.problems, *began.elsewhere(settings)]) from error
-        tell(
-            [f"goes on from step {continued.step}", *began.remarks(checkpoint)]
-            if not quiet
-            else began.remarks(checkpoint)
-        )
+        tell(began.remarks(checkpoint))
         for other, faults in damaged.items():
             set_aside(other, faults, continued.step)
         if began.changes:

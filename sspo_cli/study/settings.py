@@ -13,13 +13,8 @@ from sspo_cli.config.schema import EvalConfig
 from sspo_cli.config.tree import FILLED_LATER, MISSING, leaves
 from sspo_cli.config.wording import show_value
 
-# How many cores, how much memory and how many processes a cell has does not change what it is.
-WITHOUT_RESULT = (
-    "engine.threads",
-    "engine.tokens_per_generation",
-    "engine.tokens_per_microbatch",
-    "reward.workers",
-)
+# How many cores and processes a cell has does not change what it is.
+WITHOUT_RESULT = ("engine.threads", "reward.workers")
 
 
 def settings(content: Mapping[str, Any]) -> dict[str, Any]:
