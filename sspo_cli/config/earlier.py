@@ -19,7 +19,9 @@ LEFT_OUT: Mapping[str, Any] = {
     "reward.timeout_s": None,
     "reward.memory_gib": None,
     "reward.on_error": "stop",
+    "dataset.system_prompt": None,
 }
+FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 
 
 def renamed(key: str, value: Any) -> str | None:
@@ -36,4 +38,13 @@ def in_words_of_now(tree: dict[str, Any]) -> dict[str, Any]:
             place = place.get(section) if isinstance(place, dict) else None
         if isinstance(place, dict) and (now := renamed(key, place.get(name))):
             place[name] = now
+    if isinstance(data := tree.get("dataset"), dict) and isinstance(template := data.get("prompt_template"), str):
+        data["prompt_template"] = jinja_template(template)
     return tree
+
+
+def jinja_template(template: str) -> str | None:
+    """A template of an earlier run in Jinja, which its configuration may hold already; None if it adds nothing."""
+    if FORMAT_PROMPT not in template.replace("{{prompt}}", ""):
+        return template
+    return None if template == FORMAT_PROMPT else template.replace(FORMAT_PROMPT, "{{ prompt }}")

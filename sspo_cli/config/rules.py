@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from sspo_cli.config.schema import AdditionData, EvalConfig, ObjectiveConfig, SoftGateSection, TrainConfig
+from sspo_cli.config.schema import (
+    AdditionData,
+    EvalConfig,
+    ObjectiveConfig,
+    PromptSection,
+    SoftGateSection,
+    TrainConfig,
+)
+from sspo_cli.config.template import template_problems
 
 GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_rescaled")
 
@@ -36,8 +44,8 @@ def dataset_problems(config: EvalConfig) -> list[str]:
             problems.append(
                 f"dataset.operand_min={data.operand_min}: must be below dataset.operand_max={data.operand_max}"
             )
-    elif "{prompt}" not in data.prompt_template:
-        problems.append(f"dataset.prompt_template={data.prompt_template!r}: must contain {{prompt}}")
+    elif isinstance(data, PromptSection):
+        problems += template_problems(data.prompt_template)
     return problems
 
 

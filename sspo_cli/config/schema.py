@@ -70,7 +70,18 @@ class AdditionData:
 
 
 @section
-class JsonlData:
+class PromptSection:
+    """What prompts are framed with; the defaults are as in earlier versions.
+
+    prompt_template: Jinja, over all fields of a row.
+    """
+
+    system_prompt: Text | None = None
+    prompt_template: Text | None = None
+
+
+@section
+class JsonlData(PromptSection):
     kind: Literal["jsonl"]
     path: Text
     eval_path: Text | None
@@ -78,15 +89,13 @@ class JsonlData:
     prompt_field: Text
     answer_field: Text
     solution_field: Text | None
-    prompt_template: Text
 
 
 @section
-class Gsm8kData:
+class Gsm8kData(PromptSection):
     kind: Literal["gsm8k"]
     path: Text
     revision: Text
-    prompt_template: Text
 
 
 DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discriminator="kind")]

@@ -9,6 +9,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import Gsm8kData
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Problem
+from sspo_cli.data.prompting import frame
 from sspo_cli.hub import why_not
 
 FIELDS = ("question", "answer")
@@ -66,9 +67,10 @@ def as_problems(rows: Any, split: str, config: Gsm8kData) -> list[Problem]:
     return [
         Problem(
             id=f"{split}/{number}",
-            prompt=config.prompt_template.replace("{prompt}", row["question"].strip()),
+            prompt=frame(row["question"].strip(), row, config),
             answer=row["answer"].rpartition(MARK)[2].strip().replace(",", ""),
             solution=row["answer"],
+            fields=row,
         )
         for number, row in enumerate(rows)
     ]

@@ -11,10 +11,10 @@ from sspo_cli.config.schema import JsonlData
 from sspo_cli.data.fields import BadField, as_text, floats, read_answer, read_prompt
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Problem
+from sspo_cli.data.prompting import frame
 from sspo_cli.seeds import stable_fraction
 
 MOST_PROBLEMS_SHOWN = 5
-ALONE = "{prompt}"
 
 
 def load_jsonl(config: JsonlData, seed: int, eval_problems: int) -> Listed:
@@ -110,19 +110,12 @@ def as_problem(row: Any, where: str, config: JsonlData) -> Problem:
     if missing:
         has = ", ".join(row) if isinstance(row, dict) else type(row).__name__
         raise BadField(f"no field '{missing[0]}' (it has: {has}); name yours with {field_key(missing[0], config)}=")
-    prompt = named(config.prompt_field, read_prompt, row)
-    if isinstance(prompt, str):
-        prompt = config.prompt_template.replace("{prompt}", prompt)
-    elif config.prompt_template != ALONE:
-        raise BadField(
-            f"the field '{config.prompt_field}' is a list of messages, and dataset.prompt_template frames texts alone;"
-            " put its words into the messages and leave it out"
-        )
     return Problem(
         id=where,
-        prompt=prompt,
+        prompt=named(config.prompt_field, lambda value: frame(read_prompt(value), row, config), row),
         answer=named(config.answer_field, read_answer, row),
         solution=named(config.solution_field, as_text, row) if config.solution_field else None,
+        fields=row,
     )
 
 

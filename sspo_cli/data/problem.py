@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,29 @@ class Message:
 
 @dataclass(frozen=True)
 class Problem:
-    """prompt: what the model reads, a text or messages. answer: what a reward compares with; of several, any is right.
+    """prompt: what the model reads, a text or messages. answer: what a reward compares with; of several, any is right;
+    an empty tuple where there is none.
 
-    solution: a worked response, if there is one.
+    solution: a worked response, if there is one. fields: the row as its source has it, as JSON values, for rewards.
+    source: the part of a mixture that the problem is of; empty where there is no mixture.
     """
 
     id: str
     prompt: str | tuple[Message, ...]
     answer: str | tuple[str, ...]
     solution: str | None
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    source: str = ""
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The problem that `dataclasses.asdict` wrote as `content`."""
+        prompt, answer = content["prompt"], content["answer"]
+        lists = {
+            "prompt": prompt if isinstance(prompt, str) else tuple(Message(**turn) for turn in prompt),
+            "answer": answer if isinstance(answer, str) else tuple(answer),
+        }
+        return cls(**{**content, **lists})
 
     @property
     def text(self) -> str:

@@ -127,7 +127,7 @@ def grade(orders: int, answers: int) -> None:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         # Not before: the path comes with the settings.
         from sspo_cli.config.errors import ConfigError
-        from sspo_cli.data.problem import Message, Problem
+        from sspo_cli.data.problem import Problem
         from sspo_cli.rewards.function import remarks_of, told
         from sspo_cli.rewards.load import load_function
 
@@ -140,14 +140,7 @@ def grade(orders: int, answers: int) -> None:
         write(answers, {"ready": True})
         for line in lines:
             order = json.loads(line)
-            given = order["problem"]
-            prompt, answer = given["prompt"], given["answer"]
-            problem = Problem(
-                id=given["id"],
-                prompt=prompt if isinstance(prompt, str) else tuple(Message(**turn) for turn in prompt),
-                answer=answer if isinstance(answer, str) else tuple(answer),
-                solution=given["solution"],
-            )
+            problem = Problem.from_json(order["problem"])
             found: dict[str, Any]
             write(answers, {"begun": order["number"]})
             try:

@@ -37,10 +37,10 @@ def test_null_is_null_and_numbers_of_other_keys_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ('"Q:\\n{prompt}"', "Q:\n{prompt}"),
-        ('"\\t{prompt}\\\\n"', "\t{prompt}\\n"),
-        ("'Q:\\n{prompt}'", "Q:\\n{prompt}"),
-        ('"{prompt} \\boxed{}"', "{prompt} \\boxed{}"),
+        ('"Q:\\n{{ prompt }}"', "Q:\n{{ prompt }}"),
+        ('"\\t{{ prompt }}\\\\n"', "\t{{ prompt }}\\n"),
+        ("'Q:\\n{{ prompt }}'", "Q:\\n{{ prompt }}"),
+        ('"{{ prompt }} \\boxed{}"', "{{ prompt }} \\boxed{}"),
     ],
 )
 def test_escapes_stand_for_characters_inside_double_quotes_alone(word: str, expected: str) -> None:

@@ -60,7 +60,7 @@ def test_fields_template_and_solutions_are_taken_as_configured(tmp_path: Path) -
     file = jsonl(tmp_path, [{"q": f"{i}?", "a": i, "why": f"it is {i}"} for i in range(20)])
     data = load(
         "dataset=jsonl", f"dataset.path={file}", "dataset.prompt_field=q", "dataset.answer_field=a",
-        "dataset.solution_field=why", "dataset.prompt_template='Q: {prompt} {x}'",
+        "dataset.solution_field=why", "dataset.prompt_template='Q: {{ prompt }} {x}'",
     )  # fmt: skip
     problem = data.train_problem(0)
     number = problem.answer
@@ -123,7 +123,7 @@ def test_a_field_of_another_type_is_refused_with_its_line(
 def test_a_prompt_template_around_messages_is_refused(tmp_path: Path) -> None:
     file = jsonl(tmp_path, [{"prompt": [MESSAGE], "answer": "4"}])
     with pytest.raises(ConfigError, match=r"dataset\.prompt_template frames texts alone"):
-        load("dataset=jsonl", f"dataset.path={file}", "dataset.prompt_template='Q: {prompt}'")
+        load("dataset=jsonl", f"dataset.path={file}", "dataset.prompt_template='Q: {{ prompt }}'")
 
 
 def test_lines_end_at_newlines_alone(tmp_path: Path) -> None:
