@@ -165,6 +165,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.state == "entered" and self.continued is None and self.folder != Path():
+            runs.set_status(self.folder, status_after(error) if error else "failed: it was left before it trained")
         self.state = "over"
         self.open.close()
         if self.refused and self.made is not None and not (self.made / "metrics.jsonl").exists():
