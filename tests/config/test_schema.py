@@ -57,12 +57,14 @@ def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
 
 def test_a_sampler_is_chosen_without_touching_the_other_keys_of_its_section(tmp_path: Path) -> None:
     base = tmp_path / "config.yaml"
-    base.write_text(to_yaml(load_config(TrainConfig, ["rollout.temperature=0.7", "rollout.staleness=2"])))
+    base.write_text(
+        to_yaml(load_config(TrainConfig, ["rollout.temperature=0.7", "rollout.staleness=2", "rollout.stop=['Q:']"]))
+    )
     swapped = load_config(TrainConfig, ["rollout=generate"], base=base)
     assert (swapped.rollout.kind, swapped.rollout.temperature, swapped.rollout.staleness) == ("generate", 0.7, 2)
     assert swapped.choices["rollout"] == "generate"
     evaluated = load_config(EvalConfig, ["rollout=generate"], base=base)
-    assert to_dict(evaluated)["rollout"] == {"kind": "generate"}
+    assert to_dict(evaluated)["rollout"] == {"kind": "generate", "stop": ["Q:"]}
     assert load_config(EvalConfig, [], base=base).rollout.kind == "native"
 
 
