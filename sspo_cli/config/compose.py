@@ -25,7 +25,7 @@ from omegaconf.errors import GrammarParseError, InterpolationResolutionError, Om
 from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.config.complete import OPEN, is_known, known_keys, text_keys
-from sspo_cli.config.earlier import RENAMED, renamed
+from sspo_cli.config.earlier import RENAMED, jinja_template, renamed
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
@@ -220,6 +220,9 @@ def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictCon
     for key in RENAMED:
         if now := renamed(key, OmegaConf.select(kept, key)):
             OmegaConf.update(kept, key, now)
+    template = OmegaConf.select(kept, "dataset.prompt_template")
+    if isinstance(template, str) and (jinja := jinja_template(template)) != template:
+        OmegaConf.update(kept, "dataset.prompt_template", escaped(jinja))
     if "rollout" in kept and not issubclass(schema, TrainConfig):
         kept.rollout = OmegaConf.masked_copy(kept.rollout, [item.name for item in fields(SamplerSection)])
     return kept
