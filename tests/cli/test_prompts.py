@@ -116,16 +116,17 @@ def test_a_run_keeps_its_template_and_its_stops(sspo: Sspo, data: Path, tmp_path
     chat_folder(tmp_path / "chat", CHAT)
     write("mine.jinja", THINKING)
     template = ["model.chat_template=mine.jinja", "model.template_args={enable_thinking: false}"]
-    stops = ['rollout.stop=["7","\\n"]', "train.steps=2", "train.save_every=1"]
+    stops = ["objective.kl.coef=0.01", 'rollout.stop=["7","\\n"]', "train.steps=2", "train.save_every=1"]
     done = sspo(*SMOKE, "model.path=chat", *template, *stops)
     assert done.returncode == 0, done.stderr
     (tmp_path / "mine.jinja").unlink()
     run = run_folder(tmp_path)
-    rows = jsonl.read(run / "samples.jsonl")
-    assert {row["rendered"] for row in rows} <= {NOT_THINKING.format(f"{i}+1=") for i in range(12)}
+    rows, held_out = jsonl.read(run / "samples.jsonl"), jsonl.read(run / "eval.jsonl")
+    assert {row["rendered"] for row in (*rows, *held_out)} <= {NOT_THINKING.format(f"{i}+1=") for i in range(12)}
     stopped = [row for row in rows if "7" in row["spelled"]]
     assert 0 < len(stopped) < len(rows)
-    for row in rows:
+    assert any("7" in row["spelled"] for row in held_out)
+    for row in (*rows, *held_out):
         assert row["spelled"].startswith(row["response"]) and "7" not in row["response"]
         assert row["spelled"][len(row["response"]) :] in ("7", "\n", "<eos>", "<|im_end|>", "")
         assert row["truncated"] == (row["spelled"] == row["response"])
@@ -137,14 +138,13 @@ def test_a_run_keeps_its_template_and_its_stops(sspo: Sspo, data: Path, tmp_path
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     written = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
     assert written == NOT_THINKING.format("3+1=")
-    last = [row for row in jsonl.read(run / "eval.jsonl") if row["step"] == 2]
+    last = [row for row in held_out if row["step"] == 2]
     for name, words in (("native", []), ("generate", ["rollout=generate"])):
         done = sspo("eval", "outputs/train/run", *words, "--name", name)
         assert done.returncode == 0, done.stderr
         again = jsonl.read(tmp_path / "outputs" / "eval" / name / "eval.jsonl")
         facts = ("problem", "rendered", "response", "spelled", "length", "truncated")
         assert [[row[key] for key in facts] for row in again] == [[row[key] for key in facts] for row in last]
-    assert any("7" in row["spelled"] for row in last)
 
     shutil.rmtree(checkpoint)
     (run / "STATUS").write_text("interrupted\n")

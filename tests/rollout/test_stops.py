@@ -143,7 +143,8 @@ def test_the_sooner_of_a_stop_token_a_string_and_the_limit_ends_a_response(
     whole = in_order(NativeSampler(policy, 0, 10_000).sample(iter(requests_of(PROMPTS, free, 12))))
     texts = [spelled(policy.tokenizer, item.token_T) for item in whole]
     last = next(text[-1] for text, item in zip(texts, whole, strict=True) if item.truncated and text[-1] != "\ufffd")
-    strings = (last, *(text[len(text) // 2] for text in texts[::9] if text[len(text) // 2] != "\ufffd"))
+    # `generate` fills rows that are over with <pad>.
+    strings = (last, "<pad><pad>", *(text[len(text) // 2] for text in texts[::9] if text[len(text) // 2] != "\ufffd"))
     asked = requests_of(PROMPTS, replace(free, stop=strings), 12)
     ends = [first_with(policy.tokenizer, item.token_T, strings) for item in whole]
     expected = [(item.token_T[:end], "stop" if end else item.finish) for item, end in zip(whole, ends, strict=True)]
@@ -233,3 +234,16 @@ def test_a_character_over_several_tokens_ends_a_response_with_its_last_byte() ->
         assert (watch.length is not None) == (place >= 4)
     assert watch.length == 5
     assert response_text(tokenizer, tokens[:5], Decoding(1.0, 99, (1,), ("漢",))) == "4 "
+
+
+def test_a_string_of_many_tokens_is_found_and_one_that_only_a_part_of_the_text_shows_is_not() -> None:
+    tokenizer = bytes_alone()
+    watch = Watch(tokenizer, ["Question: none", "x"])
+    watch.read(tokenizer("A long Question: none of it", add_special_tokens=False)["input_ids"])
+    assert watch.length == len("A long Question: none")
+    pieces = word_pieces()
+    tokens = pieces("whatisnonewhatisnonewhatisnone", add_special_tokens=False)["input_ids"]
+    assert len(tokens) > 8 and spelled(pieces, tokens[3:]).startswith("##") and "##" not in spelled(pieces, tokens)
+    watch = Watch(pieces, ["##"])
+    watch.read(tokens)
+    assert watch.length is None
