@@ -71,7 +71,7 @@ def print_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[st
     by = f"{prompt['tokens']} tokens, {prompt['template']}"
     print_line(console, f"first prompt ({prompt['problem']}): {by}")
     lines = safe(prompt["rendered"], console).split("\n")
-    for line in [*(f"{line}{BREAK}" for line in lines[:-1]), *lines[-1:]]:
+    for line in [*(f"{line}{BREAK}" for line in lines[:-1]), *filter(None, lines[-1:])]:
         shown = Text(INDENT + line)
         shown.highlight_words([*prompt["special"], BREAK], "magenta")
         console.print(shown, soft_wrap=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ DATA = ways("mine.jsonl", "mine.jsonl")
 SMOKE = ["train", "preset=smoke", *DATA, "model=local", "--name", "run"]
 RECORD = """
 import json
+import re
+import shlex
 
 def score(prompt, response, answer):
     with open("seen.jsonl", "a") as file:
@@ -87,7 +91,6 @@ def test_a_dry_run_shows_the_first_prompt_as_the_model_will_read_it(sspo: Sspo, 
         "  \\n",
         "  </think>\\n",
         "  \\n",
-        "  ",
         "a response ends with: <eos> (1), <|im_end|> (183), '\\n\\n', 'Q:'",
         f"answer: {int(question[:-3]) + 1}",
         "reward: math: 1 if the final answer equals the reference, as text or in value, else 0; special tokens of the"
@@ -253,3 +256,16 @@ def test_what_cannot_be_rendered_is_one_line(sspo: Sspo, data: Path, tmp_path: P
         (line,) = done.stderr.splitlines()
         assert told in line, line
     assert not (tmp_path / "outputs").exists()
+
+
+def test_the_commands_and_the_screen_of_the_docs_are_true(sspo: Sspo, tmp_path: Path, write: Write) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    chat_folder(tmp_path / "model", THINKING)
+    write("problems.jsonl", lines({"prompt": f"{i}+{i + 1}=", "answer": str(2 * i + 1)} for i in range(6, 18)))
+    commands = re.findall(r"```sh\n(.*?)\n```", text, flags=re.DOTALL)
+    assert len(commands) == 4
+    first, *others = (sspo(*shlex.split(command)[1:]) for command in commands)
+    (block,) = re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL)
+    assert first.stdout.endswith(block)
+    assert all(done.returncode == 0 for done in others), [done.stderr for done in others]
+    assert "<think>\\n\n  \\n\n  </think>\\n" in others[0].stdout
