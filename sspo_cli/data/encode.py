@@ -87,7 +87,7 @@ class Encoder:
             roles, reason = ", ".join(role for role, _ in turns), textwrap.shorten(str(error), LONGEST_REASON)
             told = f"{problem.id}: the model's chat template fails on the messages ({roles}): {reason}"
             ways = "write others, or render them by another template, model.chat_template=FILE"
-            if isinstance(error, jinja2.UndefinedError):
+            if isinstance(error, jinja2.UndefinedError) and reason.endswith("is undefined"):
                 ways = "give it what it needs by model.template_args, or use another template, model.chat_template=FILE"
             raise ConfigError([f"{told}; {ways}"]) from error
 
