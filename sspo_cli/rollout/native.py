@@ -15,6 +15,7 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.base import uniforms
 from sspo_cli.rollout.cache import Columns, SlotCache, prompt_cache
 from sspo_cli.rollout.decode import sample_token
+from sspo_cli.rollout.padding import pad_left, positions
 from sspo_cli.rollout.queue import Queue
 from sspo_cli.rollout.stops import Watch
 from sspo_cli.types import Completion, Decoding, Request
@@ -263,19 +264,3 @@ class Batch:
                 finish="stop" if stopped else "length",
                 version=row.version,
             )
-
-
-def pad_left(prompts: Sequence[list[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, [P, S], with every prompt ending in the last column."""
-    S = max(len(prompt) for prompt in prompts)
-    token_PS = torch.full((len(prompts), S), pad_id)
-    attention_PS = torch.zeros(len(prompts), S, dtype=torch.long)
-    for p, prompt in enumerate(prompts):
-        token_PS[p, S - len(prompt) :] = torch.tensor(prompt)
-        attention_PS[p, S - len(prompt) :] = 1
-    return token_PS.to(device), attention_PS.to(device)
-
-
-def positions(attention_RS: Tensor) -> Tensor:
-    """Position of every token in its own sequence, [R, S]; 0 at padding."""
-    return (attention_RS.cumsum(-1) - 1).clamp(min=0)
