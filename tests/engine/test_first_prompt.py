@@ -14,7 +14,7 @@ from sspo_cli.study.settings import identity
 from tests.chat_models import THINKING, chat_tokenizer
 
 ASKED = Problem("p", (Message("user", "1+1="),), "2", None)
-OPEN = Problem("p", (*ASKED.prompt, Message("assistant", "It is")), "2", None)  # type: ignore[arg-type]
+OPEN = Problem("p", (*ASKED.prompt, Message("assistant", "It is")), "2", None)
 
 
 @pytest.mark.parametrize(
