@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -19,6 +19,7 @@ SCHEMAS: dict[str, type[EvalConfig]] = {
     "sweep": SweepConfig,
 }
 GRIDS = ("compare", "sweep")
+OPEN = ("model.template_args",)  # mappings whose names are the user's
 LAUNCHERS = {"hydra/launcher": ["basic", "joblib", "submitit_local", "submitit_slurm"]}
 
 
@@ -88,6 +89,11 @@ def known_keys(schema: type[Any]) -> dict[str, tuple[str, ...]]:
     for key, allowed in walk(schema, ""):
         found[key] = tuple(dict.fromkeys([*found.get(key, ()), *allowed]))
     return found
+
+
+def is_known(key: str, known: Iterable[str]) -> bool:
+    """Whether `key` is one of `known`, or a name of the user's in a mapping of them."""
+    return key in known or (key.rpartition(".")[0] in OPEN and key.rpartition(".")[0] in known)
 
 
 def text_keys(schema: type[Any]) -> set[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import ExactRewardSection, PythonRewardSection, RewardConfig, TrainConfig
+
+KEPT = {"strip": "left out", "keep": "part of it"}
 
 
 def batch_sentence(config: TrainConfig) -> str:
@@ -19,6 +21,18 @@ def batch_sentence(config: TrainConfig) -> str:
     passes = f" ({batch.epochs} epochs of {batch.minibatches})" if batch.epochs > 1 else ""
     plural = "s" if updates > 1 else ""
     return f"one step = {source}, used for {updates} update{plural} of {responses // batch.minibatches}{passes}"
+
+
+def reward_sentence(reward: RewardConfig) -> str:
+    """What gives a response its reward, and what it reads of it."""
+    if isinstance(reward, ExactRewardSection):
+        mark = reward.answer_after
+        told = f"1 if {'all of it' if mark is None else f'the text after the last {mark!r}'} equals the answer, else 0"
+    elif isinstance(reward, PythonRewardSection):
+        told = f"{reward.function}(prompt, response, answer) of {reward.path}"
+    else:
+        told = "1 if the final answer equals the reference, as text or in value, else 0"
+    return f"{reward.kind}: {told}; special tokens of the response are {KEPT[reward.special_tokens]}"
 
 
 def notes(config: TrainConfig) -> list[str]:
