@@ -8,8 +8,9 @@ from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import SoftGateSection, TrainConfig
 from sspo_cli.engine.device import device_of
-from sspo_cli.models.load import NotCached, architecture
+from sspo_cli.models.load import architecture
 from sspo_cli.models.size import memory_estimate, parameter_count
+from sspo_cli.models.source import NotCached
 from sspo_cli.views.console import print_json
 from sspo_cli.views.preview import print_preview
 

@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ from sspo_cli.engine.parts import Beginning, TrainParts, load_parts
 from sspo_cli.engine.signals import stop_request
 from sspo_cli.engine.world import OneProcess
 from sspo_cli.guards import GuardStop
-from sspo_cli.models.source import to_json
+from sspo_cli.models.source import resolved, to_json
 from sspo_cli.rewards.base import Rewarder, RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import format as run_format
@@ -193,6 +193,7 @@ class Session:
             "settings": to_dict(config),
             "hashes": fingerprints(parts.policy, parts.dataset, parts.base, config),
             "reward_files": of_reward(config.reward),
+            "model": asdict(resolved(config.model)),
             "base": to_json(parts.base, self.folder) if parts.base else None,
             "changes": [],
         }

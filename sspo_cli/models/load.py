@@ -8,22 +8,24 @@ from typing import Any
 
 import torch
 import transformers
-from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
-from sspo_cli.hub import why_not
+from sspo_cli.guards import is_out_of_memory
+from sspo_cli.models import gguf
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.source import (
     EMBEDDED,
     Base,
     base_of,
-    check_folder,
+    files_of,
     find,
     folder_of,
     has_adapters,
+    not_cached,
     settle,
+    show,
     whereabouts,
 )
 
@@ -33,10 +35,6 @@ transformers.logging.set_verbosity_error()
 
 
 LONGEST_REASON = 300  # characters of what a library says
-
-
-class NotCached(ConfigError):
-    """A model of the hub that is neither in the local cache nor reachable."""
 
 
 def load_policy(
@@ -63,29 +61,20 @@ def load_policy(
     model, base = read_model(config, seed, base)
     if merged and base is not None:
         model, base = model.merge_and_unload(), None
-    if isinstance(config, ScratchModel):
-        tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
-    else:
-        # Of adapters from the hub, the folder: asked by name, transformers looks for the configuration of a model.
-        folder = folder_of(config) if has_adapters(config) else None
-        place = config if folder is None else LocalModel(kind="local", path=str(folder))
-        tokenizer = read(AutoTokenizer, place, download=True)
+    tokenizer = read(AutoTokenizer, config, folder_of(config) or EMBEDDED)
     if tokenizer.eos_token_id is None:
-        raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
+        raise ConfigError([f"model.path={show(config)}: the tokenizer has no end-of-sequence token"])
     return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
 
 
 def read_model(config: ModelConfig, seed: int, base: Base | None = None) -> tuple[Any, Base | None]:
     """The weights that `config` names; and of adapters, which come on their base, that base."""
-    if isinstance(config, ScratchModel):
+    folder = files_of(config)
+    if folder is None:
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(architecture(config), dtype=torch.float32), None
-    if isinstance(config, LocalModel):
-        check_folder(Path(config.path))
-    model = None if has_adapters(config) else read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
-    folder = folder_of(config)
-    if folder is None or not has_adapters(config):  # asked again: what has just been downloaded may be adapters
-        return model, None
+    if not has_adapters(config):
+        return read(AutoModelForCausalLM, config, folder, dtype=torch.float32), None
     from sspo_cli.models.lora import put_on
 
     base = base or find(base_of(folder), folder)
@@ -117,40 +106,25 @@ def architecture(config: ModelConfig) -> Any:
             pad_token_id=embedded.pad_token_id,
         )
     folder = folder_of(config)
-    if folder is not None and has_adapters(config):
+    if folder is None:
+        assert isinstance(config, HubModel)
+        raise not_cached(config, "a dry run downloads nothing")
+    if has_adapters(config):
         return architecture(whereabouts(base_of(folder)))
-    if isinstance(config, LocalModel) and not (Path(config.path) / "config.json").is_file():
-        raise ConfigError(
-            [f"model.path={config.path}: not a model folder: no config.json in {Path(config.path).absolute()}"]
-        )
-    return read(AutoConfig, config, download=False)
+    if isinstance(config, LocalModel) and gguf.is_gguf(config.path) and not folder.is_dir():
+        return gguf.architecture(Path(config.path))
+    if not (folder / "config.json").is_file():
+        raise ConfigError([f"model.path={show(config)}: not a model folder: no config.json in {folder.absolute()}"])
+    return read(AutoConfig, config, folder)
 
 
-def where(config: ModelConfig) -> tuple[str, dict[str, Any]]:
-    """What from_pretrained is asked for, on this machine only. Code that a model folder brings is never run."""
-    options = {"local_files_only": True, "trust_remote_code": False}
-    if isinstance(config, HubModel):
-        return config.path, {**options, "revision": config.revision}
-    return (config.path if isinstance(config, LocalModel) else str(EMBEDDED)), options
-
-
-def read(loader: Any, config: ModelConfig, *, download: bool, **options: Any) -> Any:
-    """`loader` from the folder or the hub's local cache, else from the hub itself if `download`."""
-    source, where_options = where(config)
+def read(loader: Any, config: ModelConfig, folder: Path, **options: Any) -> Any:
+    """`loader` from the files of `config` in `folder`. Nothing is asked for elsewhere, and code that a folder brings is
+    never run."""
     try:
-        return loader.from_pretrained(source, **where_options, **options)
-    except torch.OutOfMemoryError:
-        raise
+        return loader.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # whatever the libraries raise on a user's files
-        if not isinstance(config, HubModel) or not isinstance(error, OSError | ValueError | RuntimeError):
-            told = textwrap.shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" ...")
-            raise ConfigError([f"model.path={source}: {told}"]) from error
-        reason = why_not(source, "model", config.revision) if download else "a dry run downloads nothing"
-        if reason is None:
-            return loader.from_pretrained(source, **{**where_options, "local_files_only": False}, **options)
-        raise NotCached(
-            [
-                f"model.path={source}: not in the local cache ({HF_HUB_CACHE}) and {reason};"
-                f" download it once with network access (`hf download {source}`), or set model=local model.path=FOLDER"
-            ]
-        ) from error
+        if is_out_of_memory(error):
+            raise
+        told = textwrap.shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" ...")
+        raise ConfigError([f"model.path={show(config)}: {told}"]) from error

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download, try_to_load_from_cache
+from huggingface_hub import constants, try_to_load_from_cache
 from pydantic import TypeAdapter
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
-from sspo_cli.hub import why_not
+from sspo_cli.hub import download_model, how_to_download, why_not
+from sspo_cli.models import gguf
 from sspo_cli.runs import integrity, manifest
 from sspo_cli.runs.folder import is_run
 from sspo_cli.runs.settings import read_tree
@@ -23,6 +24,13 @@ from sspo_cli.runs.settings import read_tree
 EMBEDDED = Path(__file__).parent / "tiny"
 ADAPTER = "adapter_config.json"
 BASE = "sspo_base.json"
+PARTS = {
+    "config.json": ["config.json", ADAPTER],
+    "weights (*.safetensors)": ["*.safetensors"],
+    "a tokenizer (tokenizer.json or tokenizer_config.json)": ["tokenizer.json", "tokenizer_config.json"],
+}
+ANY_WEIGHTS = ("*.safetensors", "*.bin")  # of the hub; a folder needs the former, which cannot hold code
+INDEX = "model.safetensors.index.json"
 # What decides which function a folder of a model computes; the tokenizer is a checkpoint's own.
 DECIDING = (
     "config.json",
@@ -36,13 +44,17 @@ DECIDING = (
 MODEL: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 
 
+class NotCached(ConfigError):
+    """A model of the hub that is neither in the local cache nor reachable."""
+
+
 @dataclass(frozen=True)
 class Base:
     """The model that adapters stand on, or that a reference policy is read from.
 
-    model: a folder by its absolute path, a model of the hub by its commit. seed: draws the weights of model=scratch.
-    sha256: `identify` of it; None where nobody wrote that down. moved: the same folder seen from the one that this is
-    written in, so that both may be moved together.
+    model: a folder or file by its absolute path, a model of the hub by its commit. seed: draws the weights of
+    model=scratch. sha256: `identify` of it; None where nobody wrote that down. moved: the same folder seen from the one
+    that this is written in, so that both may be moved together.
     """
 
     model: ModelConfig
@@ -59,20 +71,76 @@ def settle(config: ModelConfig) -> ModelConfig:
 
 
 def folder_of(config: ModelConfig) -> Path | None:
-    """Where the files of a model are on this machine; None of model=scratch, and of a hub model that is not here."""
+    """Where the files of a model are on this machine, or will be once its GGUF file is unpacked; None of model=scratch,
+    and of a hub model that is not here."""
     if isinstance(config, ScratchModel):
         return None
     if isinstance(config, LocalModel):
-        return Path(config.path)
+        return gguf.place(Path(config.path)) if in_file(config) else Path(config.path)
     if not isinstance(config, HubModel):
         return EMBEDDED
     cached = (try_to_load_from_cache(config.path, name, revision=config.revision) for name in ("config.json", ADAPTER))
     return next((Path(file).parent for file in cached if isinstance(file, str)), None)
 
 
+def in_file(config: ModelConfig) -> bool:
+    """Whether `config` is a GGUF file that is there."""
+    return isinstance(config, LocalModel) and gguf.is_gguf(config.path) and Path(config.path).is_file()
+
+
+def files_of(config: ModelConfig) -> Path | None:
+    """The folder with the files of a model, all of them: a GGUF file is unpacked, a hub model that is not here is
+    downloaded. None of model=scratch.
+
+    Raises:
+        ConfigError: naming everything that is missing or damaged.
+    """
+    if isinstance(config, LocalModel):
+        if gguf.is_gguf(config.path) and not Path(config.path).is_dir():
+            return gguf.unpacked(Path(config.path))
+        check_folder(Path(config.path))
+        return Path(config.path)
+    if isinstance(config, HubModel):
+        return cached(config)
+    return folder_of(config)
+
+
+def cached(config: HubModel) -> Path:
+    """The folder of a hub model in the local cache, where it is brought if it is not there.
+
+    Raises:
+        NotCached: with what to download, and where it was looked for.
+    """
+    folder = folder_of(config)
+    if folder is not None and not lacking(folder, ANY_WEIGHTS):
+        return folder
+    reason = why_not(config.path, "model", config.revision)
+    if reason is None:
+        try:
+            download_model(config.path, config.revision)
+        except Exception as error:  # whatever the libraries raise of a network
+            reason = f"the download failed ({type(error).__name__})"
+    if reason is None and (folder := folder_of(config)) is not None:
+        return folder
+    raise not_cached(config, reason or "the hub has no such model", folder)
+
+
+def not_cached(config: HubModel, reason: str, folder: Path | None = None) -> NotCached:
+    command = how_to_download(config.path, "model", config.revision)
+    how = f"not in the local cache ({constants.HF_HUB_CACHE})"
+    if folder is not None:
+        how = f"in the local cache only in part ({folder} lacks {', '.join(lacking(folder, ANY_WEIGHTS))})"
+    return NotCached(
+        [
+            f"model.path={config.path}: {how} and {reason}; download it once with network access ({command}), or set"
+            " model=local model.path=FOLDER"
+        ]
+    )
+
+
 def has_adapters(config: ModelConfig) -> bool:
     """Whether the files of `config` are adapters of another model."""
-    folder = folder_of(config)
+    folder = None if in_file(config) else folder_of(config)
     return folder is not None and (folder / ADAPTER).is_file()
 
 
@@ -85,14 +153,19 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ConfigError([f"model.path={folder}: no such folder (looked for {folder.absolute()})"])
     integrity.check(folder)
-    parts = {
-        "config.json": ["config.json", ADAPTER],
-        "weights (*.safetensors)": ["*.safetensors"],
-        "a tokenizer (tokenizer.json or tokenizer_config.json)": ["tokenizer.json", "tokenizer_config.json"],
-    }
-    missing = [name for name, patterns in parts.items() if not any(any(folder.glob(glob)) for glob in patterns)]
-    if missing:
+    if missing := lacking(folder):
         raise ConfigError([f"model.path={folder}: not a model folder: it lacks {', '.join(missing)}"])
+
+
+def lacking(folder: Path, weights: Sequence[str] = ("*.safetensors",)) -> list[str]:
+    """Which of its parts a folder of a model lacks. weights: the patterns of their files."""
+    wanted = {name: weights if name.startswith("weights") else patterns for name, patterns in PARTS.items()}
+    missing = [name for name, patterns in wanted.items() if not any(any(folder.glob(glob)) for glob in patterns)]
+    try:
+        shards = json.loads((folder / INDEX).read_bytes())["weight_map"].values()
+    except (OSError, ValueError, KeyError, AttributeError):
+        shards = []
+    return missing + sorted({shard for shard in shards if not (folder / shard).is_file()})
 
 
 def identify(config: ModelConfig, seed: int) -> str:
@@ -105,6 +178,9 @@ def identify(config: ModelConfig, seed: int) -> str:
     folder = folder_of(config)
     if folder is None:
         hasher.update(json.dumps([asdict(config), seed]).encode())
+        return hasher.hexdigest()
+    if in_file(config):
+        hasher.update(gguf.sha256(Path(config.path)).encode())
         return hasher.hexdigest()
     integrity.check(folder)
     saved = integrity.saved_hashes(folder)  # read a moment ago; not once more
@@ -122,12 +198,17 @@ def pinned(config: ModelConfig, seed: int) -> Base:
 
 
 def placed(config: ModelConfig, seed: int, sha256: str) -> Base:
-    folder = folder_of(config)
+    return Base(resolved(config), seed, sha256)
+
+
+def resolved(config: ModelConfig) -> ModelConfig:
+    """`config` so that it names the same files later and from elsewhere: an absolute path, or the commit of a hub model
+    that is on this machine."""
+    config = settle(config)
+    folder = folder_of(config) if isinstance(config, HubModel) else None
     if isinstance(config, LocalModel):
-        config = replace(config, path=str(Path(config.path).resolve()))
-    elif isinstance(config, HubModel) and folder is not None:
-        config = replace(config, revision=folder.name)
-    return Base(config, seed, sha256)
+        return replace(config, path=str(Path(config.path).resolve()))
+    return replace(config, revision=folder.name) if isinstance(config, HubModel) and folder else config
 
 
 def find(base: Base, owner: Path, first: ModelConfig | None = None, *, changed: bool = False) -> Base:
@@ -163,14 +244,19 @@ def find(base: Base, owner: Path, first: ModelConfig | None = None, *, changed: 
 
 def why_missing(model: ModelConfig) -> str | None:
     """Why the files of a model are not on this machine, if they are not. The hub is asked for its own."""
+    if isinstance(model, HubModel):
+        try:
+            cached(model)
+        except NotCached as error:
+            return error.problems[0].removeprefix("model.path=").replace(": ", " is ", 1)
+        return None
+    return None if is_here(model) else f"{Path(getattr(model, 'path', '')).absolute()} is not there"
+
+
+def is_here(model: ModelConfig) -> bool:
+    """Whether there are files of a model, or none are needed; reads none of them, and asks nobody."""
     folder = folder_of(model)
-    if isinstance(model, HubModel) and folder is None:
-        reason = why_not(model.path, "model", model.revision)
-        if reason is None:
-            snapshot_download(model.path, revision=model.revision, allow_patterns=list(DECIDING))
-            return None
-        return f"{model.path} is not in the local cache and {reason}"
-    return f"{folder.absolute()} is not there" if folder is not None and not folder.is_dir() else None
+    return isinstance(model, ScratchModel) or in_file(model) or (folder is not None and folder.is_dir())
 
 
 def places(base: Base, first: ModelConfig | None = None) -> Iterator[ModelConfig]:
@@ -180,8 +266,7 @@ def places(base: Base, first: ModelConfig | None = None) -> Iterator[ModelConfig
     for model in (first and settle(first), base.model, moved):
         if model is None:
             continue
-        folder = folder_of(model)
-        place = folder.resolve() if isinstance(model, LocalModel) and folder else model
+        place = Path(model.path).resolve() if isinstance(model, LocalModel) else model
         if place not in seen:
             seen.append(place)
             yield model
@@ -189,8 +274,7 @@ def places(base: Base, first: ModelConfig | None = None) -> Iterator[ModelConfig
 
 def whereabouts(base: Base) -> ModelConfig:
     """The first place of `base` where there is a model at all, whichever it is; reads none of it."""
-    folders = ((model, folder_of(model)) for model in places(base))
-    return next((model for model, folder in folders if folder is not None and folder.is_dir()), base.model)
+    return next((model for model in places(base) if is_here(model)), base.model)
 
 
 def verify(config: ModelConfig) -> None:

@@ -11,8 +11,8 @@ import torch
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ScratchModel, TinyModel
-from sspo_cli.models.load import NotCached, architecture, load_policy
-from sspo_cli.models.source import EMBEDDED
+from sspo_cli.models.load import architecture, load_policy
+from sspo_cli.models.source import EMBEDDED, NotCached
 
 CPU = torch.device("cpu")
 SMALL = {"hidden_size": 16, "intermediate_size": 24, "layers": 1, "heads": 2, "positions": 64}
