@@ -19,6 +19,13 @@ LEFT_OUT: Mapping[str, Any] = {
     "reward.timeout_s": None,
     "reward.memory_gib": None,
     "reward.on_error": "stop",
+    "model.dtype": "float32",
+    "model.quantize": "none",
+    "model.attention": "auto",
+    "lora.targets": "all-linear",
+    "lora.rslora": False,
+    "engine.gradient_checkpointing": False,
+    "train.keep_best": None,
 }
 
 

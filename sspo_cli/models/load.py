@@ -17,6 +17,7 @@ from sspo_cli.models import gguf
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.source import (
     EMBEDDED,
+    UNCHANGED,
     Base,
     base_of,
     files_of,
@@ -28,6 +29,7 @@ from sspo_cli.models.source import (
     show,
     whereabouts,
 )
+from sspo_cli.models.weights import attention, held_dtype, in_4_bits, one_function
 
 # The run has its own display; bars of the library would tear it.
 transformers.logging.disable_progress_bar()
@@ -46,9 +48,9 @@ def load_policy(
     base: Base | None = None,
     merged: bool = False,
 ) -> Policy:
-    """The policy that `config` names, on `device`, in float32 whatever its files hold: in bfloat16 the small steps of
-    policy optimization round to nothing. `seed` draws the weights of model=scratch; `precision` is that of its matrix
-    products.
+    """The policy that `config` names, on `device`. Its weights are held as model.dtype and model.quantize say; whoever
+    trains them asks for float32. `seed` draws the weights of model=scratch; `precision` is that of its matrix products,
+    bfloat16 at most where weights are.
 
     Adapters stand on their base as they did while they were trained, so that the function is the same to the last bit;
     merged: they become part of the weights. base: what they stand on, if the caller has found it already.
@@ -58,28 +60,66 @@ def load_policy(
             whose base has changed.
     """
     config = settle(config)
-    model, base = read_model(config, seed, base)
-    if merged and base is not None:
-        model, base = model.merge_and_unload(), None
+    model, base = read_model(config, seed, device, precision, base)
+    if base is None:
+        pass
+    elif merged:
+        model, base = merge(model, config), None
+    elif (config.dtype, config.quantize) != UNCHANGED:
+        raise ConfigError(
+            [
+                f"model.path={show(config)}: adapters stand on weights as they were trained on; leave out model.dtype"
+                " and model.quantize"
+            ]
+        )
     tokenizer = read(AutoTokenizer, config, folder_of(config) or EMBEDDED)
     if tokenizer.eos_token_id is None:
         raise ConfigError([f"model.path={show(config)}: the tokenizer has no end-of-sequence token"])
+    if torch.bfloat16 in {parameter.dtype for parameter in model.parameters()}:
+        precision = torch.bfloat16
     return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
 
 
-def read_model(config: ModelConfig, seed: int, base: Base | None = None) -> tuple[Any, Base | None]:
+def read_model(
+    config: ModelConfig, seed: int, device: torch.device, precision: torch.dtype, base: Base | None = None
+) -> tuple[Any, Base | None]:
     """The weights that `config` names; and of adapters, which come on their base, that base."""
     folder = files_of(config)
     if folder is None:
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(architecture(config), dtype=torch.float32), None
+        shape = architecture(config)
+        model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32, **attention(config))
+        return model.to(held_dtype(config, shape)), None
     if not has_adapters(config):
-        return read(AutoModelForCausalLM, config, folder, dtype=torch.float32), None
+        dtype = held_dtype(config, read(AutoConfig, config, folder))
+        options = {"dtype": dtype, **attention(config)}
+        if config.quantize == "none":
+            return read(AutoModelForCausalLM, config, folder, **options), None
+        compute = torch.bfloat16 if torch.bfloat16 in (dtype, precision) else torch.float32
+        quantized = read(AutoModelForCausalLM, config, folder, **options, **in_4_bits(compute, device))
+        return one_function(quantized), None
     from sspo_cli.models.lora import put_on
 
     base = base or find(base_of(folder), folder)
-    under, its_base = read_model(base.model, base.seed)
-    return put_on(under if its_base is None else under.merge_and_unload(), folder), base
+    under, its_base = read_model(base.model, base.seed, device, precision)
+    return put_on(under if its_base is None else merge(under, base.model), folder), base
+
+
+def merge(model: Any, config: ModelConfig) -> Any:
+    """`model` with its adapters as part of its weights, summed in float32 and then held as `config` says.
+
+    Raises:
+        ConfigError: for weights of 4 bits, which the sum would not fit.
+    """
+    if config.quantize != "none":
+        raise ConfigError(
+            [
+                f"model.quantize={config.quantize}: {show(config)} holds adapters, whose sum with the weights is not"
+                " quantized; make one model of them first: `sspo export RUN --merge`"
+            ]
+        )
+    whole = model.float().merge_and_unload()
+    return whole.to(held_dtype(config, whole.config))
 
 
 def architecture(config: ModelConfig) -> Any:

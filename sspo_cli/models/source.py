@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from pydantic import TypeAdapter
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
+from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel, WeightsSection
 from sspo_cli.hub import download_model, how_to_download, why_not
 from sspo_cli.models import gguf
 from sspo_cli.runs import integrity, manifest
@@ -41,6 +41,9 @@ DECIDING = (
     "*.safetensors.index.json",
     "*.bin",
 )
+HOW_HELD = {item.name for item in fields(WeightsSection)}
+# (dtype, quantize) of weights that are held as they are trained, so that they compute what they always did.
+UNCHANGED = ("float32", "none")
 MODEL: TypeAdapter[ModelConfig] = TypeAdapter(ModelConfig)
 
 
@@ -66,7 +69,8 @@ class Base:
 def settle(config: ModelConfig) -> ModelConfig:
     """`config`, but a folder is model=local under whichever name it was given."""
     if isinstance(config, HubModel) and Path(config.path).is_dir():
-        return LocalModel(kind="local", path=config.path)
+        held = {name: getattr(config, name) for name in HOW_HELD}
+        return LocalModel(kind="local", path=config.path, **held)
     return config
 
 
@@ -176,8 +180,11 @@ def identify(config: ModelConfig, seed: int) -> str:
     """
     hasher = hashlib.sha256()
     folder = folder_of(config)
+    if (config.dtype, config.quantize) != UNCHANGED:
+        hasher.update(f"{config.dtype} {config.quantize}\n".encode())
     if folder is None:
-        hasher.update(json.dumps([asdict(config), seed]).encode())
+        drawn = {key: value for key, value in asdict(config).items() if key not in HOW_HELD}
+        hasher.update(json.dumps([drawn, seed]).encode())
         return hasher.hexdigest()
     if in_file(config):
         hasher.update(gguf.sha256(Path(config.path)).encode())
@@ -262,7 +269,7 @@ def is_here(model: ModelConfig) -> bool:
 def places(base: Base, first: ModelConfig | None = None) -> Iterator[ModelConfig]:
     """Where the model of `base` may be, each place once."""
     seen: list[Any] = []
-    moved = None if base.moved is None else LocalModel(kind="local", path=str(base.moved))
+    moved = replace(base.model, path=str(base.moved)) if base.moved and isinstance(base.model, LocalModel) else None
     for model in (first and settle(first), base.model, moved):
         if model is None:
             continue
