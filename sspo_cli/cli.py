@@ -24,6 +24,7 @@ from sspo_cli.completers import (
     train_words,
 )
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.guards import OutOfMemory
 
 TrainWords = Annotated[
     list[str] | None,
@@ -582,7 +583,9 @@ def require_posix() -> None:
 
 
 def main() -> None:
-    """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2."""
+    """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2; a lack
+    of memory with 1."""
+    code = 2
     try:
         require_posix()
         sys.exit(app(prog_name="sspo", standalone_mode=False))
@@ -593,6 +596,8 @@ def main() -> None:
         problems = [f"{message[0].lower()}{message[1:]} (see `{command} --help`)"]
     except ConfigError as error:
         problems = error.problems
+    except OutOfMemory as error:
+        problems, code = [str(error)], 1
     for problem in problems:
         print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)

@@ -30,13 +30,14 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         raise ConfigError(problems)
     with imports():
         from sspo_cli.engine.evaluation import changed_since_training, run_evaluation
+        from sspo_cli.engine.memory import memory_told
         from sspo_cli.engine.parts import load_evaluation
         from sspo_cli.views.display import phases, waiting
         from sspo_cli.views.evaluation import print_evaluation
 
     for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:
         print(f"sspo: {remark}", file=sys.stderr)
-    with waiting("loading model and problems", quiet=quiet):
+    with waiting("loading model and problems", quiet=quiet), memory_told(settings):
         parts = load_evaluation(settings)
     for note in [] if quiet else parts.notes:
         print(note, file=sys.stderr)

@@ -21,6 +21,11 @@ def batch_sentence(config: TrainConfig) -> str:
     return f"one step = {source}, used for {updates} update{plural} of {responses // batch.minibatches}{passes}"
 
 
+def checkpoints_at_once(config: TrainConfig) -> int:
+    """Checkpoints on disk while one more is written."""
+    return config.train.keep_checkpoints + 1 + (config.train.keep_best is not None)
+
+
 def notes(config: TrainConfig) -> list[str]:
     """What a user should know of this configuration before waiting for it."""
     found = []

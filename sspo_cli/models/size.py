@@ -31,6 +31,11 @@ def trained_count(architecture: PretrainedConfig, lora: LoraSection) -> int:
         return adapter_count(AutoModelForCausalLM.from_config(architecture), lora)
 
 
+def checkpoint_bytes(architecture: PretrainedConfig, lora: LoraSection) -> int:
+    """Of a checkpoint on disk: what is trained, and AdamW's two moments of it, in float32."""
+    return 3 * FLOAT32 * trained_count(architecture, lora)
+
+
 def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device: torch.device) -> dict[str, int]:
     """Bytes by purpose on `device`, without the activations, in float32 but for weights that are not trained: weights,
     gradients and AdamW's two moments; a second model as reference policy; keys and values of the tokens held while
