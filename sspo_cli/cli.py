@@ -527,6 +527,37 @@ def samples(
     )
 
 
+@app.command(
+    epilog=examples(
+        "sspo export outputs/train/sspo-addition-s0",
+        "sspo export outputs/train/sspo-addition-s0 --step 20 --to mine",
+        "sspo export outputs/train/sspo-gsm8k-s0 --merge",
+    )
+)
+def export(
+    run: RunFolder,
+    step: Annotated[
+        int | None, typer.Option("--step", min=0, metavar="N", help="Of step N.", show_default="the latest")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Adapters as part of the weights, in float32.")] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", metavar="FOLDER", help="A new folder.", show_default="exports/step_NNNNNN in the run folder"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a checkpoint as a plain folder that transformers loads.
+
+    Weights and tokenizer, without what training needs to go on. Adapters are written as peft knows them, or with
+    --merge as one model with what they stand on. Nothing is overwritten.
+    """
+    from sspo_cli.commands import export as command
+
+    return command.run(run, step=step, merge=merge, to=to, as_json=as_json)
+
+
 @recipes.command("list")
 def recipe_list(as_json: Json = False) -> int:
     """List every recipe and where it was last verified."""

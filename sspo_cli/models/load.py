@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from sspo_cli.models.weights import attention, held_dtype, in_4_bits, one_functi
 # The run has its own display; bars of the library would tear it.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
+# peft imports it where it is installed, and it tells of faster code that it did not find.
+logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
 
 
 LONGEST_REASON = 300  # characters of what a library says
@@ -60,7 +63,7 @@ def load_policy(
             whose base has changed.
     """
     config = settle(config)
-    model, base = read_model(config, seed, device, precision, base)
+    model, base = read_model(config, seed, device, precision, base, merged=merged)
     if base is None:
         pass
     elif merged:
@@ -81,9 +84,17 @@ def load_policy(
 
 
 def read_model(
-    config: ModelConfig, seed: int, device: torch.device, precision: torch.dtype, base: Base | None = None
+    config: ModelConfig,
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype,
+    base: Base | None = None,
+    *,
+    merged: bool = False,
+    dequantized: bool = False,
 ) -> tuple[Any, Base | None]:
-    """The weights that `config` names; and of adapters, which come on their base, that base."""
+    """The weights that `config` names; and of adapters, which come on their base, that base. merged: whether adapters
+    will be. dequantized: weights of 4 bits, to be summed with adapters."""
     folder = files_of(config)
     if folder is None:
         torch.manual_seed(seed)
@@ -97,11 +108,13 @@ def read_model(
             return read(AutoModelForCausalLM, config, folder, **options), None
         compute = torch.bfloat16 if torch.bfloat16 in (dtype, precision) else torch.float32
         quantized = read(AutoModelForCausalLM, config, folder, **options, **in_4_bits(compute, device))
-        return one_function(quantized), None
+        return quantized.dequantize() if dequantized else one_function(quantized), None
     from sspo_cli.models.lora import put_on
 
     base = base or find(base_of(folder), folder)
-    under, its_base = read_model(base.model, base.seed, device, precision)
+    under, its_base = read_model(
+        base.model, base.seed, device, precision, merged=has_adapters(base.model), dequantized=merged
+    )
     return put_on(under if its_base is None else merge(under, base.model), folder), base
 
 

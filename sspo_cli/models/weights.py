@@ -6,7 +6,6 @@ nothing.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -64,7 +63,6 @@ def in_4_bits(compute: torch.dtype, device: torch.device) -> dict[str, Any]:
         )
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)  # it tells of faster code that it did not find
     how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
     return {"quantization_config": how, "device_map": {"": device}}
 
