@@ -64,7 +64,7 @@ def download_model(path: str, revision: str) -> None:
     """
     from huggingface_hub import HfApi, snapshot_download
 
-    names = [str(file.rfilename) for file in HfApi().repo_info(path, revision=revision).siblings or []]
+    names = [str(file.rfilename) for file in HfApi().model_info(path, revision=revision).siblings or []]
     weights = "*.safetensors" if any(name.endswith(".safetensors") for name in names) else "*.bin"
     beside = ["*.json", "*.jinja", "*.model", "*.txt"]
     snapshot_download(path, revision=revision, allow_patterns=[weights, *beside], ignore_patterns=["*/*"])

@@ -17,12 +17,13 @@ from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.device import choose_device, choose_precision
 from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
+from sspo_cli.models.base import Base, base_of_checkpoint, find, pinned
 from sspo_cli.models.fit import check_positions, check_solutions
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.recompute import check_recomputing
 from sspo_cli.models.reference import Reference
-from sspo_cli.models.source import ADAPTER, Base, base_of_checkpoint, find, pinned
+from sspo_cli.models.source import ADAPTER
 from sspo_cli.models.weights import in_float32
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.rewards.base import Rewarder

@@ -33,7 +33,8 @@ from sspo_cli.engine.world import OneProcess
 from sspo_cli.evaluation.evaluate import metric_names
 from sspo_cli.guards import GuardStop, OutOfMemory
 from sspo_cli.metrics import metric
-from sspo_cli.models.source import resolved, settle, to_json
+from sspo_cli.models.base import to_json
+from sspo_cli.models.source import resolved, settle
 from sspo_cli.rewards.base import Rewarder, RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import format as run_format

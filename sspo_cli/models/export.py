@@ -12,9 +12,10 @@ import torch
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
+from sspo_cli.models.base import base_of, find, to_json
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.lora import name_for_others
-from sspo_cli.models.source import ADAPTER, BASE, base_of, find, has_adapters, to_json
+from sspo_cli.models.source import ADAPTER, BASE, has_adapters
 from sspo_cli.runs import integrity
 
 OURS = ("trainer", integrity.MANIFEST, ".*")
@@ -23,8 +24,8 @@ OURS = ("trainer", integrity.MANIFEST, ".*")
 def export(checkpoint: Path, folder: Path, *, merge: bool) -> bool:
     """Write the model of `checkpoint` into `folder`, whole or not at all. Returns whether adapters were written.
 
-    merge: its adapters as part of the weights, in float32; else they are written as peft knows them, and a model without
-    adapters as it is.
+    merge: its adapters as part of the weights, in float32; else they are written as peft knows them, and a model
+    without adapters as it is.
 
     Raises:
         ConfigError: for a checkpoint that is damaged, adapters whose base has changed or that other programs than this

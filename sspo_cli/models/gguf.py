@@ -181,7 +181,7 @@ def rope(file: Path, fields: dict[str, Any], factors: list[float], config: Any) 
     Raises:
         ConfigError: for a scaling that is not that of Llama 3.
     """
-    settings = getattr(config, "rope_parameters", None)
+    settings: Any = getattr(config, "rope_parameters", None)
     kind = fields.get(f"{fields.get('general.architecture')}.rope.scaling.type", "none")
     if kind != "none" and (settings or {}).get("rope_type", "default") == "default":
         raise refused(file, f"its rotary frequencies are scaled ({kind}), which transformers does not read from GGUF")

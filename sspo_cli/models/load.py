@@ -15,21 +15,9 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
 from sspo_cli.guards import is_out_of_memory
 from sspo_cli.models import gguf
+from sspo_cli.models.base import Base, base_of, find, whereabouts
 from sspo_cli.models.policy import Policy
-from sspo_cli.models.source import (
-    EMBEDDED,
-    UNCHANGED,
-    Base,
-    base_of,
-    files_of,
-    find,
-    folder_of,
-    has_adapters,
-    not_cached,
-    settle,
-    show,
-    whereabouts,
-)
+from sspo_cli.models.source import EMBEDDED, UNCHANGED, files_of, folder_of, has_adapters, not_cached, settle, show
 from sspo_cli.models.weights import attention, held_dtype, in_4_bits, one_function
 
 # The run has its own display; bars of the library would tear it.

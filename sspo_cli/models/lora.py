@@ -16,8 +16,9 @@ from transformers.pytorch_utils import Conv1D
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LoraSection
 from sspo_cli.config.wording import show_value
+from sspo_cli.models.base import Base, to_json
 from sspo_cli.models.policy import Policy
-from sspo_cli.models.source import BASE, Base, folder_of, has_adapters, show, to_json
+from sspo_cli.models.source import BASE, folder_of, has_adapters, show
 
 # peft asks transformers for a name that is on its way out; nobody here can do anything about it.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)

@@ -15,19 +15,16 @@ NAMED = [name for name in groups()["model"] if name not in KINDS]
 
 @pytest.mark.parametrize("name", NAMED)
 def test_a_named_model_composes_and_tells_what_it_is(name: str) -> None:
-    for schema in (TrainConfig, EvalConfig):
-        model = load_config(schema, [f"model={name}"]).model
-        assert isinstance(model, HubModel) and model.revision == "main" and model.dtype == "float32"
+    model = load_config(TrainConfig, [f"model={name}"]).model
+    assert load_config(EvalConfig, [f"model={name}"]).model == model
+    assert isinstance(model, HubModel) and model.revision == "main" and model.dtype == "float32"
     family, _, size = name.removesuffix("_base").rpartition("_")
-    id_of = model.path.partition("/")[2].lower()
-    assert id_of.replace("-", "").startswith(family) and f"-{size}" in id_of, "the name is that of the id"
-    assert id_of.endswith("-base") == name.endswith("_base")
+    called = model.path.partition("/")[2]
+    assert called.lower().replace("-", "").startswith(family) and f"-{size}" in called.lower(), "as the id says"
+    assert called.endswith("-Base") == name.endswith("_base")
     about = choices_of("model")[name]["about"]
-    assert (
-        f"{model.path.partition('/')[2]}: " in about
-        and "B parameters" in about
-        and "icense" in about + "License" * ("Apache 2.0" in about)
-    )
+    assert about.startswith(f"{called}: ") and "B parameters" in about
+    assert "Apache 2.0" in about or "License" in about
 
 
 def test_the_families_are_there() -> None:

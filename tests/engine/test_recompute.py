@@ -15,10 +15,10 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.update import make_updater
 from sspo_cli.engine.world import OneProcess
+from sspo_cli.models.base import Base
 from sspo_cli.models.lora import with_adapters
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.recompute import check_recomputing, recomputing
-from sspo_cli.models.source import Base
 from sspo_cli.types import Trajectory
 from tests.engine.test_update import trajectories
 from tests.tiny_models import ARCHITECTURES, policy_of, random_policy

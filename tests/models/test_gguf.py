@@ -17,8 +17,8 @@ import torch
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
 from sspo_cli.models import gguf
+from sspo_cli.models.base import find, identify, pinned
 from sspo_cli.models.load import architecture, load_policy
-from sspo_cli.models.source import find, identify, pinned
 from tests.gguf_files import BEGIN, END, PAD, TEMPLATE, TOKENS, tiny_llama, write_gguf
 
 CPU = torch.device("cpu")

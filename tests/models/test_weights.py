@@ -15,9 +15,10 @@ from sspo_cli.config.schema import LocalModel, ScratchModel, TrainConfig
 from sspo_cli.engine.checkpoint import Progress, save_checkpoint
 from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.models import weights
+from sspo_cli.models.base import identify
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.size import memory_estimate
-from sspo_cli.models.source import EMBEDDED, identify
+from sspo_cli.models.source import EMBEDDED
 from tests.models.test_lora import SMALL, furthest, learned, score
 from tests.steps import updater_of
 from tests.tiny_models import config_of
@@ -90,15 +91,20 @@ def test_a_checkpoint_stands_on_weights_as_they_were_held(folder: Path, tmp_path
     checkpoint = LocalModel(kind="local", path=str(saved))
     assert furthest(load_policy(checkpoint, 0, CPU), now, trajectories) == 0
     assert furthest(load_parts(settings, saved).policy, now, trajectories) == 0
-    for held in ({"dtype": "bfloat16"}, {"quantize": "nf4"}):
+    for held in (replace(checkpoint, dtype="bfloat16"), replace(checkpoint, quantize="nf4")):
         with pytest.raises(ConfigError, match=r"leave out model\.dtype"):
-            load_policy(replace(checkpoint, **held), 0, CPU)
+            load_policy(held, 0, CPU)
 
 
 def test_the_hash_of_a_base_sees_how_it_is_held(folder: Path) -> None:
     model = LocalModel(kind="local", path=str(folder))
-    ways = [{}, {"dtype": "bfloat16"}, {"quantize": "nf4"}, {"dtype": "bfloat16", "quantize": "nf4"}]
-    assert len({identify(replace(model, **way), 0) for way in ways}) == 4  # type: ignore[arg-type]
+    ways = [
+        model,
+        replace(model, dtype="bfloat16"),
+        replace(model, quantize="nf4"),
+        replace(model, dtype="bfloat16", quantize="nf4"),
+    ]
+    assert len({identify(way, 0) for way in ways}) == 4
     assert identify(replace(model, attention="eager"), 0) == identify(model, 0)
     # As an earlier version wrote it down.
     scratch = ScratchModel(kind="scratch", hidden_size=16, intermediate_size=24, layers=1, heads=2, positions=64)
@@ -108,12 +114,12 @@ def test_the_hash_of_a_base_sees_how_it_is_held(folder: Path) -> None:
 def test_four_bits_are_near_the_weights_and_take_less_memory(folder: Path) -> None:
     model = LocalModel(kind="local", path=str(folder))
     token_1L = torch.arange(3, 40)[None]
-    quantized, plain = (load_policy(replace(model, quantize=how), 0, CPU).model for how in ("nf4", "none"))  # type: ignore[arg-type]
+    quantized, plain = (load_policy(way, 0, CPU).model for way in (replace(model, quantize="nf4"), model))
     with torch.no_grad():
         one, other = (item(token_1L).logits.flatten() for item in (quantized, plain))
     assert 0.8 < float(torch.nn.functional.cosine_similarity(one, other, dim=0)) < 0.9999
-    one, other = (memory_estimate(plain.config, config(folder, *words), CPU) for words in (["model.quantize=nf4"], []))
-    assert one["weights"] < 0.7 * other["weights"]
+    few, many = (memory_estimate(plain.config, config(folder, *words), CPU) for words in (["model.quantize=nf4"], []))
+    assert few["weights"] < 0.7 * many["weights"]
 
 
 def test_adapters_in_four_bits_are_merged_by_hand_first(folder: Path, tmp_path: Path) -> None:
