@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Literal
 
 Kind = Literal["model", "dataset"]
@@ -10,18 +11,45 @@ Kind = Literal["model", "dataset"]
 ANSWER_WITHIN_S = 2.0
 
 
+class Question:
+    """Whether `path` can be downloaded right now, asked in a thread: no timeout of the client bounds the look-up of a
+    name, nor a server that sends a byte now and then."""
+
+    def __init__(self, path: str, kind: Kind, revision: str) -> None:
+        from huggingface_hub import hf_api  # noqa: F401  takes time to import, which is not the hub's
+
+        self.found: list[str | None] = []
+        self.begun = time.monotonic()
+        self.asking = threading.Thread(target=lambda: self.found.append(ask(path, kind, revision)), daemon=True)
+        self.asking.start()
+
+    def answer(self) -> str | None:
+        """Why not; None if it can."""
+        from huggingface_hub import constants
+
+        self.asking.join(max(0.0, self.begun + ANSWER_WITHIN_S - time.monotonic()))
+        return self.found[0] if self.found else f"the hub ({constants.ENDPOINT}) does not answer"
+
+
+# Questions asked before the answer is needed, each answered once.
+AHEAD: dict[tuple[str, Kind, str], Question] = {}
+
+
+def ask_ahead(path: str, kind: Kind, revision: str) -> None:
+    """Ask now what `why_not` will want to know, so that the answer comes while something else takes time."""
+    from huggingface_hub import constants
+
+    if not constants.HF_HUB_OFFLINE:
+        AHEAD[path, kind, revision] = Question(path, kind, revision)
+
+
 def why_not(path: str, kind: Kind, revision: str) -> str | None:
     """Why `path` cannot be downloaded from the hub right now; None if it can. Takes ANSWER_WITHIN_S at most."""
-    from huggingface_hub import constants, hf_api  # noqa: F401  what takes time to import does so here
+    from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set"
-    # No timeout of the client bounds the look-up of a name, nor a server that sends a byte now and then: a thread does.
-    found: list[str | None] = []
-    asking = threading.Thread(target=lambda: found.append(ask(path, kind, revision)), daemon=True)
-    asking.start()
-    asking.join(ANSWER_WITHIN_S)
-    return found[0] if found else f"the hub ({constants.ENDPOINT}) does not answer"
+    return (AHEAD.pop((path, kind, revision), None) or Question(path, kind, revision)).answer()
 
 
 def ask(path: str, kind: Kind, revision: str) -> str | None:

@@ -10,9 +10,9 @@ from typing import TypeGuard
 
 from huggingface_hub import constants, try_to_load_from_cache
 
+from sspo_cli import hub
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel, WeightsSection
-from sspo_cli.hub import download_model, how_to_download, why_not
 from sspo_cli.models import gguf
 from sspo_cli.runs import integrity
 
@@ -78,6 +78,13 @@ def files_of(config: ModelConfig) -> Path | None:
     return folder_of(config)
 
 
+def ask_ahead(config: ModelConfig) -> None:
+    """Ask the hub for a model that is not here, before torch is imported, which takes as long as the answer."""
+    config = settle(config)
+    if isinstance(config, HubModel) and folder_of(config) is None:
+        hub.ask_ahead(config.path, "model", config.revision)
+
+
 def cached(config: HubModel) -> Path:
     """The folder of a hub model in the local cache, where it is brought if it is not there.
 
@@ -87,10 +94,10 @@ def cached(config: HubModel) -> Path:
     folder = folder_of(config)
     if folder is not None and not lacking(folder, ANY_WEIGHTS):
         return folder
-    reason = why_not(config.path, "model", config.revision)
+    reason = hub.why_not(config.path, "model", config.revision)
     if reason is None:
         try:
-            download_model(config.path, config.revision)
+            hub.download_model(config.path, config.revision)
         except Exception as error:  # whatever the libraries raise of a network
             reason = f"the download failed ({type(error).__name__})"
     if reason is None and (folder := folder_of(config)) is not None:
@@ -99,7 +106,7 @@ def cached(config: HubModel) -> Path:
 
 
 def not_cached(config: HubModel, reason: str, folder: Path | None = None) -> NotCached:
-    command = how_to_download(config.path, "model", config.revision)
+    command = hub.how_to_download(config.path, "model", config.revision)
     how = f"not in the local cache ({constants.HF_HUB_CACHE})"
     if folder is not None:
         how = f"in the local cache only in part ({folder} lacks {', '.join(lacking(folder, ANY_WEIGHTS))})"
