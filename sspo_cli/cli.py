@@ -24,6 +24,7 @@ from sspo_cli.completers import (
     train_words,
 )
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.guards import OutOfMemory
 
 TrainWords = Annotated[
     list[str] | None,
@@ -526,6 +527,37 @@ def samples(
     )
 
 
+@app.command(
+    epilog=examples(
+        "sspo export outputs/train/sspo-addition-s0",
+        "sspo export outputs/train/sspo-addition-s0 --step 20 --to mine",
+        "sspo export outputs/train/sspo-gsm8k-s0 --merge",
+    )
+)
+def export(
+    run: RunFolder,
+    step: Annotated[
+        int | None, typer.Option("--step", min=0, metavar="N", help="Of step N.", show_default="the latest")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Adapters as part of the weights, in float32.")] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", metavar="FOLDER", help="A new folder.", show_default="exports/step_NNNNNN in the run folder"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write a checkpoint as a plain folder that transformers loads.
+
+    Weights and tokenizer, without what training needs to go on. Adapters are written as peft knows them, or with
+    --merge as one model with what they stand on. Nothing is overwritten.
+    """
+    from sspo_cli.commands import export as command
+
+    return command.run(run, step=step, merge=merge, to=to, as_json=as_json)
+
+
 @recipes.command("list")
 def recipe_list(as_json: Json = False) -> int:
     """List every recipe and where it was last verified."""
@@ -582,7 +614,9 @@ def require_posix() -> None:
 
 
 def main() -> None:
-    """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2."""
+    """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2; a lack
+    of memory with 1."""
+    code = 2
     try:
         require_posix()
         sys.exit(app(prog_name="sspo", standalone_mode=False))
@@ -593,6 +627,8 @@ def main() -> None:
         problems = [f"{message[0].lower()}{message[1:]} (see `{command} --help`)"]
     except ConfigError as error:
         problems = error.problems
+    except OutOfMemory as error:
+        problems, code = [str(error)], 1
     for problem in problems:
         print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)

@@ -10,6 +10,7 @@ from sspo_cli.config.compose import with_prompt_time
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
 from sspo_cli.evaluation.target import settings_for, stem_of
+from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.folder import reward_error_file
 from sspo_cli.runs.integrity import remarks
@@ -28,15 +29,17 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     problems = runs.name_problems(settings.output_dir, "eval", settings.name)
     if problems:
         raise ConfigError(problems)
+    ask_ahead(settings.model)
     with imports():
         from sspo_cli.engine.evaluation import changed_since_training, run_evaluation
+        from sspo_cli.engine.memory import memory_told
         from sspo_cli.engine.parts import load_evaluation
         from sspo_cli.views.display import phases, waiting
         from sspo_cli.views.evaluation import print_evaluation
 
     for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:
         print(f"sspo: {remark}", file=sys.stderr)
-    with waiting("loading model and problems", quiet=quiet) as progress:
+    with waiting("loading model and problems", quiet=quiet) as progress, memory_told(settings):
         parts = load_evaluation(settings, progress)
     for note in [] if quiet else parts.notes:
         print(note, file=sys.stderr)

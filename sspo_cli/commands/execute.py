@@ -27,12 +27,12 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
                 profile = profiler.found if profiler else None
                 show_end(session.folder, ended.summary, profile, as_json=as_json)
     if outcome.code == FAILED:
-        tell(
-            [
-                f"{outcome.status}; the response and the traceback are in"
-                f" {reward_error_file(session.folder)}; with reward.on_error=skip a run goes on without such responses"
-            ]
+        file = reward_error_file(session.folder)
+        of_reward = (
+            f"; the response and the traceback are in {file}; with reward.on_error=skip a run goes on without such"
+            " responses"
         )
+        tell([f"{outcome.status}{of_reward if file.exists() else ''}"])
     return outcome.code
 
 

@@ -49,6 +49,7 @@ def run(words: list[str], *, updates: int | None, rollouts: int, quiet: bool, as
 
 def measured(request: Request, updates: int, rollouts: int, *, quiet: bool) -> dict[str, Any]:
     """What the microscope sees of every objective, after `updates` updates on `rollouts` rollouts."""
+    from sspo_cli.engine.memory import memory_told
     from sspo_cli.engine.parts import load_parts
     from sspo_cli.inspection.microscope import inspect
     from sspo_cli.views.display import phases, waiting
@@ -58,8 +59,8 @@ def measured(request: Request, updates: int, rollouts: int, *, quiet: bool) -> d
     reader = next((config for config in configs.values() if config.objective.reads_reference), settings)
     for remark in remarks(request.checkpoint) if request.checkpoint else []:
         print(f"sspo: {remark}", file=sys.stderr)
-    with waiting("loading model and problems", quiet=quiet) as progress:
+    with waiting("loading model and problems", quiet=quiet) as progress, memory_told(reader):
         parts = load_parts(reader, request.checkpoint, progress=progress)
-    with phases(quiet=quiet) as tell:
+    with phases(quiet=quiet) as tell, memory_told(reader):
         result = inspect(parts, settings, configs, request.checkpoint, rollouts=rollouts, updates=updates, tell=tell)
     return {"moved_by": settings.choices["objective"], "lr": settings.optim.lr, **result}

@@ -3,18 +3,19 @@ nothing."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from pathlib import Path
 
 from sspo_cli.build import calibrated
 from sspo_cli.config.compose import to_dict
-from sspo_cli.config.describe import batch_sentence, notes, reward_sentence
+from sspo_cli.config.describe import batch_sentence, checkpoints_at_once, notes, response_tokens, reward_sentence
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import SoftGateSection, TrainConfig
 from sspo_cli.engine.device import device_of
-from sspo_cli.engine.first_prompt import NotAtHand, first_prompt
-from sspo_cli.models.load import NotCached, architecture
-from sspo_cli.models.size import memory_estimate, parameter_count
+from sspo_cli.engine.first_prompt import beginning
+from sspo_cli.models.load import architecture
+from sspo_cli.models.size import checkpoint_bytes, memory_estimate, parameter_count
+from sspo_cli.models.source import NotCached
+from sspo_cli.runs.folder import free_space
 from sspo_cli.views.console import print_json
 from sspo_cli.views.preview import print_preview
 
@@ -28,12 +29,16 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
         ConfigError: if a local model folder, the problems or the chat template cannot be read, or no temperature gives
             the gate the width asked for.
     """
-    temperatures, (parameters, memory), prompt = all_or_problems(
+    temperatures, (parameters, memory, checkpoint), prompt = all_or_problems(
         lambda: solved(config), lambda: size(config), lambda: beginning(config)
     )
+    free = free_space(Path(config.output_dir))
     facts = {
         "parameters": parameters,
         "memory_gib": {part: size / GIB for part, size in memory.items()},
+        "checkpoint_gib": None if checkpoint is None else checkpoint / GIB,
+        "checkpoints_at_once": checkpoints_at_once(config),
+        "free_gib": free / GIB,
         "response_tokens_per_step": response_tokens(config),
         "batch": batch_sentence(config),
         "first_prompt": prompt,
@@ -56,25 +61,12 @@ def solved(config: TrainConfig) -> list[str]:
     return [f"objective.gate.calibrate: tau_pos = {found.tau_pos:.6g}, tau_neg = {found.tau_neg:.6g}"]
 
 
-def size(config: TrainConfig) -> tuple[int | None, dict[str, int]]:
-    """Parameter count and bytes by purpose; unknown for a model of the hub that is not on this machine yet."""
+def size(config: TrainConfig) -> tuple[int | None, dict[str, int], int | None]:
+    """Parameter count, bytes of memory by purpose, and of a checkpoint; unknown for a model of the hub that is not on
+    this machine yet."""
     try:
         shape = architecture(config.model)
     except NotCached:
-        return None, {}
-    return parameter_count(shape), memory_estimate(shape, config, device_of(config.engine))
-
-
-def beginning(config: TrainConfig) -> dict[str, Any]:
-    """The first prompt and what ends its response; or why that is unknown, where something is not at hand yet."""
-    try:
-        return asdict(first_prompt(config))
-    except NotAtHand as error:
-        return {"unknown": "; ".join(error.problems)}
-
-
-def response_tokens(config: TrainConfig) -> int | None:
-    """The most tokens that one step can sample; None for reference solutions, which have their own length."""
-    if config.objective.experience == "solutions":
-        return None
-    return config.responses_per_rollout * config.objective.dynamic_sampling * config.rollout.max_response_length
+        return None, {}, None
+    memory = memory_estimate(shape, config, device_of(config.engine))
+    return parameter_count(shape), memory, checkpoint_bytes(shape, config.lora)

@@ -47,8 +47,9 @@ def check_parts(plan: Plan) -> int:
 def check_model(config: TrainConfig) -> None:
     """Refuse a model folder that lacks a part or is damaged; a hub model that is not here is left to the runs."""
     if config.model.kind in ("local", "hub"):
-        from sspo_cli.models.load import NotCached, architecture
-        from sspo_cli.models.source import verify
+        from sspo_cli.models.base import verify
+        from sspo_cli.models.load import architecture
+        from sspo_cli.models.source import NotCached
 
         verify(config.model)
         with contextlib.suppress(NotCached):

@@ -10,6 +10,7 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel, TrainConfig
+from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.startup import imports
@@ -47,6 +48,7 @@ def run(
 
         preview(settings, as_json=as_json)
         return 0
+    ask_ahead(settings.model)
     with imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile

@@ -23,6 +23,13 @@ def batch_sentence(config: TrainConfig) -> str:
     return f"one step = {source}, used for {updates} update{plural} of {responses // batch.minibatches}{passes}"
 
 
+def response_tokens(config: TrainConfig) -> int | None:
+    """The most tokens that one step can sample; None for reference solutions, which have their own length."""
+    if config.objective.experience == "solutions":
+        return None
+    return config.responses_per_rollout * config.objective.dynamic_sampling * config.rollout.max_response_length
+
+
 def reward_sentence(reward: RewardConfig) -> str:
     """What gives a response its reward, and what it reads of it."""
     if isinstance(reward, ExactRewardSection):
@@ -33,6 +40,11 @@ def reward_sentence(reward: RewardConfig) -> str:
     else:
         told = "1 if the final answer equals the reference, as text or in value, else 0"
     return f"{reward.kind}: {told}; special tokens of the response are {KEPT[reward.special_tokens]}"
+
+
+def checkpoints_at_once(config: TrainConfig) -> int:
+    """Checkpoints on disk while one more is written."""
+    return config.train.keep_checkpoints + 1 + (config.train.keep_best is not None)
 
 
 def notes(config: TrainConfig) -> list[str]:

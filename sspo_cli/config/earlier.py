@@ -24,6 +24,13 @@ LEFT_OUT: Mapping[str, Any] = {
     "model.chat_template": None,
     "dataset.system_prompt": None,
     "dataset.max_prompt_length": None,
+    "model.dtype": "float32",
+    "model.quantize": "none",
+    "model.attention": "auto",
+    "lora.targets": "all-linear",
+    "lora.rslora": False,
+    "engine.gradient_checkpointing": False,
+    "train.keep_best": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

@@ -93,12 +93,18 @@ def batch_problems(config: TrainConfig) -> list[str]:
 
 
 def lora_problems(config: TrainConfig) -> list[str]:
+    problems = []
     if config.lora.rank and config.model.kind == "scratch":
-        return [
+        problems.append(
             f"lora.rank={config.lora.rank}: adapters stand on weights that can be read again, which model=scratch draws"
             " anew; use lora.rank=0, or model=tiny, local or hub"
-        ]
-    return []
+        )
+    if config.model.quantize != "none" and not config.lora.rank:
+        problems.append(
+            f"model.quantize={config.model.quantize}: weights of 4 bits cannot be trained, adapters on them can; set"
+            " lora.rank=16 or so, or model.quantize=none"
+        )
+    return problems
 
 
 def objective_problems(config: TrainConfig) -> list[str]:

@@ -29,7 +29,16 @@ def section(cls: type[T]) -> type[T]:
 
 
 @section
-class TinyModel:
+class WeightsSection:
+    """How weights are held, and which code attends; the defaults are as in earlier versions."""
+
+    dtype: Literal["float32", "bfloat16", "auto"] = "float32"
+    quantize: Literal["none", "nf4"] = "none"
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+
+
+@section
+class TinyModel(WeightsSection):
     kind: Literal["tiny"]
 
 
@@ -46,20 +55,20 @@ class TemplateSection:
 
 
 @section
-class LocalModel(TemplateSection):
+class LocalModel(WeightsSection, TemplateSection):
     kind: Literal["local"]
     path: Text
 
 
 @section
-class HubModel(TemplateSection):
+class HubModel(WeightsSection, TemplateSection):
     kind: Literal["hub"]
     path: Text
     revision: Text
 
 
 @section
-class ScratchModel:
+class ScratchModel(WeightsSection):
     kind: Literal["scratch"]
     hidden_size: Count
     intermediate_size: Count
@@ -308,6 +317,7 @@ class TrainSection:
     eval_every: Count
     save_every: Count
     keep_checkpoints: Count
+    keep_best: Text | None = None  # as in earlier versions
 
 
 @section
@@ -322,6 +332,8 @@ class BatchSection:
 class LoraSection:
     rank: Whole
     alpha: Positive
+    targets: Literal["all-linear"] | Annotated[list[Text], MinLen(1)] = "all-linear"  # as in earlier versions
+    rslora: bool = False  # as in earlier versions
 
 
 @section
@@ -364,6 +376,7 @@ class EngineSection:
     precision: Literal["auto", "float32", "bfloat16"]
     tokens_per_microbatch: Whole
     tokens_per_generation: Whole
+    gradient_checkpointing: bool = False  # as in earlier versions
 
 
 @section

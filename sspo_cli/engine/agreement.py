@@ -17,6 +17,7 @@ from sspo_cli.config.schema import SamplerKind, TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.logprobs import token_logprobs
 from sspo_cli.engine.microbatch import to_microbatch
+from sspo_cli.guards import is_out_of_memory
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
 from sspo_cli.types import Decoding, Key, Request, Trajectory, single_turn
@@ -123,9 +124,9 @@ def disagreeing(half: str, held: int) -> Iterator[None]:
     """Whatever is raised inside the block, but for a lack of memory, is a Disagreement."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise Disagreement(half, f"stopped with {type(error).__name__}: {error}", held) from error
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,8 +17,8 @@ from torch import Tensor
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.source import Rollout
-from sspo_cli.runs import integrity
-from sspo_cli.runs.folder import checkpoints
+from sspo_cli.runs import integrity, standing
+from sspo_cli.runs.folder import checkpoint_name, checkpoints
 from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.types import Key, Trajectory
 
@@ -26,11 +26,19 @@ from sspo_cli.types import Key, Trajectory
 TENSORS = ("token_L", "trained_L", "sampled_logp_L")
 
 
+class Best(TypedDict):
+    """The evaluation that was the best so far by `metric`: the step that it followed, and its value."""
+
+    metric: str
+    step: int
+    value: float
+
+
 @dataclass
 class Progress:
     """step: rollouts learned from. prompts and tokens: problems and response tokens drawn. seconds: spent so far.
     finished: whether a limit of train was reached. unscored: the latest rollouts in a row without any reward.
-    row: the metrics of step `step`, where its evaluation was interrupted."""
+    row: the metrics of step `step`, where its evaluation was interrupted. best: so far, where train.keep_best asks."""
 
     step: int = 0
     prompts: int = 0
@@ -39,6 +47,7 @@ class Progress:
     finished: bool = False
     unscored: int = 0
     row: dict[str, Any] | None = None
+    best: Best | None = None
 
 
 def save_checkpoint(
@@ -49,8 +58,9 @@ def save_checkpoint(
     waiting: Sequence[Rollout],
     keep: int,
 ) -> Path:
-    """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep` that are whole."""
-    final = folder / "checkpoints" / f"step_{progress.step:06d}"
+    """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep` that are whole, the best,
+    and those that other runs stand on."""
+    final = folder / "checkpoints" / checkpoint_name(progress.step)
     partial = final.with_name(f".partial-{final.name}-{os.getpid()}")
     trainer = partial / "trainer"
     trainer.mkdir(parents=True)
@@ -70,16 +80,18 @@ def save_checkpoint(
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     flush_to_disk(final.parent)
-    drop_old(checkpoints(folder), keep)
+    drop_old(checkpoints(folder), keep, checkpoint_name(progress.best["step"]) if progress.best else None)
     return final
 
 
-def drop_old(saved: Sequence[Path], keep: int) -> None:
-    """Delete what is older than the newest `keep` that are whole: one that is damaged takes nobody's place."""
+def drop_old(saved: Sequence[Path], keep: int, best: str | None = None) -> None:
+    """Delete what is older than the newest `keep` that are whole: one that is damaged takes nobody's place. The one
+    called `best`, and those that other runs stand on, stay."""
     kept = 0
     for checkpoint in reversed(saved):
         if kept == keep:
-            shutil.rmtree(checkpoint)
+            if checkpoint.name != best and not standing.holds(checkpoint):
+                shutil.rmtree(checkpoint)
         elif not integrity.damage(checkpoint):
             kept += 1
 

@@ -12,11 +12,12 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
 from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.fingerprint import of_problems, of_reward
+from sspo_cli.engine.memory import memory_told
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.signals import stop_request
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.evaluation.target import run_of
-from sspo_cli.guards import GuardStop
+from sspo_cli.guards import GuardStop, OutOfMemory
 from sspo_cli.rewards.base import RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.alarms import evaluation_alarms
@@ -60,11 +61,13 @@ def run_evaluation(
             runs.write_request(folder, to_yaml(settings), overrides, ["sspo", "eval", target, *overrides])
             runs.set_status(folder, "running")
             try:
-                with stop_request(at_once=True):
+                with stop_request(at_once=True), memory_told(settings):
                     summary = measure(target, settings, parts, warnings, folder, progress)
                 code, status = OK, "done"
             except RewardError as error:
                 runs.write_reward_error(folder, error.to_json())
+                status = f"failed: {error}"
+            except OutOfMemory as error:
                 status = f"failed: {error}"
             except GuardStop as stopped:
                 code, status = GUARDED, f"failed: {stopped}"

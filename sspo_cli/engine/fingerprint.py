@@ -13,8 +13,8 @@ import torch
 from sspo_cli.config.schema import PythonRewardSection, RewardConfig, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset, Problem
+from sspo_cli.models.base import Base
 from sspo_cli.models.policy import Policy
-from sspo_cli.models.source import Base
 from sspo_cli.rewards.sources import source_files
 from sspo_cli.rollout.base import uniforms
 from sspo_cli.types import Key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from sspo_cli.data.encode import Encoder
 from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.hub import not_asked
-from sspo_cli.models.load import NotCached, generation_config, load_tokenizer
+from sspo_cli.models.load import generation_config, load_tokenizer
+from sspo_cli.models.source import NotCached
 from sspo_cli.models.template import NO_TEMPLATE, stop_ids
 
 
@@ -62,6 +63,14 @@ def first_prompt(config: TrainConfig) -> FirstPrompt:
         special=list(dict.fromkeys(added[token] for token in tokens if token in added)),
         stop_tokens={str(tokenizer.convert_ids_to_tokens(token)): token for token in ends},
     )
+
+
+def beginning(config: TrainConfig) -> dict[str, Any]:
+    """The first prompt and what ends its response; or why that is unknown, where something is not at hand yet."""
+    try:
+        return asdict(first_prompt(config))
+    except NotAtHand as error:
+        return {"unknown": "; ".join(error.problems)}
 
 
 def problems_of(config: TrainConfig) -> Dataset:

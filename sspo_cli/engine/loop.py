@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sspo_cli.engine.update import make_updater, minibatches
 from sspo_cli.engine.world import World
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
+from sspo_cli.metrics import metric
 from sspo_cli.rollout.collect import collect_step, problems_from
 from sspo_cli.rollout.source import Rollout, Source
 from sspo_cli.runs import jsonl
@@ -78,7 +80,7 @@ class Loop:
         try:
             if not (self.folder / "metrics.jsonl").exists():
                 self.record({"step": 0, **self.evaluate(0)})
-                if self.stopping:
+                if self.stopping or self.is_best:
                     self.save()
             if self.progress.row is not None:
                 self.finish_row(self.progress.row)
@@ -86,12 +88,28 @@ class Loop:
             while not self.progress.finished and not self.stopping:
                 self.observer.begin(self.progress.step + 1)
                 self.step(self.progress.step + 1)
-                if self.progress.finished or self.stopping or self.progress.step % self.config.train.save_every == 0:
+                due = self.progress.step % self.config.train.save_every == 0
+                if self.progress.finished or self.stopping or due or self.is_best:
                     self.save()
         except EvaluationStopped:
             self.save()
             return False
         return self.progress.finished
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the weights of now had the best evaluation so far by train.keep_best."""
+        return self.progress.best is not None and self.progress.best["step"] == self.progress.step
+
+    def note_best(self, row: dict[str, Any]) -> None:
+        """Remember an evaluation that is better than all before it; a tie is not."""
+        name = self.config.train.keep_best
+        value = None if name is None else row.get(name)
+        if name is None or value is None or not math.isfinite(value):
+            return
+        best = self.progress.best
+        if best is None or best["metric"] != name or metric(name).best([best["value"], value]) != best["value"]:
+            self.progress.best = {"metric": name, "step": self.progress.step, "value": value}
 
     def save(self) -> None:
         self.observer.phase("saving", 0, 1)
@@ -235,6 +253,7 @@ class Loop:
             raise EvaluationStopped
 
     def record(self, row: dict[str, Any]) -> None:
+        self.note_best(row)
         if self.world.rank == 0:
             append_metrics(self.folder, [row])
         self.observer.step(row)

@@ -17,11 +17,14 @@ from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.device import choose_device, choose_precision
 from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
+from sspo_cli.models.base import Base, base_of_checkpoint, find, pinned
 from sspo_cli.models.fit import check_solutions, that_fit
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.recompute import check_recomputing
 from sspo_cli.models.reference import Reference
-from sspo_cli.models.source import ADAPTER, Base, base_of_checkpoint, find, pinned
+from sspo_cli.models.source import ADAPTER
+from sspo_cli.models.weights import in_float32
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.base import Sampler
@@ -93,7 +96,8 @@ def load_parts(
 
     def policy_and_base() -> tuple[Policy, Base | None]:
         if checkpoint is None:
-            policy = load_policy(config.model, config.seed, device, precision, merged=True)
+            model = config.model if config.lora.rank else in_float32(config.model)
+            policy = load_policy(model, config.seed, device, precision, merged=True)
             return policy, pinned(config.model, config.seed) if needs_base else None
         base = None
         if needs_base:
@@ -101,8 +105,8 @@ def load_parts(
             base = find(began_with, checkpoint, config.model, changed=began is not None)
             if began is not None:
                 began.check_hashes({"base": str(base.sha256)})
-        model = LocalModel(kind="local", path=str(checkpoint))
-        return load_policy(model, config.seed, device, precision, base=base if adapted else None), base
+        saved = LocalModel(kind="local", path=str(checkpoint), attention=config.model.attention)
+        return load_policy(saved, config.seed, device, precision, base=base if adapted else None), base
 
     with undo:
         dataset, rewards, (policy, base), objective = all_or_problems(
@@ -126,6 +130,8 @@ def load_parts(
 
             assert base is not None
             policy = with_adapters(policy, config.lora, config.seed, base)
+        if config.engine.gradient_checkpointing:
+            check_recomputing(policy.model)
         sampler = build_sampler(config, policy)
         check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=True)
         reference = None

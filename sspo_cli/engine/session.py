@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,16 +20,21 @@ from typing import Any, Literal, Self
 
 from sspo_cli.build import function_reward
 from sspo_cli.config.compose import to_dict, to_yaml, with_prompt_time
-from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import FunctionRewardSection, TrainConfig
+from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.schema import FunctionRewardSection, LocalModel, TrainConfig
+from sspo_cli.engine.checkpoint import Best
 from sspo_cli.engine.fingerprint import fingerprints, of_reward
 from sspo_cli.engine.loop import Loop
+from sspo_cli.engine.memory import memory_told
 from sspo_cli.engine.observer import Observer, Observers
 from sspo_cli.engine.parts import Beginning, TrainParts, load_parts
 from sspo_cli.engine.signals import stop_request
 from sspo_cli.engine.world import OneProcess
-from sspo_cli.guards import GuardStop
-from sspo_cli.models.source import to_json
+from sspo_cli.evaluation.evaluate import metric_names
+from sspo_cli.guards import GuardStop, OutOfMemory
+from sspo_cli.metrics import metric
+from sspo_cli.models.base import to_json
+from sspo_cli.models.source import resolved, settle
 from sspo_cli.rewards.base import Rewarder, RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import format as run_format
@@ -37,11 +42,21 @@ from sspo_cli.runs.alarms import run_alarms
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.manifest import write_manifest
 from sspo_cli.runs.metric_rows import read_metrics
+from sspo_cli.runs.standing import mark
 from sspo_cli.runs.status import status_after
 from sspo_cli.runs.summary import RunSummary, summarise_run
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 
 OK, FAILED, GUARDED, INTERRUPTED = 0, 1, 3, 130
+
+
+def keep_best_problems(config: TrainConfig) -> list[str]:
+    """What is wrong with train.keep_best, which names a metric of evaluations with a better end."""
+    asked = config.train.keep_best
+    allowed = sorted(name for name in metric_names(config.eval.samples) if metric(name).better)
+    if asked is None or asked in allowed:
+        return []
+    return [f"train.keep_best={asked}: no such metric{did_you_mean(asked, allowed)} (allowed: {', '.join(allowed)})"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +146,7 @@ class Session:
             ConfigError: with everything that is wrong.
         """
         config, problems = self.config, check_tracker(self.config.tracker)
+        problems += keep_best_problems(config)
         if self.continued is None and self.asked is None:
             problems += runs.name_problems(config.output_dir, "train", config.name)
         elif self.continued is None and self.asked is not None:
@@ -144,15 +160,17 @@ class Session:
 
         Raises:
             ConfigError: with everything that is wrong; nothing has been written then.
+            OutOfMemory: naming the keys to change.
         """
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("a session needs the main thread, which alone hears Ctrl-C")
         self.check()
-        if self.continued is None:
-            self.loaded = load_parts(self.config, reward=self.make_rewarder, progress=progress)
-        else:
-            continued = self.continued
-            self.loaded = load_parts(self.config, continued.checkpoint, continued.began, progress=progress)
+        with memory_told(self.config):
+            if self.continued is None:
+                self.loaded = load_parts(self.config, reward=self.make_rewarder, progress=progress)
+            else:
+                continued = self.continued
+                self.loaded = load_parts(self.config, continued.checkpoint, continued.began, progress=progress)
 
     def __enter__(self) -> Self:
         if self.state != "new":
@@ -195,6 +213,8 @@ class Session:
         runs.write_request(self.folder, to_yaml(self.config), self.words, list(self.command or replay))
         write_manifest(self.folder, self.config.seed, str(self.parts.policy.device), self.standing())
         (self.folder / "checkpoints").mkdir()
+        if isinstance(model := settle(self.config.model), LocalModel):
+            mark(Path(model.path), self.folder)
 
     def standing(self) -> dict[str, Any]:
         """What the run stands on, for its manifest: settings, and the content of everything that it reads."""
@@ -203,6 +223,7 @@ class Session:
             "settings": to_dict(config),
             "hashes": fingerprints(parts.policy, parts.dataset, parts.base, config),
             "reward_files": of_reward(config.reward),
+            "model": asdict(resolved(config.model)),
             "base": to_json(parts.base, self.folder) if parts.base else None,
             "changes": [],
         }
@@ -226,7 +247,7 @@ class Session:
         try:
             tracker = open_tracker(self.config.tracker, self.folder, to_dict(self.config))
             watching = Observers([*observers, *tracker])
-            with stop_request(parent) as stop:
+            with stop_request(parent) as stop, memory_told(self.config):
                 runs.set_status(self.folder, "running")
                 loop = Loop(self.config, self.parts, self.folder, watching, OneProcess(), stop)
                 if self.continued is not None:
@@ -235,6 +256,8 @@ class Session:
         except RewardError as error:
             code, status = FAILED, f"failed: {error}"
             runs.write_reward_error(self.folder, error.to_json())
+        except OutOfMemory as error:
+            code, status = FAILED, f"failed: {error}"
         except GuardStop as stopped:
             code, status = GUARDED, f"failed: {stopped}"
         except KeyboardInterrupt:
@@ -247,10 +270,11 @@ class Session:
             watching.close(code)
             if not self.refused:
                 seconds = loop.progress.seconds if loop else 0.0
-                self.outcome = outcome = Outcome(code, status, self.summarise(status, seconds))
+                best = loop.progress.best if loop else None
+                self.outcome = outcome = Outcome(code, status, self.summarise(status, seconds, best))
         return outcome
 
-    def summarise(self, status: str, seconds: float) -> RunSummary:
+    def summarise(self, status: str, seconds: float, best: Best | None) -> RunSummary:
         """Write summary.json."""
         rows = read_metrics(self.folder)
         return summarise_run(
@@ -260,4 +284,5 @@ class Session:
             seed=self.config.seed,
             objective=self.config.choices["objective"],
             warnings={**self.parts.rewarder.notes, **run_alarms(rows, self.config)}.values(),
+            best_checkpoint=f"checkpoints/{runs.checkpoint_name(best['step'])}" if best else None,
         )

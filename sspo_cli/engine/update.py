@@ -15,6 +15,7 @@ from sspo_cli.engine.optimizer import make_optimizer
 from sspo_cli.engine.world import World
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.recompute import recomputing
 from sspo_cli.objectives.batch import Counts, PolicyBatch, masked_difference
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.seeds import stream
@@ -32,6 +33,7 @@ def make_updater(policy: Policy, objective: Objective, config: TrainConfig, worl
         max_grad_norm=config.optim.max_grad_norm,
         tokens_per_microbatch=microbatch_tokens(config.engine, policy.device),
         world=world,
+        recompute=config.engine.gradient_checkpointing,
     )
 
 
@@ -50,6 +52,7 @@ class Updater:
     """Turns trajectories into a step of `optimizer` along the gradient of `objective`.
 
     temperature: the sampler's. max_response_length: tokens, the constant of `normalize=constant`.
+    recompute: whether layers are computed again in the backward pass, for memory.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Updater:
         max_grad_norm: float,
         tokens_per_microbatch: int,
         world: World,
+        recompute: bool = False,
     ) -> None:
         self.policy = policy
         self.objective = objective
@@ -72,6 +76,7 @@ class Updater:
         self.max_grad_norm = max_grad_norm
         self.tokens_per_microbatch = tokens_per_microbatch
         self.world = world
+        self.recompute = recompute
 
     def update(self, trajectories: Sequence[Trajectory], lr: float) -> dict[str, float]:
         """One step at learning rate `lr`. Returns the update's metrics.
@@ -109,7 +114,7 @@ class Updater:
         passes = list(self.passes(trajectories))
         for number in range(self.world.most(len(passes))):
             group, moving = passes[number]
-            with torch.set_grad_enabled(moving):
+            with torch.set_grad_enabled(moving), recomputing(self.policy.model, wanted=self.recompute and moving):
                 batch = self.forward(group)
                 share = self.objective(batch, counts).loss
             if moving:

@@ -17,11 +17,13 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     """The run's own configuration where there is one, else conf/eval.yaml with the model that `target` names.
 
     Raises:
-        ConfigError: if `target` is no run, checkpoint, model folder or choice of conf/model.
+        ConfigError: if `target` is no run, checkpoint, model folder, GGUF file or choice of conf/model.
     """
     path = Path(target)
     if target in groups()["model"]:
         return load_config(EvalConfig, [f"model={target}", *overrides])
+    if path.is_file() and path.suffix.lower() == ".gguf":
+        return load_config(EvalConfig, ["model=local", f"model.path={quoted(target)}", *overrides])
     if not path.is_dir():
         raise ConfigError(
             [f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"]

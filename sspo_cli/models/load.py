@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
-from sspo_cli.hub import why_not
+from sspo_cli.guards import is_out_of_memory
+from sspo_cli.models import gguf
+from sspo_cli.models.base import Base, base_of, find, whereabouts
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.source import (
     EMBEDDED,
-    Base,
-    base_of,
-    check_folder,
-    find,
+    UNCHANGED,
+    files_of,
     folder_of,
     has_adapters,
+    in_file,
+    not_cached,
     settle,
-    whereabouts,
+    show,
 )
 from sspo_cli.models.template import check_template, choose_template
+from sspo_cli.models.weights import attention, held_dtype, in_4_bits, one_function
 
 # The run has its own display; bars of the library would tear it.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
+# peft imports it where it is installed, and it tells of faster code that it did not find.
+logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
 
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LONGEST_REASON = 300  # characters of what a library says
-
-
-class NotCached(ConfigError):
-    """A model of the hub that is neither in the local cache nor reachable."""
 
 
 def load_policy(
@@ -51,9 +52,9 @@ def load_policy(
     base: Base | None = None,
     merged: bool = False,
 ) -> Policy:
-    """The policy that `config` names, on `device`, in float32 whatever its files hold: in bfloat16 the small steps of
-    policy optimization round to nothing. `seed` draws the weights of model=scratch; `precision` is that of its matrix
-    products.
+    """The policy that `config` names, on `device`. Its weights are held as model.dtype and model.quantize say; whoever
+    trains them asks for float32. `seed` draws the weights of model=scratch; `precision` is that of its matrix products,
+    bfloat16 at most where weights are.
 
     Adapters stand on their base as they did while they were trained, so that the function is the same to the last bit;
     merged: they become part of the weights. base: what they stand on, if the caller has found it already.
@@ -64,10 +65,21 @@ def load_policy(
     """
     config = settle(config)
     check_template(config)
-    model, base = read_model(config, seed, base)
-    if merged and base is not None:
-        model, base = model.merge_and_unload(), None
-    tokenizer = load_tokenizer(config)  # now the hub has told whether its files are adapters
+    model, base = read_model(config, seed, device, precision, base, merged=merged)
+    if base is None:
+        pass
+    elif merged:
+        model, base = merge(model, config), None
+    elif (config.dtype, config.quantize) != UNCHANGED:
+        raise ConfigError(
+            [
+                f"model.path={show(config)}: adapters stand on weights as they were trained on; leave out model.dtype"
+                " and model.quantize"
+            ]
+        )
+    tokenizer = load_tokenizer(config)
+    if torch.bfloat16 in {parameter.dtype for parameter in model.parameters()}:
+        precision = torch.bfloat16
     return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
 
 
@@ -82,14 +94,19 @@ def load_tokenizer(config: ModelConfig, *, download: bool = True) -> Any:
     config = settle(config)
     if isinstance(config, ScratchModel):
         return AutoTokenizer.from_pretrained(EMBEDDED)
-    if isinstance(config, LocalModel) and not any((Path(config.path) / name).is_file() for name in TOKENIZER_FILES):
-        raise ConfigError([f"model.path={config.path}: the folder lacks a tokenizer ({' or '.join(TOKENIZER_FILES)})"])
-    # Of adapters from the hub, the folder: asked by name, transformers looks for the configuration of a model.
-    folder = folder_of(config) if has_adapters(config) else None
-    place = config if folder is None else LocalModel(kind="local", path=str(folder))
-    tokenizer = read(AutoTokenizer, place, download=download)
+    folder = files_of(config) if download else folder_of(config)
+    if folder is None:
+        assert isinstance(config, HubModel)
+        raise not_cached(config, "a dry run downloads nothing")
+    if in_file(config) and not folder.is_dir():
+        gguf.check_file(Path(config.path))
+        tokenizer = gguf.tokenizer_of(Path(config.path))
+    elif not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise ConfigError([f"model.path={show(config)}: the folder lacks a tokenizer ({' or '.join(TOKENIZER_FILES)})"])
+    else:
+        tokenizer = read(AutoTokenizer, config, folder)
     if tokenizer.eos_token_id is None:
-        raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
+        raise ConfigError([f"model.path={show(config)}: the tokenizer has no end-of-sequence token"])
     choose_template(tokenizer, config)
     return tokenizer
 
@@ -105,26 +122,63 @@ def generation_config(config: ModelConfig) -> Any:
     if folder is not None and has_adapters(config):
         return generation_config(whereabouts(base_of(folder)))
     if folder is not None and (folder / GENERATION_CONFIG_NAME).is_file():
-        return read(GenerationConfig, LocalModel(kind="local", path=str(folder)), download=False)
-    return GenerationConfig.from_model_config(architecture(config))
+        return read(GenerationConfig, config, folder)
+    found = GenerationConfig.from_model_config(architecture(config))
+    if in_file(config):
+        found.eos_token_id = gguf.end_ids(Path(config.path))
+    return found
 
 
-def read_model(config: ModelConfig, seed: int, base: Base | None = None) -> tuple[Any, Base | None]:
-    """The weights that `config` names; and of adapters, which come on their base, that base."""
-    if isinstance(config, ScratchModel):
+def read_model(
+    config: ModelConfig,
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype,
+    base: Base | None = None,
+    *,
+    merged: bool = False,
+    dequantized: bool = False,
+) -> tuple[Any, Base | None]:
+    """The weights that `config` names; and of adapters, which come on their base, that base. merged: whether adapters
+    will be. dequantized: weights of 4 bits, to be summed with adapters."""
+    folder = files_of(config)
+    if folder is None:
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(architecture(config), dtype=torch.float32), None
-    if isinstance(config, LocalModel):
-        check_folder(Path(config.path))
-    model = None if has_adapters(config) else read(AutoModelForCausalLM, config, download=True, dtype=torch.float32)
-    folder = folder_of(config)
-    if folder is None or not has_adapters(config):  # asked again: what has just been downloaded may be adapters
-        return model, None
+        shape = architecture(config)
+        model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32, **attention(config))
+        return model.to(held_dtype(config, shape)), None
+    if not has_adapters(config):
+        dtype = held_dtype(config, read(AutoConfig, config, folder))
+        options = {"dtype": dtype, **attention(config)}
+        if config.quantize == "none":
+            return read(AutoModelForCausalLM, config, folder, **options), None
+        compute = torch.bfloat16 if torch.bfloat16 in (dtype, precision) else torch.float32
+        quantized = read(AutoModelForCausalLM, config, folder, **options, **in_4_bits(compute, device))
+        return quantized.dequantize() if dequantized else one_function(quantized), None
     from sspo_cli.models.lora import put_on
 
     base = base or find(base_of(folder), folder)
-    under, its_base = read_model(base.model, base.seed)
-    return put_on(under if its_base is None else under.merge_and_unload(), folder), base
+    under, its_base = read_model(
+        base.model, base.seed, device, precision, merged=has_adapters(base.model), dequantized=merged
+    )
+    return put_on(under if its_base is None else merge(under, base.model), folder), base
+
+
+def merge(model: Any, config: ModelConfig) -> Any:
+    """`model` with its adapters as part of its weights, summed in float32 and then held as `config` says.
+
+    Raises:
+        ConfigError: for weights of 4 bits, which the sum would not fit.
+    """
+    if config.quantize != "none":
+        raise ConfigError(
+            [
+                f"model.quantize={config.quantize}: {show(config)} holds adapters, whose sum with the weights is not"
+                " quantized; make one model of them first: `sspo export RUN --merge`"
+            ]
+        )
+    whole = model.float().merge_and_unload()
+    return whole.to(held_dtype(config, whole.config))
 
 
 def architecture(config: ModelConfig) -> Any:
@@ -151,40 +205,25 @@ def architecture(config: ModelConfig) -> Any:
             pad_token_id=embedded.pad_token_id,
         )
     folder = folder_of(config)
-    if folder is not None and has_adapters(config):
+    if folder is None:
+        assert isinstance(config, HubModel)
+        raise not_cached(config, "a dry run downloads nothing")
+    if has_adapters(config):
         return architecture(whereabouts(base_of(folder)))
-    if isinstance(config, LocalModel) and not (Path(config.path) / "config.json").is_file():
-        raise ConfigError(
-            [f"model.path={config.path}: not a model folder: no config.json in {Path(config.path).absolute()}"]
-        )
-    return read(AutoConfig, config, download=False)
+    if isinstance(config, LocalModel) and gguf.is_gguf(config.path) and not folder.is_dir():
+        return gguf.architecture(Path(config.path))
+    if not (folder / "config.json").is_file():
+        raise ConfigError([f"model.path={show(config)}: not a model folder: no config.json in {folder.absolute()}"])
+    return read(AutoConfig, config, folder)
 
 
-def where(config: ModelConfig) -> tuple[str, dict[str, Any]]:
-    """What from_pretrained is asked for, on this machine only. Code that a model folder brings is never run."""
-    options = {"local_files_only": True, "trust_remote_code": False}
-    if isinstance(config, HubModel):
-        return config.path, {**options, "revision": config.revision}
-    return (config.path if isinstance(config, LocalModel) else str(EMBEDDED)), options
-
-
-def read(loader: Any, config: ModelConfig, *, download: bool, **options: Any) -> Any:
-    """`loader` from the folder or the hub's local cache, else from the hub itself if `download`."""
-    source, where_options = where(config)
+def read(loader: Any, config: ModelConfig, folder: Path, **options: Any) -> Any:
+    """`loader` from the files of `config` in `folder`. Nothing is asked for elsewhere, and code that a folder brings is
+    never run."""
     try:
-        return loader.from_pretrained(source, **where_options, **options)
-    except torch.OutOfMemoryError:
-        raise
+        return loader.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # whatever the libraries raise on a user's files
-        if not isinstance(config, HubModel) or not isinstance(error, OSError | ValueError | RuntimeError):
-            told = textwrap.shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" ...")
-            raise ConfigError([f"model.path={source}: {told}"]) from error
-        reason = why_not(source, "model", config.revision) if download else "a dry run downloads nothing"
-        if reason is None:
-            return loader.from_pretrained(source, **{**where_options, "local_files_only": False}, **options)
-        raise NotCached(
-            [
-                f"model.path={source}: not in the local cache ({HF_HUB_CACHE}) and {reason};"
-                f" download it once with network access (`hf download {source}`), or set model=local model.path=FOLDER"
-            ]
-        ) from error
+        if is_out_of_memory(error):
+            raise
+        told = textwrap.shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" ...")
+        raise ConfigError([f"model.path={show(config)}: {told}"]) from error

@@ -10,21 +10,29 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from torch.nn import Linear
+from transformers.pytorch_utils import Conv1D
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LoraSection
+from sspo_cli.config.wording import show_value
+from sspo_cli.models.base import Base, to_json
 from sspo_cli.models.policy import Policy
-from sspo_cli.models.source import BASE, Base, folder_of, has_adapters, show, to_json
+from sspo_cli.models.source import BASE, folder_of, has_adapters, show
 
 # peft asks transformers for a name that is on its way out; nobody here can do anything about it.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
 def with_adapters(policy: Policy, config: LoraSection, seed: int, base: Base) -> Policy:
-    """`policy`, which was read from `base`, with new adapters on every linear layer but the output (arXiv 2106.09685),
-    drawn from `seed` and without effect yet, which alone will be trained."""
+    """`policy`, which was read from `base`, with new adapters on linear layers (arXiv 2106.09685), drawn from `seed`
+    and without effect yet, which alone will be trained.
+
+    Raises:
+        ConfigError: for lora.targets that name none.
+    """
     torch.manual_seed(seed)
-    return replace(policy, model=get_peft_model(policy.model, lora_config(config)).eval(), base=base)
+    return replace(policy, model=get_peft_model(policy.model, lora_config(policy.model, config)).eval(), base=base)
 
 
 def put_on(model: Any, folder: Path) -> Any:
@@ -59,11 +67,39 @@ def name_for_others(base: Base) -> tuple[str, str | None]:
     return str(model.path if isinstance(model, HubModel) else folder_of(model)), getattr(model, "revision", None)
 
 
-def lora_config(config: LoraSection) -> LoraConfig:
-    return LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
+def lora_config(model: Any, config: LoraSection) -> LoraConfig:
+    """What peft is told.
+
+    Raises:
+        ConfigError: for targets that name no linear layer of `model`, with the names that there are.
+    """
+    targets = config.targets
+    if not isinstance(targets, str):
+        layers = linear_layers(model)
+        if unknown := [name for name in targets if not any(f".{layer}".endswith(f".{name}") for layer in layers)]:
+            names = ", ".join(dict.fromkeys(layer.rpartition(".")[2] for layer in layers))
+            raise ConfigError(
+                [
+                    f"lora.targets={show_value(targets)}: no linear layer of the model is called"
+                    f" {' or '.join(unknown)} (there are: {names}; or all-linear)"
+                ]
+            )
+    return LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        use_rslora=config.rslora,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Names of the linear layers of `model` but its output, which the embedding may share its weights with."""
+    output = model.get_output_embeddings()
+    return [name for name, layer in model.named_modules() if isinstance(layer, Linear | Conv1D) and layer is not output]
 
 
 def adapter_count(model: Any, config: LoraSection) -> int:
     """Trainable parameters of `model`, which may stand on the meta device, with adapters. Changes `model`."""
-    adapted = get_peft_model(model, lora_config(config))
+    adapted = get_peft_model(model, lora_config(model, config))
     return sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)

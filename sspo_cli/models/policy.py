@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sspo_cli.models.source import Base
+from sspo_cli.models.base import Base
 from sspo_cli.models.template import stop_ids
 
 MASKED = -1e9  # finite, so that 0 * MASKED is 0 in an entropy

@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from sspo_cli.config.schema import EngineSection, LoraSection, TrainConfig
 from sspo_cli.models.head import positions_at_once
+from sspo_cli.models.weights import bytes_held
 
 FLOAT32 = 4
 TOKENS_ON_A_CPU = 65536
@@ -30,17 +31,23 @@ def trained_count(architecture: PretrainedConfig, lora: LoraSection) -> int:
         return adapter_count(AutoModelForCausalLM.from_config(architecture), lora)
 
 
+def checkpoint_bytes(architecture: PretrainedConfig, lora: LoraSection) -> int:
+    """Of a checkpoint on disk: what is trained, and AdamW's two moments of it, in float32."""
+    return 3 * FLOAT32 * trained_count(architecture, lora)
+
+
 def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device: torch.device) -> dict[str, int]:
-    """Bytes by purpose on `device`, without the activations, all in float32: weights, gradients and AdamW's two
-    moments; a second model as reference policy; keys and values of the tokens held while sampling; logits, and their
-    exponentials, of the positions that the output layer takes at once."""
+    """Bytes by purpose on `device`, without the activations, in float32 but for weights that are not trained: weights,
+    gradients and AdamW's two moments; a second model as reference policy; keys and values of the tokens held while
+    sampling; logits, and their exponentials, of the positions that the output layer takes at once."""
     parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
     second_model = config.objective.reads_reference and not config.lora.rank
+    frozen = bytes_held(config.model, architecture, parameters)
     text = architecture.get_text_config()
     tokens = generation_tokens(config.engine, architecture, device, FLOAT32)
     return {
-        "weights": FLOAT32 * parameters,
-        **({"reference policy": FLOAT32 * parameters} if second_model else {}),
+        "weights": FLOAT32 * trained + (frozen if config.lora.rank else 0),
+        **({"reference policy": frozen} if second_model else {}),
         "gradients": FLOAT32 * trained,
         "AdamW moments": 2 * FLOAT32 * trained,
         "key/value cache": tokens * cache_per_token(architecture, FLOAT32),

@@ -20,7 +20,8 @@ from sspo_cli.runs.settings import read_settings as read_written
 
 # Settings that change no result, or that a run may change as it goes on; and paths, whose content is compared instead.
 FREE = (
-    *("engine", "tracker", "name", "output_dir", "train.save_every", "train.keep_checkpoints"),
+    *("engine", "tracker", "name", "output_dir", "model.attention"),
+    *("train.save_every", "train.keep_checkpoints", "train.keep_best"),
     *("reward.workers", "reward.timeout_s", "reward.memory_gib", "reward.on_error"),
 )
 PATHS = ("dataset.path", "dataset.eval_path", "reward.path", "model.path")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,20 @@ def spelling_problems(name: str | None) -> list[str]:
 
 def writing_problems(asked: str, folder: Path, hint: str = "") -> list[str]:
     """Whether `folder`, or the nearest above it that exists, can be written to."""
-    ancestor = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    ancestor = nearest(folder)
     if ancestor.is_dir() and os.access(ancestor, os.W_OK):
         return []
     return [f"{asked}: cannot write to {ancestor.absolute()}{hint}"]
+
+
+def nearest(folder: Path) -> Path:
+    """`folder`, or the nearest above it that exists."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def free_space(folder: Path) -> int:
+    """Bytes free on the disk where `folder` is, or will be."""
+    return shutil.disk_usage(nearest(folder)).free
 
 
 def free_name(output_dir: str, kind: str, stem: str) -> str:
@@ -151,6 +162,10 @@ def title(folder: Path) -> str:
     """The name of a run; of a cell, with the names of its grid and its point before it."""
     *_, grid, cells, point, name = ("", "", *folder.absolute().parts)
     return f"{grid}/{point}/{name}" if cells == "cells" else name
+
+
+def checkpoint_name(step: int) -> str:
+    return f"step_{step:06d}"
 
 
 def checkpoints(folder: Path) -> list[Path]:

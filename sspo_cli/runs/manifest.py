@@ -31,7 +31,7 @@ PACKAGES = (
 
 def write_manifest(folder: Path, seed: int, device: str, standing: Mapping[str, Any]) -> None:
     """Versions, git commit of the working directory, hardware, seed, and what the caller says the run stands on:
-    "settings", "hashes", "reward_files", "base"."""
+    "settings", "hashes", "reward_files", "model", "base"."""
     write(
         folder,
         {

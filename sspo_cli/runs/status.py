@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import GuardStop
+from sspo_cli.guards import GuardStop, OutOfMemory
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.lock import is_held, other_host, signature
@@ -58,7 +58,7 @@ def status_after(error: BaseException) -> str:
     """What STATUS says of a run that `error` ended."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    if isinstance(error, GuardStop):
+    if isinstance(error, GuardStop | OutOfMemory):
         return f"failed: {error}"
     why = error.problems[0] if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
     return f"failed: {why}".split("\n")[0]

@@ -19,7 +19,8 @@ PARTS = ("first", "best", "last")
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Of a train run. warnings: what is wrong with it, in lines. figures: by metric its first, best and last value."""
+    """Of a train run. warnings: what is wrong with it, in lines. figures: by metric its first, best and last value.
+    best_checkpoint: in the run folder, of the best evaluation by train.keep_best; None if that is not set."""
 
     status: str
     minutes: float
@@ -28,10 +29,12 @@ class RunSummary:
     objective: str
     warnings: list[str]
     figures: dict[str, dict[str, float | None]]
+    best_checkpoint: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The content of the file: the metrics stand beside the other keys."""
-        return {key: value for key, value in vars(self).items() if key != "figures"} | self.figures
+        left_out = ("figures", "best_checkpoint") if self.best_checkpoint is None else ("figures",)
+        return {key: value for key, value in vars(self).items() if key not in left_out} | self.figures
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,14 @@ class EvalSummary:
 
 
 def summarise_run(
-    folder: Path, *, status: str, seconds: float, seed: int, objective: str, warnings: Iterable[str] = ()
+    folder: Path,
+    *,
+    status: str,
+    seconds: float,
+    seed: int,
+    objective: str,
+    warnings: Iterable[str] = (),
+    best_checkpoint: str | None = None,
 ) -> RunSummary:
     """Write and return the summary of what metrics.jsonl holds.
 
@@ -62,7 +72,7 @@ def summarise_run(
     """
     rows = read_metrics(folder)
     steps = step_of(rows[-1]) if rows else 0
-    summary = RunSummary(status, seconds / 60, steps, seed, objective, list(warnings), figures(rows))
+    summary = RunSummary(status, seconds / 60, steps, seed, objective, list(warnings), figures(rows), best_checkpoint)
     write_summary(folder, summary)
     return summary
 
@@ -87,6 +97,7 @@ def read_run_summary(folder: Path) -> RunSummary | None:
             objective=content["objective"],
             warnings=content.get("warnings", []),
             figures={name: value for name, value in content.items() if isinstance(value, dict)},
+            best_checkpoint=content.get("best_checkpoint"),
         )
     except KeyError:
         return None

@@ -54,6 +54,14 @@ def print_facts(console: Console, facts: dict[str, Any]) -> None:
         terms = " + ".join(f"{part} {gib:.3g}" for part, gib in memory.items())
         console.print(Text(f"parameters: {parameters:,}"))
         console.print(Text(f"memory: {sum(memory.values()):.3g} GiB without activations = {terms}"))
+    each, free = facts["checkpoint_gib"], facts["free_gib"]
+    if each is not None:
+        count = facts["checkpoints_at_once"]
+        console.print(
+            Text(f"checkpoints: {each:.3g} GiB each, at most {count} at a time; {free:.3g} GiB are free there")
+        )
+        if each * count > free:
+            console.print(Text("checkpoints: they do not fit; free space, or set output_dir=FOLDER", style="yellow"))
     if facts["response_tokens_per_step"]:
         console.print(Text(f"tokens: at most {facts['response_tokens_per_step']:,} response tokens per step"))
     console.print(Text(facts["batch"], style="bold"))

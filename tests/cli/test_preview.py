@@ -91,7 +91,7 @@ def test_adapters_learn_alone_and_need_no_second_model_as_reference() -> None:
     adapters = 3 * 2 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 48))
     found = terms("lora.rank=2", "objective.kl.coef=0.1")
     assert found == {
-        "weights": 4 * parameter_count(SMALL),
+        "weights": 4 * (parameter_count(SMALL) + adapters),
         "gradients": 4 * adapters,
         "AdamW moments": 8 * adapters,
     }

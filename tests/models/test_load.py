@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ScratchModel, TinyModel
-from sspo_cli.models.load import NotCached, architecture, load_policy
-from sspo_cli.models.source import EMBEDDED
+from sspo_cli.models.load import architecture, load_policy
+from sspo_cli.models.source import EMBEDDED, NotCached
 
 CPU = torch.device("cpu")
-SMALL = {"hidden_size": 16, "intermediate_size": 24, "layers": 1, "heads": 2, "positions": 64}
+SMALL: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 24, "layers": 1, "heads": 2, "positions": 64}
 
 
 def test_the_embedded_model_is_small_and_has_about_a_million_parameters() -> None:
