@@ -27,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 from sspo_cli.config.complete import known_keys, text_keys
 from sspo_cli.config.earlier import RENAMED, renamed
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.fitting import fitting_reward, usual_reward
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
 from sspo_cli.config.locate import choice_file, groups, shipped, user_conf
@@ -197,9 +198,20 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     if base is None:
         return tree
     kept = read_base(base, schema, request)
-    for group in sorted(choice.split("=")[0] for choice in request.choices):
+    for group in groups_to_graft(request, kept, tree):
         graft(kept, tree, group, request)
     return kept
+
+
+def groups_to_graft(request: Request, kept: DictConfig, tree: DictConfig) -> list[str]:
+    """The groups that are chosen; and the reward, where another one fits a new dataset and that of `kept` was not
+    chosen by hand."""
+    chosen = {choice.split("=")[0] for choice in request.choices}
+    if "dataset" in chosen and "reward" not in chosen:
+        fits, before = fitting_reward(tree.choices.dataset), kept.choices.reward
+        if fits not in (None, before) and before == usual_reward(kept.choices.dataset):
+            chosen.add("reward")
+    return sorted(chosen)
 
 
 def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictConfig:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.fitting import fitting_reward
+from sspo_cli.config.schema import EvalConfig, TrainConfig
 
 
 def batch_sentence(config: TrainConfig) -> str:
@@ -23,7 +24,7 @@ def batch_sentence(config: TrainConfig) -> str:
 
 def notes(config: TrainConfig) -> list[str]:
     """What a user should know of this configuration before waiting for it."""
-    found = []
+    found = reward_notes(config)
     on_policy = config.updates_per_rollout == 1 and config.rollout.staleness == 0
     if on_policy and config.objective.experience == "rollout":
         found.append("with 1 update per rollout these objectives are the same up to normalisation")
@@ -34,3 +35,14 @@ def notes(config: TrainConfig) -> list[str]:
             " use k2 or k3, or objective.kl.place=reward"
         )
     return found
+
+
+def reward_notes(config: EvalConfig) -> list[str]:
+    """A reward that is not the one that the dataset names."""
+    dataset, reward = config.choices["dataset"], config.choices["reward"]
+    fits = fitting_reward(dataset)
+    return (
+        []
+        if fits in (None, reward)
+        else [f"reward={reward}: chosen by hand; dataset={dataset} is made for reward={fits}"]
+    )

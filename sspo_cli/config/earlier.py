@@ -20,6 +20,8 @@ LEFT_OUT: Mapping[str, Any] = {
     "reward.memory_gib": None,
     "reward.on_error": "stop",
     "dataset.system_prompt": None,
+    "dataset.config": None,
+    "dataset.eval": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

@@ -10,6 +10,8 @@ from sspo_cli.config.schema import (
     EvalConfig,
     ObjectiveConfig,
     PromptSection,
+    PublishedData,
+    PublishedTest,
     SoftGateSection,
     TrainConfig,
 )
@@ -46,6 +48,13 @@ def dataset_problems(config: EvalConfig) -> list[str]:
             )
     elif isinstance(data, PromptSection):
         problems += template_problems(data.prompt_template)
+    if isinstance(data, PublishedTest) and isinstance(config, TrainConfig):
+        problems.append(
+            f"dataset={data.kind}: holds problems to evaluate on alone; train on another and evaluate on this one, such"
+            f" as dataset=math dataset.eval={data.kind}"
+        )
+    if isinstance(data, PublishedData) and data.eval_path is not None and data.eval is None:
+        problems.append(f"dataset.eval_path={data.eval_path}: is the place of dataset.eval, which is null; set it too")
     return problems
 
 

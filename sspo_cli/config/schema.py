@@ -91,14 +91,35 @@ class JsonlData(PromptSection):
     solution_field: Text | None
 
 
+HeldOut = Literal["gsm8k", "math", "math500", "aime24", "aime25", "amc23"]
+
+
 @section
-class Gsm8kData(PromptSection):
-    kind: Literal["gsm8k"]
+class PublishedSection(PromptSection):
+    """A data set as it was published, on the hub or in files of its schema: data/published.py knows what is in it."""
+
     path: Text
     revision: Text
+    config: Text | None = None
 
 
-DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discriminator="kind")]
+@section
+class PublishedData(PublishedSection):
+    """With problems to learn from. eval: the data set whose test problems are held out; None is its own."""
+
+    kind: Literal["gsm8k", "math", "deepmath", "dapo_math_17k"]
+    eval: HeldOut | None = None
+    eval_path: Text | None = None
+
+
+@section
+class PublishedTest(PublishedSection):
+    """With problems to evaluate on alone."""
+
+    kind: Literal["math500", "aime24", "aime25", "amc23"]
+
+
+DatasetConfig = Annotated[AdditionData | JsonlData | PublishedData | PublishedTest, Field(discriminator="kind")]
 
 
 @section

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sspo_cli.config.schema import AdditionData, DatasetConfig, JsonlData
 from sspo_cli.data.addition import Addition
-from sspo_cli.data.gsm8k import load_gsm8k
 from sspo_cli.data.jsonl import load_jsonl
 from sspo_cli.data.problem import Dataset
+from sspo_cli.data.published import load_published
 
 
 def load_dataset(config: DatasetConfig, seed: int, eval_problems: int) -> Dataset:
@@ -19,4 +19,4 @@ def load_dataset(config: DatasetConfig, seed: int, eval_problems: int) -> Datase
         return Addition(config, seed, eval_problems)
     if isinstance(config, JsonlData):
         return load_jsonl(config, seed, eval_problems)
-    return load_gsm8k(config, seed, eval_problems)
+    return load_published(config, seed, eval_problems)
