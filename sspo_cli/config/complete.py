@@ -98,6 +98,12 @@ def text_keys(schema: type[Any]) -> set[str]:
     return {key for key, is_text in found.items() if is_text}
 
 
+def open_keys(schema: type[Any]) -> set[str]:
+    """Every dotted key under which names are the user's own."""
+    found = {key for key, kinds in kinds_of(schema, "") if any(get_origin(kind) is dict for kind in kinds)}
+    return found - {"choices"}
+
+
 def kinds_of(schema: type[Any], prefix: str) -> Iterator[tuple[str, list[Any]]]:
     """Every dotted key with the plain types of its values."""
     hints = get_type_hints(schema, include_extras=True)
@@ -123,7 +129,7 @@ def members(hint: Any) -> list[Any]:
     """The plain types inside an annotation: Annotated and unions unwrapped."""
     if hasattr(hint, "__metadata__"):
         return members(get_args(hint)[0])
-    if get_origin(hint) is Literal or not get_args(hint):
+    if get_origin(hint) in (Literal, dict) or not get_args(hint):
         return [hint]
     return [inner for argument in get_args(hint) for inner in members(argument)]
 

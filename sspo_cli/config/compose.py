@@ -24,15 +24,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from sspo_cli.config.complete import known_keys, text_keys
+from sspo_cli.config.complete import known_keys, open_keys, text_keys
 from sspo_cli.config.earlier import RENAMED, renamed
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.fitting import fitting_reward, usual_reward
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
 from sspo_cli.config.locate import choice_file, groups, shipped, user_conf
+from sspo_cli.config.parts import fill_parts
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
+from sspo_cli.config.tree import is_under
 from sspo_cli.config.wording import key_problem, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
@@ -263,9 +265,9 @@ def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> N
 def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) -> DictConfig:
     """A copy of `tree` with the values of the command line; a refused value is reported and forgotten."""
     tree = copy.deepcopy(tree)
-    known = known_keys(schema)
+    known, named_by_user = known_keys(schema), open_keys(schema)
     for key, value in list(request.values.items()):
-        if key not in known:
+        if key not in known and not is_under(key, named_by_user):
             hint = "(every key: `sspo train --dry-run`)" if issubclass(schema, TrainConfig) else ""
             request.refuse(key, f"unknown key '{key}'{nearest_key(key, known)} {hint}".rstrip())
             continue
@@ -278,7 +280,7 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
         if request.is_under_unknown_group(key):
             continue
         try:
-            OmegaConf.update(tree, key, value, merge=True)
+            OmegaConf.update(tree, key, value, merge=key not in named_by_user)
         except (OmegaConfBaseException, TypeError, ValueError) as error:
             why = reason(error) if isinstance(error, GrammarParseError) else " ".join(str(error).split())
             request.refuse(key, f"{key}={show_value(value)}: {why}")
@@ -291,6 +293,11 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
     for key, problem in unresolved.items():
         request.refuse(key, problem)
     if content is None:
+        return None
+    unfilled = list(fill_parts(content))
+    for key, problem in unfilled:
+        request.refuse(key, problem)
+    if unfilled:
         return None
     try:
         return cast(C, adapter(ROOTS[schema]).validate_python(mark_missing(content)))

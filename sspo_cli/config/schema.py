@@ -119,7 +119,75 @@ class PublishedTest(PublishedSection):
     kind: Literal["math500", "aime24", "aime25", "amc23"]
 
 
-DatasetConfig = Annotated[AdditionData | JsonlData | PublishedData | PublishedTest, Field(discriminator="kind")]
+def kind_of_tasks(value: Any) -> str:
+    """A mapping holds weights."""
+    return "weights" if isinstance(value, dict) else "name"
+
+
+@section
+class ReasoningGymData(PromptSection):
+    """tasks: the name of one, or several with weights. params: of tasks, by name. size: problems to learn from, of each
+    task, before equal ones are left out."""
+
+    kind: Literal["reasoning_gym"]
+    tasks: Annotated[
+        Annotated[Text, Tag("name")] | Annotated[dict[Text, Positive], Tag("weights")], Discriminator(kind_of_tasks)
+    ]
+    params: dict[Text, dict[Text, Any]]
+    size: Count
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return self.tasks if isinstance(self.tasks, dict) else {self.tasks: 1.0}
+
+
+@section
+class PartSection:
+    """weight: how often a problem is of this part, beside the others."""
+
+    weight: Positive
+
+
+@section
+class AdditionPart(PartSection, AdditionData):
+    pass
+
+
+@section
+class JsonlPart(PartSection, JsonlData):
+    pass
+
+
+@section
+class PublishedPart(PartSection, PublishedData):
+    pass
+
+
+@section
+class PublishedTestPart(PartSection, PublishedTest):
+    pass
+
+
+@section
+class ReasoningGymPart(PartSection, ReasoningGymData):
+    pass
+
+
+PartConfig = Annotated[
+    AdditionPart | JsonlPart | PublishedPart | PublishedTestPart | ReasoningGymPart, Field(discriminator="kind")
+]
+
+
+@section
+class MixtureData:
+    """Several datasets as one, by name. config/parts.py fills them in from what a user says of them."""
+
+    kind: Literal["mixture"]
+    parts: dict[Text, PartConfig]
+
+
+SourceConfig = AdditionData | JsonlData | PublishedData | PublishedTest | ReasoningGymData
+DatasetConfig = Annotated[SourceConfig | MixtureData, Field(discriminator="kind")]
 
 
 @section
@@ -133,22 +201,60 @@ class RewardSection:
 
 
 @section
-class ExactRewardSection(RewardSection):
+class ExactReward:
     kind: Literal["exact"]
     answer_after: str | None
 
 
 @section
-class MathRewardSection(RewardSection):
+class MathReward:
     kind: Literal["math"]
 
 
 @section
-class PythonRewardSection(RewardSection):
+class PythonReward:
     kind: Literal["python"]
     path: Text
     function: Text
     correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None = None  # as in earlier versions
+
+
+@section
+class TaskReward:
+    kind: Literal["task"]
+    answer_tag: Text | None
+    correct: Annotated[float, Gt(0), Le(1)]
+
+
+PartReward = Annotated[ExactReward | MathReward | PythonReward | TaskReward, Field(discriminator="kind")]
+
+
+@section
+class ExactRewardSection(ExactReward, RewardSection):
+    pass
+
+
+@section
+class MathRewardSection(MathReward, RewardSection):
+    pass
+
+
+@section
+class PythonRewardSection(PythonReward, RewardSection):
+    pass
+
+
+@section
+class TaskRewardSection(TaskReward, RewardSection):
+    pass
+
+
+@section
+class MixtureRewardSection(RewardSection):
+    """Of a mixture of datasets. parts: the reward of each of its parts, by name."""
+
+    kind: Literal["mixture"]
+    parts: dict[Text, PartReward]
 
 
 @section
@@ -161,7 +267,13 @@ class FunctionRewardSection(RewardSection):
 
 
 RewardConfig = Annotated[
-    ExactRewardSection | MathRewardSection | PythonRewardSection | FunctionRewardSection, Field(discriminator="kind")
+    ExactRewardSection
+    | MathRewardSection
+    | PythonRewardSection
+    | TaskRewardSection
+    | MixtureRewardSection
+    | FunctionRewardSection,
+    Field(discriminator="kind"),
 ]
 
 
@@ -390,6 +502,14 @@ class EvalConfig:
     eval: EvalSection
     engine: EngineSection
     rollout: SamplerSection = SamplerSection()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parts that metrics are told of by name, where the dataset is a mixture."""
+        if isinstance(self.dataset, MixtureData):
+            return tuple(self.dataset.parts)
+        tasks = tuple(self.dataset.weights) if isinstance(self.dataset, ReasoningGymData) else ()
+        return tasks if len(tasks) > 1 else ()
 
 
 @section

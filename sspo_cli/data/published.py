@@ -70,7 +70,7 @@ def load_published(config: PublishedData | PublishedTest, seed: int, eval_proble
         raise ConfigError(
             [f"{own.told}: all of its {len(train)} problems are held out, and none is left to learn from"]
         )
-    return Listed(kept, evaluation, seed, [*notes, *told_apart(f"dataset={own.name}", dropped)])
+    return Listed(kept, evaluation, seed, [*notes, *told_apart(f"dataset={own.name}", dropped)], held_out)
 
 
 def held_out_place(own: Place, config: PublishedData | PublishedTest) -> Place:

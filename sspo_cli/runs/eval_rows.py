@@ -21,7 +21,7 @@ class EvalRow:
     and the response's place among those to it, from 0. answer: of the problem, or several that count. reward: None or
     NaN where it could not be scored. correct: None where the problem has no answer to compare with. correct_if: by
     which rule; None in rows of earlier versions. length: in tokens. truncated: whether it was cut at the limit. error:
-    what went wrong in the grader.
+    what went wrong in the grader. source: the part of a mixture that the problem is of.
     """
 
     step: int | None = None
@@ -37,11 +37,12 @@ class EvalRow:
     length: int
     truncated: bool
     error: str | None = None
+    source: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The row of the file; without `step`, `correct_if` and `error` where there is none."""
+        """The row of the file; without `step`, `correct_if`, `error` and `source` where there is none."""
         row = {**vars(self), "reward_parts": dict(self.reward_parts)}
-        optional = ("step", "correct_if", "error")
+        optional = ("step", "correct_if", "error", "source")
         return {key: value for key, value in row.items() if key not in optional or value is not None}
 
 
