@@ -222,7 +222,8 @@ class PythonReward:
 @section
 class TaskReward:
     kind: Literal["task"]
-    answer_tag: Text | None
+    answer_after: Text | None
+    answer_before: Text | None
     correct: Annotated[float, Gt(0), Le(1)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Dataset, Problem
@@ -13,16 +13,25 @@ DRAWS = 1000
 
 def asked(problem: Problem) -> str:
     """What a problem asks, whatever frames it: white space and case do not count."""
-    return " ".join((problem.question or problem.text).split()).casefold()
+    return squeezed(problem.question or problem.text)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def forms_of(problems: Iterable[Problem]) -> set[str]:
+    """What problems ask and what they read like: two datasets may frame different words to one prompt."""
+    return {form for problem in problems for form in (asked(problem), squeezed(problem.text))}
 
 
 def without_held_out(train: Sequence[Problem], held_out: Iterable[Problem]) -> tuple[list[Problem], int]:
-    """The problems of `train` whose question is not held out, and how many others there are."""
-    return without_questions(train, {asked(problem) for problem in held_out})
+    """The problems of `train` that are not held out, and how many others there are."""
+    return without_forms(train, forms_of(held_out))
 
 
-def without_questions(train: Sequence[Problem], questions: Collection[str]) -> tuple[list[Problem], int]:
-    kept = [problem for problem in train if asked(problem) not in questions]
+def without_forms(train: Sequence[Problem], forms: Set[str]) -> tuple[list[Problem], int]:
+    kept = [problem for problem in train if forms.isdisjoint(forms_of([problem]))]
     return kept, len(train) - len(kept)
 
 
@@ -39,9 +48,9 @@ class Avoiding:
 
     train_size = None
 
-    def __init__(self, dataset: Dataset, questions: Collection[str]) -> None:
+    def __init__(self, dataset: Dataset, forms: Set[str]) -> None:
         self.dataset = dataset
-        self.questions = questions
+        self.forms = forms
 
     @property
     def evaluation(self) -> list[Problem]:
@@ -54,7 +63,7 @@ class Avoiding:
     def train_problem(self, index: int) -> Problem:
         for draw in range(DRAWS):
             problem = self.dataset.train_problem(index + draw * FAR)
-            if asked(problem) not in self.questions:
+            if self.forms.isdisjoint(forms_of([problem])):
                 return problem
         raise ConfigError(["dataset.parts: one of them is left no problem that others do not hold out; make it wider"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.data.apart import Avoiding, asked, told_apart, without_questions
+from sspo_cli.data.apart import Avoiding, forms_of, told_apart, without_forms
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.seeds import stream
@@ -71,12 +71,12 @@ def kept_apart(parts: Mapping[str, Dataset], seed: int) -> tuple[dict[str, Datas
     Raises:
         ConfigError: if that leaves a part none.
     """
-    questions = {asked(problem) for part in parts.values() for problem in held_out_of(part)}
+    forms = forms_of(problem for part in parts.values() for problem in held_out_of(part))
     found: dict[str, Dataset] = {}
     notes: list[str] = []
     problems: list[str] = []
     for name, part in parts.items():
-        found[name], dropped = without(part, questions, seed)
+        found[name], dropped = without(part, forms, seed)
         notes += told_apart(f"dataset.parts.{name}", dropped)
         if found[name].train_size == 0:
             problems.append(f"dataset.parts.{name}: all of its problems are held out, and none is left to learn from")
@@ -91,16 +91,16 @@ def held_out_of(dataset: Dataset) -> Sequence[Problem]:
     return dataset.held_out if isinstance(dataset, Listed) else dataset.evaluation
 
 
-def without(dataset: Dataset, questions: Collection[str], seed: int) -> tuple[Dataset, int]:
-    """`dataset` with a training stream that asks none of `questions`, and how many of its problems do."""
+def without(dataset: Dataset, forms: Set[str], seed: int) -> tuple[Dataset, int]:
+    """`dataset` with a training stream that asks nothing of `forms`, and how many of its problems do."""
     if isinstance(dataset, Mixture):
-        inner = {name: without(part, questions, seed) for name, part in dataset.parts.items()}
+        inner = {name: without(part, forms, seed) for name, part in dataset.parts.items()}
         parts = {name: part for name, (part, _) in inner.items()}
         return Mixture(parts, dataset.weights, seed, dataset.notes), sum(dropped for _, dropped in inner.values())
     if isinstance(dataset, Listed):
-        train, dropped = without_questions(dataset.train, questions)
+        train, dropped = without_forms(dataset.train, forms)
         return Listed(train, dataset.evaluation, seed, dataset.notes, dataset.held_out), dropped
-    return Avoiding(dataset, questions), 0
+    return Avoiding(dataset, forms), 0
 
 
 def shares(count: int, names: Sequence[str]) -> dict[str, int]:

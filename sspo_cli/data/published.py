@@ -62,8 +62,8 @@ def load_published(config: PublishedData | PublishedTest, seed: int, eval_proble
     notes = []
     if len(held_out) < eval_problems:
         notes.append(
-            f"dataset={tested.name}: has {len(held_out)} problems to evaluate on, fewer than"
-            f" eval.problems={eval_problems}; all of them are taken"
+            f"dataset={tested.name}: has {len(held_out)} of the eval.problems={eval_problems} asked for; all of it is"
+            " evaluated"
         )
     kept, dropped = without_held_out(train, held_out)
     if train and not kept:

@@ -32,7 +32,7 @@ def load_function(config: RewardConfig | PartReward) -> RewardFunction:
     if config.kind == "task":
         from sspo_cli.rewards.task import TaskReward
 
-        return TaskReward(config.answer_tag)
+        return TaskReward(config.answer_after, config.answer_before)
     from sspo_cli.rewards.math import MathReward  # takes a third of a second to import
 
     return MathReward()

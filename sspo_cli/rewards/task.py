@@ -36,18 +36,15 @@ TUPLES = {"arc_agi": ("input", "output"), "rearc": ("input", "output")}
 
 
 class TaskReward:
-    """The score of the final answer: the text in the last <TAG></TAG>, or all of the response where there is no tag.
+    """The score of the final answer: the text between the last `after` that has a `before` behind it, and that one.
 
-    A response without the tag scores 0, and so does an answer that its scorer would run as code, or fails on: scorers
-    raise at answers of another form.
+    None is the beginning, or the end, of the response. A response without its marks scores 0, and so does an answer
+    that its scorer would run as code, or fails on: scorers raise at answers of another form.
     """
 
-    def __init__(self, answer_tag: str | None) -> None:
-        self.pattern = (
-            None
-            if answer_tag is None
-            else re.compile(rf"<{re.escape(answer_tag)}>(.*?)</{re.escape(answer_tag)}>", re.DOTALL)
-        )
+    def __init__(self, after: str | None, before: str | None) -> None:
+        self.after = after
+        self.before = before
 
     def __call__(self, problem: Problem, response: str) -> Parts:
         entry = problem.fields
@@ -67,10 +64,16 @@ class TaskReward:
         return {"task": min(max(score, 0.0), 1.0)}
 
     def final(self, response: str) -> str | None:
-        if self.pattern is None:
-            return response.strip()
-        found = self.pattern.findall(response)
-        return str(found[-1]).strip() if found else None
+        found = response
+        if self.before is not None:
+            found, mark, _ = found.rpartition(self.before)
+            if not mark:
+                return None
+        if self.after is not None:
+            _, mark, found = found.rpartition(self.after)
+            if not mark:
+                return None
+        return found.strip()
 
 
 @cache

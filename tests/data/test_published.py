@@ -86,7 +86,7 @@ def test_a_held_out_question_is_not_learned_from_whatever_the_case_and_it_is_tol
     write_rows(tmp_path / "test.jsonl", [{**GSM8K[0], "question": f"  {str(GSM8K[0]['question']).upper()} "}])
     data = load("dataset=gsm8k", f"dataset.path={tmp_path}")
     assert [problem.answer for problem in data.train] == ["2000"]
-    assert "dataset=gsm8k: 1 problem to learn from are held out too; left out of training" in data.notes
+    assert "dataset=gsm8k: 1 problem is left out of training, for the same is asked in evaluation" in data.notes
     write_rows(tmp_path / "test.jsonl", GSM8K)
     with pytest.raises(ConfigError, match="all of its 2 problems are held out"):
         load("dataset=gsm8k", f"dataset.path={tmp_path}")
@@ -94,9 +94,7 @@ def test_a_held_out_question_is_not_learned_from_whatever_the_case_and_it_is_tol
 
 def test_fewer_problems_than_asked_for_are_all_taken_and_told(tmp_path: Path) -> None:
     data = load("dataset=amc23", f"dataset.path={write_published(tmp_path, 'amc23')}", schema=EvalConfig, problems=40)
-    assert data.notes == [
-        "dataset=amc23: has 1 problems to evaluate on, fewer than eval.problems=40; all of them are taken"
-    ]
+    assert data.notes == ["dataset=amc23: has 1 of the eval.problems=40 asked for; all of it is evaluated"]
 
 
 @pytest.mark.parametrize("kind", TESTS)

@@ -31,6 +31,7 @@ from sspo_cli.types import Key
 gym = pytest.importorskip("reasoning_gym")
 pytestmark = pytest.mark.slow  # the package takes a second to import, in the process that makes problems
 
+WHOLE = TaskReward(None, None)
 ONE_DIGIT = "dataset.params.chain_sum={min_terms: 2, max_terms: 2, min_digits: 1, max_digits: 1}"
 # What makes a response right where a task names no answer, for many are: the key of its metadata that holds one.
 ONE_OF_MANY = {
@@ -107,7 +108,7 @@ def test_random_states_of_the_run_are_left_alone() -> None:
     np.random.seed(1)
     expected = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
     data = load("dataset.tasks=pool_matrix", "dataset.size=4")
-    TaskReward(None)(data.evaluation[0], "1 2\n3 4")
+    WHOLE(data.evaluation[0], "1 2\n3 4")
     assert (random.getstate(), np.random.get_state()[1].tolist()) == expected  # type: ignore[index]
 
 
@@ -118,6 +119,21 @@ def test_several_tasks_are_drawn_by_weight_and_each_is_a_source() -> None:
     drawn = [data.train_problem(index) for index in range(2000)]
     assert 0.72 < sum(problem.source == "chain_sum" for problem in drawn) / 2000 < 0.78
     assert all(problem.fields["task"] == problem.source and problem.id.startswith(problem.source) for problem in drawn)
+
+
+def test_a_prompt_that_another_part_frames_from_other_words_is_not_learned_from_either() -> None:
+    """Both parts ask 3+4= of the model, though one has the question in a sentence."""
+    short = "prompt_template: \"{{ metadata.expression | replace(' ', '') }}=\""
+    sums = "addition: {operand_max: 9, terms_max: 2}"
+    chain = f"chain: {{dataset: reasoning_gym, tasks: chain_sum, size: 1000, {short}}}"
+    words = ["dataset=mixture", f"dataset.parts={{{sums}, {chain}}}", "eval.problems=16"]
+    params = ONE_DIGIT.replace("dataset.params", "dataset.parts.chain.params")
+    config = load_config(TrainConfig, [*words, params])
+    data = load_dataset(config.dataset, 0, 16)
+    held_out = {problem.prompt for problem in data.evaluation}
+    trained = {data.train_problem(index).prompt for index in range(3000)}
+    assert "+" in str(held_out) and len(held_out) == 16 and len(trained) > 100 and not held_out & trained
+    assert any("are left out of training, for the same is asked" in note for note in data.notes)
 
 
 @pytest.mark.parametrize(
@@ -205,10 +221,10 @@ def test_a_scorer_reads_the_parameters_of_its_problem() -> None:
     small = load("dataset.tasks=puzzle24", "dataset.params.puzzle24.max_value=6", "dataset.size=2", problems=2)
     problem = small.evaluation[0]
     assert problem.fields["params"] == {"max_value": 6}
-    assert TaskReward(None)(problem, "6 * 4 * 1 * 1")["task"] == 1.0
-    assert TaskReward(None)(problem, "8 * 3 * 1 * 1")["task"] == 0.01
+    assert WHOLE(problem, "6 * 4 * 1 * 1")["task"] == 1.0
+    assert WHOLE(problem, "8 * 3 * 1 * 1")["task"] == 0.01
     usual = Problem(problem.id, problem.prompt, problem.answer, None, {**problem.fields, "params": {}})
-    assert TaskReward(None)(usual, "8 * 3 * 1 * 1")["task"] == 1.0
+    assert WHOLE(usual, "8 * 3 * 1 * 1")["task"] == 1.0
 
 
 SUM = {
@@ -240,13 +256,25 @@ def test_scores_are_graded_and_correct_from_a_bound_upwards(workers: int) -> Non
         "<answer>3</answer> no <answer> 12.0\n</answer>.",
         "<answer>=12</answer>",
         "<answer>12",
+        "<answer>12</answer> or <answer>3",
     ]
     limits = {"timeout_s": 60.0, "memory_gib": 4.0} if workers else {}
-    section = TaskRewardSection(kind="task", answer_tag="answer", correct=1.0, workers=workers, **limits)  # type: ignore[arg-type]
+    section = TaskRewardSection(
+        kind="task", answer_after="<answer>", answer_before="</answer>", correct=1.0, workers=workers, **limits
+    )  # type: ignore[arg-type]
     rewarder = build_rewarder(section)
-    assert scored(rewarder, responses) == [(0.0, False), (1.0, True), (1.0, True), (2 / 3, False), (0.0, False)]
+    assert scored(rewarder, responses) == [
+        (0.0, False),
+        (1.0, True),
+        (1.0, True),
+        (2 / 3, False),
+        (0.0, False),
+        (1.0, True),
+    ]
     assert rewarder.rule(problem_of(SUM)) == "reward >= 1"
-    lenient = TaskRewardSection(kind="task", answer_tag=None, correct=0.5, workers=workers, **limits)  # type: ignore[arg-type]
+    lenient = TaskRewardSection(
+        kind="task", answer_after=None, answer_before=None, correct=0.5, workers=workers, **limits
+    )  # type: ignore[arg-type]
     assert scored(build_rewarder(lenient), ["12", "=12", "it is 12"]) == [(1.0, True), (2 / 3, True), (0.25, False)]
 
 
@@ -269,7 +297,7 @@ def every_task() -> dict[str, list[dict[str, Any]]]:
 def test_the_scorer_of_every_task_knows_a_right_answer_from_an_entry_as_json(
     every_task: dict[str, list[dict[str, Any]]],
 ) -> None:
-    reward = TaskReward("answer")
+    reward = TaskReward("<answer>", "</answer>")
     silent = {task for task, entries in every_task.items() if entries[0]["answer"] is None}
     assert silent == {*ONE_OF_MANY, *UNKNOWN}
     wrong = []
@@ -288,10 +316,9 @@ def test_no_answer_is_run_as_code_and_none_breaks_a_scorer(
     every_task: dict[str, list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    reward = TaskReward(None)
     for entries in every_task.values():
         for answer in (*HOSTILE, *BROKEN):
-            assert 0.0 <= reward(problem_of(entries[0]), answer)["task"] <= 1.0
+            assert 0.0 <= WHOLE(problem_of(entries[0]), answer)["task"] <= 1.0
     assert not (tmp_path / "hit").exists()
 
 
