@@ -5,6 +5,8 @@ from __future__ import annotations
 from sspo_cli.config.fitting import fitting_reward
 from sspo_cli.config.schema import EvalConfig, TrainConfig
 
+OWN_REWARDS = ("python", "function")
+
 
 def batch_sentence(config: TrainConfig) -> str:
     """What one step is, in the words of the batch vocabulary."""
@@ -38,9 +40,9 @@ def notes(config: TrainConfig) -> list[str]:
 
 
 def reward_notes(config: EvalConfig) -> list[str]:
-    """A reward that is not the one that the dataset names."""
+    """A reward that is not the one that the dataset names; a function of the user's own fits what it is written for."""
     dataset, reward = config.choices["dataset"], config.choices["reward"]
-    fits = fitting_reward(dataset)
+    fits = fitting_reward(dataset) if reward not in OWN_REWARDS else None
     return (
         []
         if fits in (None, reward)

@@ -22,6 +22,7 @@ LEFT_OUT: Mapping[str, Any] = {
     "dataset.system_prompt": None,
     "dataset.config": None,
     "dataset.eval": None,
+    "dataset.eval_path": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

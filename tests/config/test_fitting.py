@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sspo_cli.config.catalogue import read_choices
-from sspo_cli.config.compose import load_config, to_yaml
+from sspo_cli.config.compose import load_config, to_dict, to_yaml
 from sspo_cli.config.describe import reward_notes
 from sspo_cli.config.fitting import fitting_reward, section_of, usual_reward
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SoftGateSection, TrainConfig
+from sspo_cli.config.tree import differences, leaves
 
 
 def rewards(*words: str, base: Path | None = None) -> tuple[str, str]:
@@ -63,8 +65,7 @@ def test_an_evaluation_on_another_dataset_takes_the_reward_that_fits_that_one(tm
 def test_a_reward_chosen_by_hand_stays_when_a_run_is_evaluated_on_another_dataset(tmp_path: Path) -> None:
     base = tmp_path / "config.yaml"
     base.write_text(to_yaml(load_config(TrainConfig, ["reward=python", "reward.path=score.py"])))
-    told = "reward=python: chosen by hand; dataset=math500 is made for reward=math"
-    assert rewards("dataset=math500", base=base) == ("python", told)
+    assert rewards("dataset=math500", base=base) == ("python", "")
     assert rewards("dataset=math500", "reward=math", base=base) == ("math", "")
 
 
@@ -75,3 +76,14 @@ def test_the_reward_that_fits_is_shown_with_a_dataset() -> None:
     shown, other = read_choices("dataset", ["gsm8k", "jsonl"], [], solve)
     assert (shown.settings[-1].key, shown.settings[-1].value) == ("reward", "math")
     assert all(setting.key != "reward" for setting in other.settings)
+
+
+def test_a_run_on_gsm8k_of_an_earlier_version_composes_and_differs_in_nothing(tmp_path: Path) -> None:
+    """Which had no other data set to evaluate on, and reward=exact unless one was chosen."""
+    config = load_config(TrainConfig, ["dataset=gsm8k", "reward=exact"])
+    content = yaml.safe_load(to_yaml(config))
+    for key in ("config", "eval", "eval_path"):
+        del content["dataset"][key]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    assert load_config(TrainConfig, [], base=tmp_path / "config.yaml") == config
+    assert differences(dict(leaves(content)), dict(leaves(to_dict(config)))) == []
