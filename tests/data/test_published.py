@@ -60,6 +60,10 @@ def test_the_words_around_a_question_of_dapo_are_left_out_and_repeats_too(tmp_pa
         "In triangle $ABC$, find $m+n$.", "Let $a$ be\n\nan integer.",
     ]  # fmt: skip
     assert [problem.id for problem in data.train] == ["train/0", "train/1"]
+    plain = [{**row, "prompt": question} for row in DAPO[:2] for question in ("a?", "b?")]
+    write_rows(tmp_path / "train.jsonl", plain)
+    data = load("dataset=dapo_math_17k", f"dataset.path={tmp_path}", f"dataset.eval_path={tmp_path / 'aime24'}")
+    assert [problem.id for problem in data.train] == ["train/0", "train/1"]
 
 
 def test_a_published_set_as_the_hub_keeps_it_is_read_from_a_copy_of_its_folder(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -258,24 +258,21 @@ def test_scores_are_graded_and_correct_from_a_bound_upwards(workers: int) -> Non
         "<answer>12",
         "<answer>12</answer> or <answer>3",
     ]
-    limits = {"timeout_s": 60.0, "memory_gib": 4.0} if workers else {}
-    section = TaskRewardSection(
-        kind="task", answer_after="<answer>", answer_before="</answer>", correct=1.0, workers=workers, **limits
-    )  # type: ignore[arg-type]
-    rewarder = build_rewarder(section)
+    rewarder = build_rewarder(section(workers))
     assert scored(rewarder, responses) == [
-        (0.0, False),
-        (1.0, True),
-        (1.0, True),
-        (2 / 3, False),
-        (0.0, False),
-        (1.0, True),
+        *((0.0, False), (1.0, True), (1.0, True), (2 / 3, False), (0.0, False), (1.0, True)),
     ]
     assert rewarder.rule(problem_of(SUM)) == "reward >= 1"
-    lenient = TaskRewardSection(
-        kind="task", answer_after=None, answer_before=None, correct=0.5, workers=workers, **limits
-    )  # type: ignore[arg-type]
+    lenient = replace(section(workers), answer_after=None, answer_before=None, correct=0.5)
     assert scored(build_rewarder(lenient), ["12", "=12", "it is 12"]) == [(1.0, True), (2 / 3, True), (0.25, False)]
+
+
+def section(workers: int) -> TaskRewardSection:
+    bounds = [] if workers else ["reward.timeout_s=null", "reward.memory_gib=null"]
+    words = ["dataset=reasoning_gym", "dataset.tasks=chain_sum", f"reward.workers={workers}", *bounds]
+    found = load_config(TrainConfig, words).reward
+    assert isinstance(found, TaskRewardSection)
+    return found
 
 
 @pytest.fixture(scope="module")
