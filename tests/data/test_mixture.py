@@ -64,9 +64,11 @@ def test_a_draw_depends_on_seed_and_index_alone_and_follows_the_weights(files: s
 
 def test_a_part_goes_through_all_of_its_problems_before_any_comes_again(files: str) -> None:
     data = mixed(files)
-    of_a = [found.id for index in range(1000) if (found := data.train_problem(index)).source == "a"]
+    of_a = [found.id for index in range(3 * BLOCK) if (found := data.train_problem(index)).source == "a"]
     assert set(Counter(of_a[:30]).values()) == {1} and set(Counter(of_a[30:60]).values()) == {1}
     assert of_a[:30] != of_a[30:60]
+    epochs = [of_a[start : start + 30] for start in range(0, len(of_a) - 30, 30)]
+    assert len(of_a) > 600 and all(len(set(epoch)) == 30 for epoch in epochs)
 
 
 def test_every_part_is_evaluated_with_an_equal_share(files: str) -> None:

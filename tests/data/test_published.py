@@ -54,16 +54,19 @@ def test_every_one_reads_files_of_its_true_schema(tmp_path: Path, kind: str, suf
 
 def test_the_words_around_a_question_of_dapo_are_left_out_and_repeats_too(tmp_path: Path) -> None:
     write_rows(tmp_path / "train.jsonl", DAPO)
-    data = load("dataset=dapo_math_17k", f"dataset.path={tmp_path}",
-                f"dataset.eval_path={write_published(tmp_path, 'aime24')}")  # fmt: skip
+    held_out = write_published(tmp_path, "aime24")
+    words = ["dataset=dapo_math_17k", f"dataset.path={tmp_path}", f"dataset.eval_path={held_out}"]
+    data = load(*words)
     assert [problem.question for problem in data.train] == [
         "In triangle $ABC$, find $m+n$.", "Let $a$ be\n\nan integer.",
     ]  # fmt: skip
     assert [problem.id for problem in data.train] == ["train/0", "train/1"]
+    bare = {**DAPO[0], "prompt": [{"content": " In triangle $ABC$, find $m+n$.", "role": "user"}]}
+    write_rows(tmp_path / "train.jsonl", [*DAPO, bare])
+    assert [problem.id for problem in load(*words).train] == ["train/0", "train/1"]
     plain = [{**row, "prompt": question} for row in DAPO[:2] for question in ("a?", "b?")]
     write_rows(tmp_path / "train.jsonl", plain)
-    data = load("dataset=dapo_math_17k", f"dataset.path={tmp_path}", f"dataset.eval_path={tmp_path / 'aime24'}")
-    assert [problem.id for problem in data.train] == ["train/0", "train/1"]
+    assert [problem.id for problem in load(*words).train] == ["train/0", "train/1"]
 
 
 def test_a_published_set_as_the_hub_keeps_it_is_read_from_a_copy_of_its_folder(tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ HOSTILE = [
     "[__import__('pathlib').Path('hit').touch()]",
     "open(chr(104)+chr(105)+chr(116),chr(119))",
     "(lambda: open('hit', 'w'))()",
+    "exec(" + "+".join(f"chr({ord(letter)})" for letter in "open('hit','w')") + ")",
+    "eval(" + "+".join(f"chr({ord(letter)})" for letter in "open('hit','w')") + ")",
     "x.__class__",
     "[open('hit', 'w') for _ in range(1)]",
 ]
