@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 ANSWER_WITHIN_S = 10.0
@@ -23,3 +25,15 @@ def why_not(path: str, kind: Literal["model", "dataset"], revision: str) -> str 
     except Exception:
         return "the hub cannot be reached"
     return None
+
+
+@contextmanager
+def not_asked() -> Iterator[None]:
+    """Inside the block the hub is not asked: what is not on this machine is not there."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

@@ -31,11 +31,12 @@ class Key:
 @dataclass(frozen=True)
 class Decoding:
     """temperature: 0 decodes greedily. max_tokens: a longer response is cut. stop_ids: a response ends with the first
-    of them."""
+    of them. stop: it ends with the token that completes one of these strings, special tokens counting as text."""
 
     temperature: float
     max_tokens: int
     stop_ids: tuple[int, ...]
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Request:
 class Completion:
     """One sampled response.
 
-    token_T: token ids, with the stop token if one was reached. logp_T: their log-probabilities as sampled (of
-    temperature 1 where the decoding was greedy), at least float32, on the CPU. version: of the oldest weights that
-    drew a token.
+    token_T: token ids, with the stop token, or a stop string, if one was reached. logp_T: their log-probabilities as
+    sampled (of temperature 1 where the decoding was greedy), at least float32, on the CPU. version: of the oldest
+    weights that drew a token.
     """
 
     key: Key

@@ -47,7 +47,7 @@ def sample_groups(parts: TrainParts, config: TrainConfig, count: int, *, step: i
         step,
         problems_from(parts.dataset, first, count),
         config.batch.samples_per_prompt,
-        decoding_of(parts.policy, config.rollout.temperature, config.rollout.max_response_length),
+        decoding_of(parts.policy, config.rollout.temperature, config.rollout.max_response_length, config.rollout.stop),
         lambda done, total: None,
         first=first,
     )

@@ -37,8 +37,8 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
 
     for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:
         print(f"sspo: {remark}", file=sys.stderr)
-    with waiting("loading model and problems", quiet=quiet):
-        parts = load_evaluation(settings)
+    with waiting("loading model and problems", quiet=quiet) as progress:
+        parts = load_evaluation(settings, progress)
     for note in [] if quiet else [*reward_notes(settings), *parts.notes]:
         print(note, file=sys.stderr)
     changed = changed_since_training(target, settings, parts.dataset)

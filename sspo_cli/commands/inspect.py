@@ -58,8 +58,8 @@ def measured(request: Request, updates: int, rollouts: int, *, quiet: bool) -> d
     reader = next((config for config in configs.values() if config.objective.reads_reference), settings)
     for remark in remarks(request.checkpoint) if request.checkpoint else []:
         print(f"sspo: {remark}", file=sys.stderr)
-    with waiting("loading model and problems", quiet=quiet):
-        parts = load_parts(reader, request.checkpoint)
+    with waiting("loading model and problems", quiet=quiet) as progress:
+        parts = load_parts(reader, request.checkpoint, progress=progress)
     with phases(quiet=quiet) as tell:
         result = inspect(parts, settings, configs, request.checkpoint, rollouts=rollouts, updates=updates, tell=tell)
     return {"moved_by": settings.choices["objective"], "lr": settings.optim.lr, **result}

@@ -60,8 +60,8 @@ def run(
     tell(remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else [])
     profiled = step_to_profile(settings, 0) if profile else None
     tell_notes(notes(settings), quiet=quiet)
-    with waiting("loading model and problems", quiet=quiet):
-        session.load()
+    with waiting("loading model and problems", quiet=quiet) as progress:
+        session.load(progress)
     tell_notes(session.parts.notes, quiet=quiet)
     return execute(session, profiled, parent, quiet=quiet, as_json=as_json)
 

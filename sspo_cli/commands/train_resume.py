@@ -50,11 +50,11 @@ def run(
         continued = Continued(folder, checkpoint, began)
         session = Session(settings, continued=continued)
         try:
-            with waiting("loading the checkpoint", quiet=quiet):
+            with waiting("loading the checkpoint", quiet=quiet) as progress:
                 _, profiled, _ = all_or_problems(
                     lambda: began.check_settings(session.config),
                     lambda: step_to_profile(settings, continued.step) if profile else None,
-                    session.load,
+                    lambda: session.load(progress),
                 )
         except ConfigError as error:
             raise ConfigError([*error.problems, *began.elsewhere(settings)]) from error

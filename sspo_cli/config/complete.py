@@ -19,6 +19,7 @@ SCHEMAS: dict[str, type[EvalConfig]] = {
     "sweep": SweepConfig,
 }
 GRIDS = ("compare", "sweep")
+OPEN = ("model.template_args",)  # mappings of names, all of whose values are the user's
 LAUNCHERS = {"hydra/launcher": ["basic", "joblib", "submitit_local", "submitit_slurm"]}
 
 

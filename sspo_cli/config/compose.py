@@ -24,8 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from sspo_cli.config.complete import known_keys, open_keys, text_keys
-from sspo_cli.config.earlier import RENAMED, renamed
+from sspo_cli.config.complete import OPEN, known_keys, open_keys, text_keys
+from sspo_cli.config.earlier import RENAMED, jinja_template, renamed
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.fitting import fitting_reward, usual_reward
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
@@ -141,14 +141,20 @@ def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Reques
 def as_typed(override: Override) -> Any:
     """The value of a key whose type is text: the word itself, which may look like a number, such as name=2026_02_14.
 
-    Escapes such as \\n stand for a character inside double quotes alone.
+    Escapes such as \\n stand for a character inside double quotes alone, in a list of texts too.
     """
     value, word = override.value(), str(override.input_line).partition("=")[2].strip()
     if isinstance(value, bool | int | float):
         return word
     if isinstance(value, str) and word[:1] == '"':
-        return re.sub(r"\\([\\nrt])", lambda found: ESCAPES[found[1]], value)
+        return with_escapes(value)
+    if isinstance(value, list):
+        return [with_escapes(item) if isinstance(item, str) and f'"{item}"' in word else item for item in value]
     return value
+
+
+def with_escapes(text: str) -> str:
+    return re.sub(r"\\([\\nrt])", lambda found: ESCAPES[found[1]], text)
 
 
 def with_home(word: str) -> str:
@@ -228,6 +234,9 @@ def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictCon
     for key in RENAMED:
         if now := renamed(key, OmegaConf.select(kept, key)):
             OmegaConf.update(kept, key, now)
+    template = OmegaConf.select(kept, "dataset.prompt_template")
+    if isinstance(template, str) and (jinja := jinja_template(template)) != template:
+        OmegaConf.update(kept, "dataset.prompt_template", escaped(jinja))
     if "rollout" in kept and not issubclass(schema, TrainConfig):
         kept.rollout = OmegaConf.masked_copy(kept.rollout, [item.name for item in fields(SamplerSection)])
     return kept
@@ -278,6 +287,11 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
             )
             continue
         if request.is_under_unknown_group(key):
+            continue
+        if key in OPEN and not isinstance(value, dict):
+            request.refuse(
+                key, f"{key}={show_value(value)}: must be names with values, such as {{enable_thinking: false}}"
+            )
             continue
         try:
             OmegaConf.update(tree, key, value, merge=key not in named_by_user)

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from sspo_cli.config.fitting import fitting_reward
-from sspo_cli.config.schema import EvalConfig, TrainConfig
+from sspo_cli.config.schema import (
+    EvalConfig,
+    ExactReward,
+    MixtureRewardSection,
+    PartReward,
+    PythonReward,
+    RewardConfig,
+    TaskReward,
+    TrainConfig,
+)
 
 OWN_REWARDS = ("python", "function")
+KEPT = {"strip": "left out", "keep": "part of it"}
 
 
 def batch_sentence(config: TrainConfig) -> str:
@@ -22,6 +32,27 @@ def batch_sentence(config: TrainConfig) -> str:
     passes = f" ({batch.epochs} epochs of {batch.minibatches})" if batch.epochs > 1 else ""
     plural = "s" if updates > 1 else ""
     return f"one step = {source}, used for {updates} update{plural} of {responses // batch.minibatches}{passes}"
+
+
+def reward_sentence(reward: RewardConfig) -> str:
+    """What gives a response its reward, and what it reads of it."""
+    told = graded_by(reward)
+    if isinstance(reward, MixtureRewardSection):
+        told = "; ".join(f"{name} by {part.kind}: {graded_by(part)}" for name, part in reward.parts.items())
+    return f"{reward.kind}: {told}; special tokens of the response are {KEPT[reward.special_tokens]}"
+
+
+def graded_by(reward: RewardConfig | PartReward) -> str:
+    if isinstance(reward, ExactReward):
+        mark = reward.answer_after
+        return f"1 if {'all of it' if mark is None else f'the text after the last {mark!r}'} equals the answer, else 0"
+    if isinstance(reward, PythonReward):
+        return f"{reward.function}(prompt, response, answer) of {reward.path}"
+    if isinstance(reward, TaskReward):
+        begin = "its beginning" if reward.answer_after is None else f"the last {reward.answer_after!r}"
+        end = "its end" if reward.answer_before is None else f"the next {reward.answer_before!r}"
+        return f"the score of the task for the text between {begin} and {end}; correct from {reward.correct:g}"
+    return "1 if the final answer equals the reference, as text or in value, else 0"
 
 
 def notes(config: TrainConfig) -> list[str]:

@@ -19,10 +19,14 @@ LEFT_OUT: Mapping[str, Any] = {
     "reward.timeout_s": None,
     "reward.memory_gib": None,
     "reward.on_error": "stop",
+    "reward.special_tokens": "strip",
+    "rollout.stop": [],
+    "model.chat_template": None,
     "dataset.system_prompt": None,
     "dataset.config": None,
     "dataset.eval": None,
     "dataset.eval_path": None,
+    "dataset.max_prompt_length": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

@@ -5,7 +5,7 @@ Defaults live in conf/, never here. A section that comes in kinds is a union tol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -34,13 +34,25 @@ class TinyModel:
 
 
 @section
-class LocalModel:
+class TemplateSection:
+    """What renders prompts; the defaults are as in earlier versions.
+
+    chat_template: null is the tokenizer's own, "none" is none, anything else a Jinja file. template_args: names that
+    the template reads, with their values.
+    """
+
+    chat_template: Text | None = None
+    template_args: dict[Text, Any] = field(default_factory=dict)
+
+
+@section
+class LocalModel(TemplateSection):
     kind: Literal["local"]
     path: Text
 
 
 @section
-class HubModel:
+class HubModel(TemplateSection):
     kind: Literal["hub"]
     path: Text
     revision: Text
@@ -73,11 +85,12 @@ class AdditionData:
 class PromptSection:
     """What prompts are framed with; the defaults are as in earlier versions.
 
-    prompt_template: Jinja, over all fields of a row.
+    prompt_template: Jinja, over all fields of a row. max_prompt_length: longer prompts, in tokens, are left out.
     """
 
     system_prompt: Text | None = None
     prompt_template: Text | None = None
+    max_prompt_length: Count | None = None
 
 
 @section
@@ -190,10 +203,15 @@ SourceConfig = AdditionData | JsonlData | PublishedData | PublishedTest | Reason
 DatasetConfig = Annotated[SourceConfig | MixtureData, Field(discriminator="kind")]
 
 
+SpecialTokens = Literal["strip", "keep"]
+
+
 @section
 class RewardSection:
-    """Where the reward function runs; the defaults, in this process and without bounds, are as in earlier versions."""
+    """Where the reward function runs, and what it reads; the defaults, in this process and without bounds, are as in
+    earlier versions."""
 
+    special_tokens: SpecialTokens = "strip"
     workers: Annotated[int, Strict(), Ge(0), Le(512)] = 0
     timeout_s: Annotated[float, Gt(0), Le(1e6)] | None = None
     memory_gib: Annotated[float, Ge(0.0625), Le(1e6)] | None = None
@@ -454,7 +472,8 @@ SamplerKind = Literal["native", "generate"]
 
 @section
 class SamplerSection:
-    kind: SamplerKind = "native"  # see earlier.py
+    kind: SamplerKind = "native"  # see earlier.py, for both
+    stop: list[Text] = field(default_factory=list)
 
 
 @section

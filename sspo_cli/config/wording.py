@@ -32,7 +32,7 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
         return f"{key}.{discriminator}={item['ctx']['tag']}: allowed: {item['ctx']['expected_tags']}{hint}"
     if now := renamed(key, item["input"]):
         return f"{key}={item['input']}: is called {now} now; write {key}={now}"
-    reason = re.sub(r"^Input should", "must", item["msg"])
+    reason = re.sub(r"^(Input|String) should", "must", item["msg"])
     return f"{key}={show_value(item['input'])}: {reason}{hint}"
 
 

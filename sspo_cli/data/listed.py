@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -43,3 +43,9 @@ class Listed:
 
     def problems(self) -> Iterable[Problem]:
         return self.train
+
+    def without(self, problems: Collection[Problem]) -> Listed:
+        train, evaluation = (
+            [problem for problem in listed if problem not in problems] for listed in (self.train, self.evaluation)
+        )
+        return Listed(train, evaluation, self.seed, self.notes, self.held_out)

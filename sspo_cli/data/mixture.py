@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.apart import Avoiding, forms_of, told_apart, without_forms
 from sspo_cli.data.listed import Listed
-from sspo_cli.data.problem import Dataset, Problem
+from sspo_cli.data.problem import CanLeaveOut, Dataset, Problem
 from sspo_cli.seeds import stream
 
 BLOCK = 1024  # draws at once
@@ -48,6 +48,23 @@ class Mixture:
 
     def problems(self) -> Iterable[Problem]:
         return chain.from_iterable((of_part(name, item) for item in self.parts[name].problems()) for name in self.names)
+
+    def without(self, problems: Collection[Problem]) -> Mixture:
+        """The same parts without `problems`.
+
+        Raises:
+            ConfigError: if that leaves a part none to learn from, or to evaluate on.
+        """
+        parts = dict(self.parts)
+        for name, part in self.parts.items():
+            own = {item for item in [*part.problems(), *part.evaluation] if of_part(name, item) in problems}
+            if own and isinstance(part, CanLeaveOut):
+                parts[name] = left = part.without(own)
+                if not left.train_size or not left.evaluation:
+                    raise ConfigError(
+                        [f"dataset.parts.{name}.max_prompt_length: leaves this part no problem; raise it"]
+                    )
+        return Mixture(parts, self.weights, self.seed, self.notes)
 
     def place(self, index: int) -> tuple[int, int]:
         """The number of the part that the index-th problem is of, and how many of its problems come before."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Problem:
 
     solution: a worked response, if there is one. fields: the row as its source has it, as JSON values, for rewards.
     source: the part of a mixture that the problem is of; empty where there is no mixture. question: what the prompt
-    asks, before anything frames it; empty where that is the prompt.
+    asks, before anything frames it; empty where that is the prompt. rendered: the prompt as the model read it, with its
+    special tokens; empty until it is sampled.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Problem:
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     source: str = ""
     question: str = field(default="", compare=False, repr=False)
+    rendered: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -79,4 +81,13 @@ class Dataset(Protocol):
 
     def problems(self) -> Iterable[Problem]:
         """Every problem to learn from, in the order of its source; of an endless stream, one with a longest prompt."""
+        ...
+
+
+@runtime_checkable
+class CanLeaveOut(Protocol):
+    """A dataset that lists its problems, so that some can be left out."""
+
+    def without(self, problems: Collection[Problem]) -> Dataset:
+        """The same dataset without `problems`, to learn from and to evaluate on."""
         ...

@@ -88,6 +88,8 @@ def rows_of(
             length=item.trained,
             truncated=group.completions[k].truncated,
             error=group.scores[k].error,
+            rendered=group.rendered,
+            spelled=group.spelled[k],
         )
         for i, ((group, k), item) in enumerate(zip(places, trajectories, strict=True))
     ]

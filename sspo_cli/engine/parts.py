@@ -11,13 +11,13 @@ from typing import Protocol
 from sspo_cli.build import build_objective, build_rewarder, build_sampler
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import EvalConfig, LocalModel, TrainConfig
-from sspo_cli.data.encode import Encoder, PromptReport, check_prompts
+from sspo_cli.data.encode import Encoder
 from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.device import choose_device, choose_precision
 from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
-from sspo_cli.models.fit import check_positions, check_solutions
+from sspo_cli.models.fit import check_solutions, that_fit
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
@@ -39,7 +39,7 @@ class Parts:
     notes: Sequence[str]
 
     def collector(self, config: EvalConfig) -> Collector:
-        return Collector(self.policy, self.sampler, self.rewarder, config.prompt_time)
+        return Collector(self.policy, self.sampler, self.rewarder, config.prompt_time, config.reward.special_tokens)
 
     def close(self) -> None:
         """End what runs beside this process."""
@@ -70,9 +70,11 @@ def load_parts(
     checkpoint: Path | None = None,
     began: Beginning | None = None,
     reward: Callable[[], Rewarder] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainParts:
     """The parts of a training run, with the weights of `checkpoint` if one is given; of a run that goes on, checked
-    against what it `began` with. reward: makes the rewarder in the place of config.reward.
+    against what it `began` with. reward: makes the rewarder in the place of config.reward. progress: is told how many
+    of how many prompts are encoded.
 
     Raises:
         ConfigError: with everything that is wrong with any of them, or has changed.
@@ -84,17 +86,9 @@ def load_parts(
 
     undo = ExitStack()
 
-    def problems() -> Dataset:
-        found = load_dataset(config.dataset, config.seed, config.eval.problems)
-        if began is not None:
-            began.check_hashes({**of_problems(found), **of_draws(config)})
-        return found
-
     def rewarder() -> Rewarder:
         found = reward() if reward else build_rewarder(config.reward)
         undo.callback(found.close)
-        if began is not None:
-            began.check_reward(of_reward(config.reward))
         return found
 
     def policy_and_base() -> tuple[Policy, Base | None]:
@@ -112,11 +106,19 @@ def load_parts(
 
     with undo:
         dataset, rewards, (policy, base), objective = all_or_problems(
-            problems, rewarder, policy_and_base, lambda: build_objective(config.objective)
+            lambda: load_dataset(config.dataset, config.seed, config.eval.problems),
+            rewarder,
+            policy_and_base,
+            lambda: build_objective(config.objective),
         )
         encoder = Encoder(policy.tokenizer, config.prompt_time)
         response = max(config.rollout.max_response_length, config.eval.max_response_length)
-        prompts = prompts_that_fit(policy, encoder, dataset, response)
+        dataset, prompts, left_out = that_fit(dataset, config.dataset, policy, encoder, response, progress)
+        if began is not None:
+            all_or_problems(
+                lambda: began.check_hashes({**of_problems(dataset), **of_draws(config)}),
+                lambda: began.check_reward(of_reward(config.reward)),
+            )
         if config.objective.experience == "solutions":
             check_solutions(policy, encoder, dataset)
         if config.lora.rank and checkpoint is None:
@@ -137,13 +139,13 @@ def load_parts(
                 f"dataset: batch.prompts={config.batch.prompts} is more than its {dataset.train_size} problems to learn"
                 " from, so a step holds some of them more than once"
             )
-        notes = [*dataset.notes, *repeats, *prompts.notes]
+        notes = [*dataset.notes, *left_out, *repeats, *prompts.notes]
         undo.pop_all()
         return TrainParts(policy, dataset, rewards, sampler, notes, objective, reference, base)
 
 
-def load_evaluation(config: EvalConfig) -> Parts:
-    """The parts of an evaluation.
+def load_evaluation(config: EvalConfig, progress: Callable[[int, int], None] = lambda done, total: None) -> Parts:
+    """The parts of an evaluation. progress: is told how many of how many prompts are encoded.
 
     Raises:
         ConfigError: with everything that is wrong with any of them.
@@ -155,14 +157,8 @@ def load_evaluation(config: EvalConfig) -> Parts:
         lambda: load_policy(config.model, config.seed, device, choose_precision(config.engine, device)),
     )
     response = config.eval.max_response_length
-    prompts = prompts_that_fit(policy, Encoder(policy.tokenizer, config.prompt_time), dataset, response)
+    encoder = Encoder(policy.tokenizer, config.prompt_time)
+    dataset, prompts, left_out = that_fit(dataset, config.dataset, policy, encoder, response, progress)
     sampler = build_sampler(config, policy)
     check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=False)
-    return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *prompts.notes])
-
-
-def prompts_that_fit(policy: Policy, encoder: Encoder, dataset: Dataset, response: int) -> PromptReport:
-    """What is to be told of the prompts, if they leave room for a response of so many tokens."""
-    prompts = check_prompts(encoder, dataset)
-    check_positions(policy, prompts.longest, response)
-    return prompts
+    return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *left_out, *prompts.notes])

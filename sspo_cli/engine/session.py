@@ -69,10 +69,10 @@ class Continued:
 class Session:
     """A training run: its parts are loaded and checked, and its folder is made and held, inside the `with` block.
 
-    reward: a function of (prompt, response, answer) in the place of config.reward, of which reward.on_error stays; it
-    runs in this process. correct: what makes its responses correct, as reward.correct. folder: where the run is
-    written, instead of a new folder under config.output_dir. words: the overrides, and command: the whole command, that
-    led to the configuration, for the folder. continued: the run to go on with.
+    reward: a function of (prompt, response, answer) in the place of config.reward, of which reward.on_error and
+    reward.special_tokens stay; it runs in this process. correct: what makes its responses correct, as reward.correct.
+    folder: where the run is written, instead of a new folder under config.output_dir. words: the overrides, and
+    command: the whole command, that led to the configuration, for the folder. continued: the run to go on with.
     """
 
     def __init__(
@@ -89,8 +89,14 @@ class Session:
         self.make_rewarder: Callable[[], Rewarder] | None = None
         if reward is not None:
             name = getattr(reward, "__name__", type(reward).__name__)
-            on_error = config.reward.on_error
-            section = FunctionRewardSection(kind="function", name=name, correct=correct, on_error=on_error)
+            kept = config.reward
+            section = FunctionRewardSection(
+                kind="function",
+                name=name,
+                correct=correct,
+                on_error=kept.on_error,
+                special_tokens=kept.special_tokens,
+            )
             config = replace(config, reward=section, choices={**config.choices, "reward": "function"})
             self.make_rewarder = partial(function_reward, reward, section)
         self.config = with_prompt_time(config)
@@ -132,8 +138,9 @@ class Session:
         if problems:
             raise ConfigError(problems)
 
-    def load(self) -> None:
-        """Load and check everything; `with` does it where it has not been done.
+    def load(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Load and check everything; `with` does it where it has not been done. progress: is told how many of how many
+        prompts are encoded.
 
         Raises:
             ConfigError: with everything that is wrong; nothing has been written then.
@@ -142,9 +149,10 @@ class Session:
             raise RuntimeError("a session needs the main thread, which alone hears Ctrl-C")
         self.check()
         if self.continued is None:
-            self.loaded = load_parts(self.config, reward=self.make_rewarder)
+            self.loaded = load_parts(self.config, reward=self.make_rewarder, progress=progress)
         else:
-            self.loaded = load_parts(self.config, self.continued.checkpoint, self.continued.began)
+            continued = self.continued
+            self.loaded = load_parts(self.config, continued.checkpoint, continued.began, progress=progress)
 
     def __enter__(self) -> Self:
         if self.state != "new":
@@ -165,6 +173,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.state == "entered" and self.continued is None and self.folder != Path():
+            runs.set_status(self.folder, status_after(error) if error else "failed: it was left before it trained")
         self.state = "over"
         self.open.close()
         if self.refused and self.made is not None and not (self.made / "metrics.jsonl").exists():

@@ -36,7 +36,9 @@ def evaluate(
         GuardStop: naming the part and the response.
     """
     G = config.eval.samples
-    decoding = decoding_of(collector.policy, config.eval.temperature, config.eval.max_response_length)
+    decoding = decoding_of(
+        collector.policy, config.eval.temperature, config.eval.max_response_length, config.rollout.stop
+    )
     groups = collector.collect("eval", step or 0, problems, G, decoding, progress)
     if all(score.correct is None for group in groups for score in group.scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
@@ -62,6 +64,8 @@ def row_of(group: Group, k: int, step: int | None, rule: str) -> EvalRow:
         truncated=completion.truncated,
         error=score.error,
         source=problem.source or None,
+        rendered=group.rendered,
+        spelled=group.spelled[k],
     )
 
 

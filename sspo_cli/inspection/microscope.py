@@ -81,7 +81,9 @@ def inspect(
             step + r,
             problems_from(parts.dataset, begun.prompts + r * P, P),
             config.batch.samples_per_prompt,
-            decoding_of(parts.policy, config.rollout.temperature, config.rollout.max_response_length),
+            decoding_of(
+                parts.policy, config.rollout.temperature, config.rollout.max_response_length, config.rollout.stop
+            ),
             lambda done, total: tell(phase, done, total),
         )
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub.constants import HF_HUB_CACHE
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, ScratchModel
@@ -26,12 +27,14 @@ from sspo_cli.models.source import (
     settle,
     whereabouts,
 )
+from sspo_cli.models.template import check_template, choose_template
 
 # The run has its own display; bars of the library would tear it.
 transformers.logging.disable_progress_bar()
 transformers.logging.set_verbosity_error()
 
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LONGEST_REASON = 300  # characters of what a library says
 
 
@@ -60,19 +63,50 @@ def load_policy(
             whose base has changed.
     """
     config = settle(config)
+    check_template(config)
     model, base = read_model(config, seed, base)
     if merged and base is not None:
         model, base = model.merge_and_unload(), None
+    tokenizer = load_tokenizer(config)  # now the hub has told whether its files are adapters
+    return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
+
+
+def load_tokenizer(config: ModelConfig, *, download: bool = True) -> Any:
+    """The tokenizer that `config` names, with its chat template.
+
+    Raises:
+        NotCached: for a hub model that is not at hand.
+        ConfigError: for one that cannot be read or has no end-of-sequence token; for a chat template that cannot be
+            read, and arguments that it does not read.
+    """
+    config = settle(config)
     if isinstance(config, ScratchModel):
-        tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
-    else:
-        # Of adapters from the hub, the folder: asked by name, transformers looks for the configuration of a model.
-        folder = folder_of(config) if has_adapters(config) else None
-        place = config if folder is None else LocalModel(kind="local", path=str(folder))
-        tokenizer = read(AutoTokenizer, place, download=True)
+        return AutoTokenizer.from_pretrained(EMBEDDED)
+    if isinstance(config, LocalModel) and not any((Path(config.path) / name).is_file() for name in TOKENIZER_FILES):
+        raise ConfigError([f"model.path={config.path}: the folder lacks a tokenizer ({' or '.join(TOKENIZER_FILES)})"])
+    # Of adapters from the hub, the folder: asked by name, transformers looks for the configuration of a model.
+    folder = folder_of(config) if has_adapters(config) else None
+    place = config if folder is None else LocalModel(kind="local", path=str(folder))
+    tokenizer = read(AutoTokenizer, place, download=download)
     if tokenizer.eos_token_id is None:
         raise ConfigError([f"model.path={where(config)[0]}: the tokenizer has no end-of-sequence token"])
-    return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
+    choose_template(tokenizer, config)
+    return tokenizer
+
+
+def generation_config(config: ModelConfig) -> Any:
+    """What the model says about generation, without its weights.
+
+    Raises:
+        NotCached: for a hub model that is not at hand.
+    """
+    config = settle(config)
+    folder = folder_of(config)
+    if folder is not None and has_adapters(config):
+        return generation_config(whereabouts(base_of(folder)))
+    if folder is not None and (folder / GENERATION_CONFIG_NAME).is_file():
+        return read(GenerationConfig, LocalModel(kind="local", path=str(folder)), download=False)
+    return GenerationConfig.from_model_config(architecture(config))
 
 
 def read_model(config: ModelConfig, seed: int, base: Base | None = None) -> tuple[Any, Base | None]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sspo_cli.models.source import Base
+from sspo_cli.models.template import stop_ids
 
 MASKED = -1e9  # finite, so that 0 * MASKED is 0 in an entropy
 
@@ -39,12 +40,10 @@ class Policy:
     def device(self) -> torch.device:
         return torch.device(self.model.device)
 
-    @property
+    @cached_property
     def stop_ids(self) -> list[int]:
         """Token ids that end a response."""
-        listed = self.model.generation_config.eos_token_id
-        ids = listed if isinstance(listed, list) else [listed]
-        return sorted({token for token in (*ids, self.tokenizer.eos_token_id) if token is not None})
+        return stop_ids(self.tokenizer, self.model.generation_config)
 
     @property
     def pad_id(self) -> int:

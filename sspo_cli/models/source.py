@@ -54,7 +54,8 @@ class Base:
 def settle(config: ModelConfig) -> ModelConfig:
     """`config`, but a folder is model=local under whichever name it was given."""
     if isinstance(config, HubModel) and Path(config.path).is_dir():
-        return LocalModel(kind="local", path=config.path)
+        template = {"chat_template": config.chat_template, "template_args": config.template_args}
+        return LocalModel(kind="local", path=config.path, **template)  # type: ignore[arg-type]
     return config
 
 
@@ -123,6 +124,8 @@ def pinned(config: ModelConfig, seed: int) -> Base:
 
 def placed(config: ModelConfig, seed: int, sha256: str) -> Base:
     folder = folder_of(config)
+    if isinstance(config, LocalModel | HubModel):
+        config = replace(config, chat_template=None, template_args={})  # of its own tokenizer, which nobody reads
     if isinstance(config, LocalModel):
         config = replace(config, path=str(Path(config.path).resolve()))
     elif isinstance(config, HubModel) and folder is not None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import SpecialTokens, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.models.policy import Policy
 from sspo_cli.objectives.advantage import tied
 from sspo_cli.rewards.base import Rewarder
 from sspo_cli.rollout.base import Sampler
+from sspo_cli.rollout.stops import response_text, spelled, without_end
 from sspo_cli.timing import phase
 from sspo_cli.types import Completion, Decoding, Key, Request, Score
 
@@ -27,17 +28,27 @@ PHASES = {"train": ("rollout", "reward"), "eval": ("evaluation", "evaluation")}
 
 @dataclass(frozen=True)
 class Group:
-    """The G responses to one prompt, with their texts and scores."""
+    """The G responses to one prompt, with their texts and scores.
+
+    problem: with its prompt as the model read it. texts: what the reward read. spelled: the responses with every
+    special token, and what was cut from their texts; None where that is no more than the end of a plain text.
+    """
 
     problem: Problem
     context_S: list[int]
     completions: list[Completion]
     texts: list[str]
     scores: list[Score]
+    spelled: list[str | None]
 
     @property
     def rewards(self) -> list[float]:
         return [score.reward for score in self.scores]
+
+    @property
+    def rendered(self) -> str | None:
+        """The prompt as the model read it; None where that is the text itself."""
+        return None if self.problem.rendered == self.problem.prompt else self.problem.rendered
 
     @property
     def rewards_1G(self) -> Tensor:
@@ -56,12 +67,17 @@ class Group:
 
 @dataclass(frozen=True)
 class Collector:
-    """What turns problems into scored groups. prompt_time: the time that a chat template sees, in ISO format."""
+    """What turns problems into scored groups.
+
+    prompt_time: the time that a chat template sees, in ISO format. special_tokens: whether rewards read those of a
+    response.
+    """
 
     policy: Policy
     sampler: Sampler
     rewarder: Rewarder
     prompt_time: str | None
+    special_tokens: SpecialTokens = "strip"
 
     def collect(
         self,
@@ -80,6 +96,10 @@ class Collector:
         """
         encoder = Encoder(self.policy.tokenizer, self.prompt_time)
         contexts = [encoder.prompt(problem) for problem in problems]
+        problems = [
+            replace(problem, rendered=encoder.spelled(context_S))
+            for problem, context_S in zip(problems, contexts, strict=True)
+        ]
         keys = [[Key(stream, step, first + p, k) for k in range(samples)] for p in range(len(problems))]
         problem_of = {key: problem for of_problem, problem in zip(keys, problems, strict=True) for key in of_problem}
         requests = (
@@ -100,7 +120,7 @@ class Collector:
                 if completion is None:
                     return
                 key = completion.key
-                completions[key], texts[key] = completion, self.policy.decode(completion.token_T)
+                completions[key], texts[key] = completion, self.text(completion, decoding)
                 progress(len(completions), len(problem_of))
                 yield key, problem_of[key], texts[key]
 
@@ -115,9 +135,21 @@ class Collector:
                 [completions[key] for key in of_problem],
                 [texts[key] for key in of_problem],
                 [scores[key] for key in of_problem],
+                [self.spelled(completions[key], decoding, problem, texts[key]) for key in of_problem],
             )
             for problem, context_S, of_problem in zip(problems, contexts, keys, strict=True)
         ]
+
+    def text(self, completion: Completion, decoding: Decoding) -> str:
+        keep = self.special_tokens == "keep"
+        return response_text(self.policy.tokenizer, completion.token_T, decoding, special_tokens=keep)
+
+    def spelled(self, completion: Completion, decoding: Decoding, problem: Problem, text: str) -> str | None:
+        """See `Group`."""
+        tokenizer, token_T = self.policy.tokenizer, completion.token_T
+        if problem.rendered == problem.prompt and spelled(tokenizer, without_end(token_T, decoding)) == text:
+            return None
+        return spelled(tokenizer, token_T)
 
 
 @dataclass(frozen=True)
@@ -148,7 +180,12 @@ def collect_step(
             step,
             problems,
             config.batch.samples_per_prompt,
-            decoding_of(collector.policy, config.rollout.temperature, config.rollout.max_response_length),
+            decoding_of(
+                collector.policy,
+                config.rollout.temperature,
+                config.rollout.max_response_length,
+                config.rollout.stop,
+            ),
             progress,
             first=place,
         )
@@ -161,8 +198,8 @@ def problems_from(dataset: Dataset, first: int, count: int) -> list[Problem]:
     return [dataset.train_problem(first + p) for p in range(count)]
 
 
-def decoding_of(policy: Policy, temperature: float, max_tokens: int) -> Decoding:
-    return Decoding(temperature, max_tokens, tuple(policy.stop_ids))
+def decoding_of(policy: Policy, temperature: float, max_tokens: int, stop: Sequence[str]) -> Decoding:
+    return Decoding(temperature, max_tokens, tuple(policy.stop_ids), tuple(stop))
 
 
 def metrics_of(groups: Sequence[Group]) -> dict[str, float]:

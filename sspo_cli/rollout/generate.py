@@ -8,12 +8,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.base import uniforms
 from sspo_cli.rollout.decode import sample_token
 from sspo_cli.rollout.queue import Queue
+from sspo_cli.rollout.stops import Watch
 from sspo_cli.types import Completion, Request
 
 
@@ -57,6 +64,7 @@ class GenerateSampler:
             eos_token_id=list(decoding.stop_ids) or None,
             pad_token_id=policy.pad_id,
         )
+        watches = [Watch(policy.tokenizer, decoding.stop) for _ in requests] if decoding.stop else []
         model = policy.model.get_base_model() if policy.adapted else policy.model
         with policy.autocast(), without_settings(model):
             token_RL = model.generate(
@@ -64,18 +72,21 @@ class GenerateSampler:
                 attention_mask=torch.ones_like(prompt_RS),
                 generation_config=greedy,
                 logits_processor=LogitsProcessorList([drawing]),
+                stopping_criteria=StoppingCriteriaList([Stopping(watches, prompt_RS.shape[1])] if watches else []),
             )
         token_RT, logp_RT = token_RL[:, prompt_RS.shape[1] :].tolist(), torch.stack(drawing.logps, dim=1).cpu()
         stops = set(decoding.stop_ids)
         completions = []
-        for request, row_T, logp_T in zip(requests, token_RT, logp_RT, strict=True):
+        for row, (request, row_T, logp_T) in enumerate(zip(requests, token_RT, logp_RT, strict=True)):
             length = next((place + 1 for place, token in enumerate(row_T) if token in stops), len(row_T))
+            string = watches[row].length if watches else None
+            length = length if string is None else min(length, string)
             completions.append(
                 Completion(
                     key=request.key,
                     token_T=row_T[:length],
                     logp_T=logp_T[:length].clone(),
-                    finish="stop" if row_T[length - 1] in stops else "length",
+                    finish="stop" if length == string or row_T[length - 1] in stops else "length",
                     version=self.version,
                 )
             )
@@ -101,6 +112,19 @@ class Drawing(LogitsProcessor):  # type: ignore[misc]
         token_R, logp_R = sample_token(logits_RV, uniform_R, self.temperature)
         self.logps.append(logp_R)
         return torch.full_like(scores, float("-inf")).scatter(1, token_R[:, None], 0.0)
+
+
+class Stopping(StoppingCriteria):  # type: ignore[misc]
+    """Ends the rows whose watch found a string. prompt: tokens before the responses."""
+
+    def __init__(self, watches: Sequence[Watch], prompt: int) -> None:
+        self.watches = watches
+        self.prompt = prompt
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:
+        for watch, row_L in zip(self.watches, input_ids.tolist(), strict=True):
+            watch.read(row_L[self.prompt + len(watch.token_T) :])
+        return torch.tensor([watch.length is not None for watch in self.watches], device=input_ids.device)
 
 
 @contextmanager

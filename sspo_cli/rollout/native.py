@@ -15,7 +15,9 @@ from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.base import uniforms
 from sspo_cli.rollout.cache import Columns, SlotCache, prompt_cache
 from sspo_cli.rollout.decode import sample_token
+from sspo_cli.rollout.padding import pad_left, positions
 from sspo_cli.rollout.queue import Queue
+from sspo_cli.rollout.stops import Watch
 from sspo_cli.types import Completion, Decoding, Request
 
 # Rows enter together, as many as this share of the slots or all that wait: encoding prompts one by one wastes passes.
@@ -71,11 +73,20 @@ class NativeSampler:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """Requests that left, with the version of the weights that they began with, and what was drawn for them: their
-    first length_M tokens of token_MT and logp_MT."""
+class Row:
+    """A request that is decoded. version: of the weights that it began with. watch: finds the strings that end it,
+    where its decoding has any."""
 
-    requests: list[tuple[Request, int]]
+    request: Request
+    version: int
+    watch: Watch | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Rows that left, and what was drawn for them: their first length_M tokens of token_MT and logp_MT."""
+
+    rows: list[Row]
     token_MT: Tensor
     logp_MT: Tensor
     length_M: list[int]
@@ -98,7 +109,7 @@ class Batch:
         self.looks = STEPS_BETWEEN_LOOKS[device.type]
         self.cache = SlotCache(Columns(slots, width, begin=longest, end=longest))
         self.stop_ids = torch.tensor(decoding.stop_ids, dtype=torch.long, device=device)
-        self.rows: list[tuple[Request, int]] = []
+        self.rows: list[Row] = []
         T = decoding.max_tokens
         self.start, self.length, self.token = torch.zeros(3, slots, dtype=torch.long, device=device)
         self.finished = torch.zeros(slots, dtype=torch.bool, device=device)
@@ -126,10 +137,29 @@ class Batch:
         self.policy = policy
         if entering:
             self.enter(entering, version)
-        while not any(finished := self.finished[: len(self.rows)].tolist()):
+        while not any(finished := self.look()):
             for _ in range(self.looks):
                 self.step()
         return self.leave(finished)
+
+    def look(self) -> list[bool]:
+        """Which rows are finished."""
+        if self.decoding.stop:
+            self.find_strings()
+        found: list[bool] = self.finished[: len(self.rows)].tolist()
+        return found
+
+    def find_strings(self) -> None:
+        """Let the watches read what was drawn since the last look; a row whose string is complete ends there."""
+        R, T = len(self.rows), self.decoding.max_tokens
+        watches = [row.watch for row in self.rows if row.watch is not None]
+        seen_R = torch.tensor([len(watch.token_T) for watch in watches], device=self.device)
+        column_RL = (seen_R[:, None] + torch.arange(self.looks, device=self.device)).clamp(max=T)
+        drawn_RL, length_R = self.token_ST[:R].gather(1, column_RL).tolist(), self.length[:R].tolist()
+        for row, (watch, drawn_L, length) in enumerate(zip(watches, drawn_RL, length_R, strict=True)):
+            watch.read(drawn_L[: length - len(watch.token_T)])
+            if watch.length is not None:
+                self.length[row], self.finished[row] = watch.length, True
 
     def enter(self, requests: Sequence[Request], version: int) -> None:
         """Encode the prompts, one that follows itself once, and draw the first token of each request."""
@@ -145,7 +175,10 @@ class Batch:
         of_M = torch.tensor(places, device=self.device)
         at = slice(len(self.rows), len(self.rows) + len(requests))
         self.cache.enter(encoded, of_M)
-        self.rows += [(request, version) for request in requests]
+        stop = self.decoding.stop
+        self.rows += [
+            Row(request, version, Watch(self.policy.tokenizer, stop) if stop else None) for request in requests
+        ]
         self.start[at] = self.cache.at.end - attention_PS.sum(1)[of_M]
         self.length[at] = 0
         self.finished[at] = False
@@ -218,31 +251,16 @@ class Batch:
         return logits_RV if self.policy.no_text_V is None else logits_RV + self.policy.no_text_V
 
     def completions(self, finished: Finished) -> Iterator[Completion]:
-        for (request, version), token_T, logp_T, length in zip(
-            finished.requests, finished.token_MT, finished.logp_MT, finished.length_M, strict=True
+        for row, token_T, logp_T, length in zip(
+            finished.rows, finished.token_MT, finished.logp_MT, finished.length_M, strict=True
         ):
             tokens = token_T[:length].tolist()
+            stopped = tokens[-1] in self.decoding.stop_ids or (row.watch is not None and row.watch.length is not None)
             # A copy made out of inference mode can be saved for a backward pass.
             yield Completion(
-                key=request.key,
+                key=row.request.key,
                 token_T=tokens,
                 logp_T=logp_T[:length].clone(),
-                finish="stop" if tokens[-1] in self.decoding.stop_ids else "length",
-                version=version,
+                finish="stop" if stopped else "length",
+                version=row.version,
             )
-
-
-def pad_left(prompts: Sequence[list[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask, [P, S], with every prompt ending in the last column."""
-    S = max(len(prompt) for prompt in prompts)
-    token_PS = torch.full((len(prompts), S), pad_id)
-    attention_PS = torch.zeros(len(prompts), S, dtype=torch.long)
-    for p, prompt in enumerate(prompts):
-        token_PS[p, S - len(prompt) :] = torch.tensor(prompt)
-        attention_PS[p, S - len(prompt) :] = 1
-    return token_PS.to(device), attention_PS.to(device)
-
-
-def positions(attention_RS: Tensor) -> Tensor:
-    """Position of every token in its own sequence, [R, S]; 0 at padding."""
-    return (attention_RS.cumsum(-1) - 1).clamp(min=0)

@@ -24,8 +24,8 @@ FREE = (
     *("reward.workers", "reward.timeout_s", "reward.memory_gib", "reward.on_error"),
 )
 PATHS = ("dataset.path", "dataset.eval_path", "reward.path", "model.path")
-# What adapters are like is saved with them; another setting would not be heard.
-FIXED = ("lora",)
+# What checkpoints keep, so that another setting would not be heard; in words.
+FIXED = {"lora": "adapters", "model.chat_template": "the chat template", "model.template_args": "the chat template"}
 
 # Hashes that are compared, in words, and the settings that explain a change of them.
 HASHES = {
@@ -134,11 +134,13 @@ class Began:
             {key: value for key, value in leaves(content) if not is_under(key, (*FREE, *PATHS))}
             for content in (self.manifest["settings"], to_dict(settings))
         )
-        if fixed := [key for key in differences(old, new) if is_under(key, FIXED)]:
+        fixed = {key: what for key in differences(old, new) for root, what in FIXED.items() if is_under(key, [root])}
+        if fixed:
             raise ConfigError(
-                f"{Change(key, old[key], new[key])}, and the checkpoints hold adapters as they were; begin a run that"
-                f" starts from one: `sspo train model=local model.path=CHECKPOINT {key}={show_value(new[key])}`"
-                for key in fixed
+                f"{Change(key, old.get(key, MISSING), new.get(key, MISSING))}, and the checkpoints hold {what} that the"
+                f" run began with; begin a run that starts from one: `sspo train model=local model.path=CHECKPOINT"
+                f" {key}={show_value(new.get(key))}`"
+                for key, what in fixed.items()
             )
         self.compare(old, new)
 

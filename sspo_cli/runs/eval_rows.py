@@ -11,6 +11,7 @@ from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
 
 FILE = "eval.jsonl"
+OPTIONAL = ("step", "correct_if", "error", "source", "rendered", "spelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,9 @@ class EvalRow:
     and the response's place among those to it, from 0. answer: of the problem, or several that count. reward: None or
     NaN where it could not be scored. correct: None where the problem has no answer to compare with. correct_if: by
     which rule; None in rows of earlier versions. length: in tokens. truncated: whether it was cut at the limit. error:
-    what went wrong in the grader. source: the part of a mixture that the problem is of.
+    what went wrong in the grader. source: the part of a mixture that the problem is of. rendered: the prompt as the
+    model read it. spelled: the response with every special token, and what was cut from it for the reward; both None
+    where they tell nothing more.
     """
 
     step: int | None = None
@@ -38,12 +41,13 @@ class EvalRow:
     truncated: bool
     error: str | None = None
     source: str | None = None
+    rendered: str | None = None
+    spelled: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The row of the file; without `step`, `correct_if`, `error` and `source` where there is none."""
+        """The row of the file; without what is OPTIONAL where there is none."""
         row = {**vars(self), "reward_parts": dict(self.reward_parts)}
-        optional = ("step", "correct_if", "error", "source")
-        return {key: value for key, value in row.items() if key not in optional or value is not None}
+        return {key: value for key, value in row.items() if key not in OPTIONAL or value is not None}
 
 
 def append_evaluation(folder: Path, rows: Iterable[EvalRow]) -> None:

@@ -11,6 +11,7 @@ from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
 
 FILE = "samples.jsonl"
+OPTIONAL = ("shaping", "error", "rendered", "spelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class SampleRow:
     step: from 1. problem: the id of its problem. reward: None or NaN where it could not be scored, like the part that
     could not. reward_parts: by name; their sum is the reward. shaping: what the objective added to the reward, by name;
     None where it adds nothing. advantage: within its group, or batch. length: in tokens. truncated: whether it was cut
-    at the limit. error: what went wrong in the grader.
+    at the limit. error: what went wrong in the grader. rendered: the prompt as the model read it. spelled: the response
+    with every special token, and what was cut from it for the reward; both None where they tell nothing more.
     """
 
     step: int
@@ -34,11 +36,13 @@ class SampleRow:
     length: int
     truncated: bool
     error: str | None = None
+    rendered: str | None = None
+    spelled: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The row of the file; without `shaping` and `error` where there is none."""
+        """The row of the file; without what is OPTIONAL where there is none."""
         row = {**vars(self), "reward_parts": dict(self.reward_parts)}
-        return {key: value for key, value in row.items() if key not in ("shaping", "error") or value is not None}
+        return {key: value for key, value in row.items() if key not in OPTIONAL or value is not None}
 
 
 def append_samples(folder: Path, rows: Iterable[SampleRow]) -> None:

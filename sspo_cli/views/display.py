@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +15,8 @@ from sspo_cli.views.values import SHOWN, TimeLeft, duration, number
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+LONG_S = 2.0  # seconds after which a user wants to know how far it is
 
 
 class Display(Observer):
@@ -55,16 +58,23 @@ class PlainDisplay(Display):
 
 
 @contextlib.contextmanager
-def waiting(what: str, *, quiet: bool) -> Iterator[None]:
-    """A spinner on stderr, where that is a terminal, while something of unknown length goes on."""
+def waiting(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A spinner on stderr, where that is a terminal, while something of unknown length goes on. Told with (done, total)
+    of the prompts, it shows them once that takes long."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal or console.is_dumb_terminal:
-        yield
+        yield lambda done, total: None
         return
-    with console.status(what):
-        yield
+    began = time.monotonic()
+    with console.status(what) as status:
+
+        def show(done: int, total: int) -> None:
+            if time.monotonic() - began > LONG_S:
+                status.update(f"{what}: {done:,} of {total:,} prompts")
+
+        yield show
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The screen of `sspo train --dry-run`: the configuration as a tree, its size and its batch."""
+"""The screen of `sspo train --dry-run`: the configuration as a tree, its size, its batch and its first prompt."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from sspo_cli.config.compose import to_dict
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.config.wording import show_value
 from sspo_cli.views.console import results
+from sspo_cli.views.summary import printable
+
+INDENT = "  "
+BREAK = "\\n"
 
 
 def print_preview(config: TrainConfig, facts: dict[str, Any]) -> None:
@@ -53,5 +57,34 @@ def print_facts(console: Console, facts: dict[str, Any]) -> None:
     if facts["response_tokens_per_step"]:
         console.print(Text(f"tokens: at most {facts['response_tokens_per_step']:,} response tokens per step"))
     console.print(Text(facts["batch"], style="bold"))
+    print_prompt(console, facts["first_prompt"], facts["stop_strings"])
+    print_line(console, f"reward: {facts['reward']}")
     for note in facts["notes"]:
         console.print(Text(note, style="yellow"))
+
+
+def print_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[str]) -> None:
+    """The first prompt as the model reads it, every special token and line break visible; and what ends a response."""
+    if "unknown" in prompt:
+        print_line(console, f"first prompt: unknown: {prompt['unknown']}")
+        return
+    by = f"{prompt['tokens']} tokens, {prompt['template']}"
+    print_line(console, f"first prompt ({prompt['problem']}): {by}")
+    lines = safe(prompt["rendered"], console).split("\n")
+    for line in [*(f"{line}{BREAK}" for line in lines[:-1]), *filter(None, lines[-1:])]:
+        shown = Text(INDENT + line)
+        shown.highlight_words([*prompt["special"], BREAK], "magenta")
+        console.print(shown, soft_wrap=True)
+    ends = ", ".join(f"{token} ({number})" for token, number in prompt["stop_tokens"].items())
+    strings = "".join(f", {string!r}" for string in stop_strings)
+    print_line(console, f"a response ends with: {ends}{strings}")
+    answer = prompt["answer"]
+    print_line(console, f"answer: {answer if isinstance(answer, str) else ' or '.join(answer) or 'none'}")
+
+
+def print_line(console: Console, text: str) -> None:
+    console.print(Text(safe(text, console)), soft_wrap=True)
+
+
+def safe(text: str, console: Console) -> str:
+    return printable(text, console.encoding)

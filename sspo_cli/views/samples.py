@@ -49,7 +49,7 @@ def sample_parts(samples: Sequence[Sample], console: Console) -> Iterator[Render
             yield from prompt_parts(item, console, "" if item.step is None else f"step {item.step}, ")
             before = (item.step, item.prompt)
         yield Padding(facts(item), (0, 0, 0, INDENT), expand=False)
-        yield Padding(Text(safe(item.row.response, console)), (0, 0, 0, INDENT), expand=False)
+        yield Padding(response(item, console), (0, 0, 0, INDENT), expand=False)
         yield Text()
 
 
@@ -65,7 +65,7 @@ def pair_parts(pairs: Sequence[Pair], a: Path, b: Path, console: Console) -> Ite
             yield from prompt_parts(pair[0], console, "")
             before = pair[0].prompt
         yield side_by_side(width, *map(facts, pair))
-        yield side_by_side(width, *(Text(safe(item.row.response, console)) for item in pair))
+        yield side_by_side(width, *(response(item, console) for item in pair))
         yield Text()
 
 
@@ -81,10 +81,18 @@ def side_by_side(width: int, left: Text, right: Text) -> Padding:
 def prompt_parts(item: Sample, console: Console, where: str) -> Iterator[RenderableType]:
     yield Text()
     yield Text(f"{where}prompt {item.prompt} of {item.prompts}", style="dim")
-    yield Text(safe(item.row.prompt, console), style="cyan")
+    yield Text(safe(item.row.rendered or item.row.prompt, console), style="cyan")
     if isinstance(item.row, EvalRow):
         yield Text.assemble(("answer ", "dim"), safe(str(item.row.answer), console))
     yield Text()
+
+
+def response(item: Sample, console: Console) -> Text:
+    """What the model wrote, with its special tokens; dim where the reward read no more of it."""
+    read, spelled = item.row.response, item.row.spelled or item.row.response
+    if not spelled.startswith(read):
+        return Text(safe(spelled, console))
+    return Text.assemble(safe(read, console), (safe(spelled[len(read) :], console), "dim"))
 
 
 def facts(item: Sample) -> Text:

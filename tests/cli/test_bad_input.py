@@ -74,7 +74,7 @@ def test_a_hub_model_and_data_set_without_network_are_told_together(sspo: Sspo, 
 def test_prompts_longer_than_the_models_positions(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("long.jsonl", "".join(json.dumps({"prompt": "9" * 1000 + f"{i}=", "answer": "9"}) + "\n" for i in range(20)))
     done = sspo("train", "dataset=jsonl", "dataset.path=long.jsonl")
-    refused(done, tmp_path, "longest prompt has 1003 tokens", "1024 positions")
+    refused(done, tmp_path, "20 of 20 prompts leave", "longest prompt has 1003 tokens", "1024 positions")
 
 
 def test_a_run_name_that_exists_is_never_overwritten(sspo: Sspo, tmp_path: Path) -> None:

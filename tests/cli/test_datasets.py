@@ -183,3 +183,21 @@ def test_the_mixture_recipe_runs(sspo: Sspo, tmp_path: Path) -> None:
     prompts = {row["prompt"] for row in rows(tmp_path / "outputs" / "train" / "r" / "samples.jsonl")}
     assert all(prompt.endswith("=") and " " not in prompt for prompt in prompts)
     assert any("-" in prompt for prompt in prompts)
+
+
+def test_a_part_leaves_out_prompts_by_its_own_limit(sspo: Sspo, write: Write, tmp_path: Path) -> None:
+    write("mine.jsonl", "".join(json.dumps({"prompt": i * "1" + "+1=", "answer": "2"}) + "\n" for i in range(1, 31)))
+    mine = "mine: {dataset: jsonl, path: mine.jsonl, eval_fraction: 0.5, max_prompt_length: 20}"
+    words = ["dataset=mixture", f"dataset.parts={{addition: {{}}, {mine}}}", "preset=smoke", "train.steps=1"]
+    done = sspo("train", *words, "--name", "m")
+    assert done.returncode == 0, done.stderr
+    assert "dataset.parts: max_prompt_length: longer prompts are left out" in done.stderr
+    read = [row["prompt"] for name in ("samples", "eval") for row in rows(tmp_path / f"outputs/train/m/{name}.jsonl")]
+    assert max(map(len, read)) <= 20 and any(set(prompt) == set("1+=") for prompt in read)
+    refused = sspo("train", *words, "dataset.parts.mine.max_prompt_length=1")
+    assert (
+        refused.returncode == 2
+        and "dataset.parts.mine.max_prompt_length: leaves this part no problem" in refused.stderr
+    )
+    preview = sspo("train", "--dry-run", "dataset=mixture", "dataset.parts={gsm8k: {}, addition: {}}")
+    assert preview.returncode == 0 and "gsm8k by math: 1 if the final answer equals" in " ".join(preview.stdout.split())

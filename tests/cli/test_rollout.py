@@ -35,7 +35,7 @@ def test_both_samplers_make_one_run_and_an_older_run_is_one_of_the_native(sspo: 
     assert done.returncode == 0, done.stderr
     again = tmp_path / "outputs/eval/again"
     assert responses(again, "eval") == responses(one, "eval", step=1)
-    assert yaml.safe_load((again / "config.yaml").read_text())["rollout"] == {"kind": "generate"}
+    assert yaml.safe_load((again / "config.yaml").read_text())["rollout"] == {"kind": "generate", "stop": []}
 
 
 @pytest.mark.parametrize(

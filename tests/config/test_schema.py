@@ -61,14 +61,31 @@ def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:
     assert changed.choices["dataset"] == "addition_hard"
 
 
+@pytest.mark.parametrize(
+    ("then", "now"), [("{prompt}", None), ("Q: {prompt}\nA:", "Q: {{ prompt }}\nA:"), ("Q {{prompt}}", "Q {{prompt}}")]
+)
+def test_a_prompt_template_of_an_earlier_run_is_read_as_it_was_meant(
+    tmp_path: Path, then: str, now: str | None
+) -> None:
+    written = load_config(TrainConfig, ["dataset=jsonl", "dataset.path=mine.jsonl"])
+    content = {**to_dict(written), "dataset": {**to_dict(written)["dataset"], "prompt_template": then}}
+    base = tmp_path / "config.yaml"
+    base.write_text(yaml.safe_dump(content))
+    for schema in (TrainConfig, EvalConfig):
+        config = load_config(schema, [], base=base)
+        assert isinstance(config.dataset, JsonlData) and config.dataset.prompt_template == now
+
+
 def test_a_sampler_is_chosen_without_touching_the_other_keys_of_its_section(tmp_path: Path) -> None:
     base = tmp_path / "config.yaml"
-    base.write_text(to_yaml(load_config(TrainConfig, ["rollout.temperature=0.7", "rollout.staleness=2"])))
+    base.write_text(
+        to_yaml(load_config(TrainConfig, ["rollout.temperature=0.7", "rollout.staleness=2", "rollout.stop=['Q:']"]))
+    )
     swapped = load_config(TrainConfig, ["rollout=generate"], base=base)
     assert (swapped.rollout.kind, swapped.rollout.temperature, swapped.rollout.staleness) == ("generate", 0.7, 2)
     assert swapped.choices["rollout"] == "generate"
     evaluated = load_config(EvalConfig, ["rollout=generate"], base=base)
-    assert to_dict(evaluated)["rollout"] == {"kind": "generate"}
+    assert to_dict(evaluated)["rollout"] == {"kind": "generate", "stop": ["Q:"]}
     assert load_config(EvalConfig, [], base=base).rollout.kind == "native"
 
 

@@ -9,10 +9,12 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.data.encode import Encoder, check_prompts
+from sspo_cli.data.check import check_prompts
+from sspo_cli.data.encode import Encoder
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.problem import Message, Problem
 from sspo_cli.models.source import EMBEDDED
+from tests.chat_models import CHAT, NO_SYSTEM, THINKING, chat_tokenizer
 
 TEMPLATE = (
     "{% for message in messages %}[{{ message['role'] }}]{{ message['content'] }}{% endfor %}"
@@ -39,6 +41,44 @@ def test_messages_that_the_chat_template_refuses_are_told() -> None:
     tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
     with pytest.raises(ConfigError, match=r"p: .*fails on the messages \(system, user\): System role not supported"):
         Encoder(tokenizer, None).prompt(Problem("p", (Message("system", "Add."), Message("user", "1+2=")), "3", None))
+
+
+def opened(template: str, *turns: tuple[str, str]) -> str:
+    """A conversation as the model reads it."""
+    encoder = Encoder(chat_tokenizer(template), None)
+    text, tokens = encoder.encoded(Problem("p", tuple(Message(role, content) for role, content in turns), "3", None))
+    assert encoder.spelled(tokens) == text
+    return text
+
+
+ASKED = "<|im_start|>user\n1+2=<|im_end|>\n<|im_start|>assistant\n"
+
+
+@pytest.mark.parametrize("prefill", ["It is ", "It is", "<think>\n", "a <|im_end|>\nb"])
+def test_a_message_of_the_assistant_at_the_end_is_gone_on_with(prefill: str) -> None:
+    """Its white space is kept where the template keeps it."""
+    assert opened(CHAT, ("user", "1+2="), ("assistant", prefill)) == ASKED + prefill
+    trimming = CHAT.replace("message.content", "(message.content | trim)")
+    assert opened(trimming, ("user", "1+2="), ("assistant", prefill)) == ASKED + prefill.strip()
+
+
+def test_what_a_template_puts_before_an_answer_stands_before_an_open_one() -> None:
+    assert opened(THINKING, ("user", "1+2="), ("assistant", "It is")) == ASKED + "<think>\n\n</think>\n\nIt is"
+    turns = [("user", "1+1="), ("assistant", "2"), ("user", "1+2=")]
+    before = "<|im_start|>user\n1+1=<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
+    assert opened(THINKING, *turns) == before + ASKED
+    for nothing in ("", " \n"):
+        with pytest.raises(ConfigError, match=r"^p: the message of the assistant that the prompt ends with is empty$"):
+            opened(CHAT, *turns, ("assistant", nothing))
+
+
+def test_a_template_that_drops_the_open_message_is_told_in_one_line() -> None:
+    dropping = CHAT.replace("message.content", "message.content.split('is')[0]")
+    with pytest.raises(ConfigError, match=r"^p: the model's chat template fails on the messages \(user, assistant\): "):
+        opened(dropping, ("user", "1+2="), ("assistant", "It is"))
+    with pytest.raises(ConfigError, match=r"\(system, user\): System role not supported; write others, or render them"):
+        opened(NO_SYSTEM, ("system", "Add."), ("user", "1+2="))
+    assert opened(NO_SYSTEM, ("user", "1+2=")) == ASKED
 
 
 def test_a_solution_ends_the_sequence() -> None:
@@ -148,10 +188,10 @@ FORMATS = ["%F %T", "%C%D|%e|%h|%k|%l|%P|%r|%R|%y", "100%%d %d", "%-e %_d %^a %#
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_frozen_clock_writes_what_strftime_writes(format: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
-    tokenizer.chat_template = "[{{ strftime_now(" + repr(format) + ") }}]"
+    tokenizer.chat_template = "\n [{{ strftime_now(" + repr(format) + ") }}]"
     moment = "1999-02-03T04:05:06"
     written = Encoder(tokenizer, moment).text(Problem("p", "1+2=", "3", None))
-    assert written == f"[{datetime.fromisoformat(moment).strftime(format)}]"
+    assert written == f"\n [{datetime.fromisoformat(moment).strftime(format)}]"
 
 
 def test_end_tokens_of_tokenizer_and_template_are_told() -> None:

@@ -44,7 +44,7 @@ def collected(config: TrainConfig, step: int = 1, first: int = 0) -> Rollout:
 
 def group(rewards: list[float]) -> Group:
     scores = [Score(Key("train", 1, 0, k), {"exact": reward}, reward >= 1) for k, reward in enumerate(rewards)]
-    return Group(Problem("p", "1+1=", "2", None), [], [], [], scores)
+    return Group(Problem("p", "1+1=", "2", None), [], [], [], scores, [])
 
 
 def drawn(config: TrainConfig, parts: TrainParts) -> list[Group]:
@@ -128,7 +128,8 @@ def made(p: int, parts: list[dict[str, float]]) -> Group:
         for key in keys
     ]
     scores = [Score(key, given, False, None if given else f"late {p}") for key, given in zip(keys, parts, strict=True)]
-    return Group(Problem(f"p{p}", f"{p}+1=", "2", None), [5, 6, 7], completions, [f"{p} {k}" for k in range(3)], scores)
+    texts, spelled = [f"{p} {k}" for k in range(3)], [f"{p} {k}<eos>" for k in range(3)]
+    return Group(Problem(f"p{p}", f"{p}+1=", "2", None), [5, 6, 7], completions, texts, scores, [*spelled])
 
 
 def test_a_rollout_is_learned_from_the_kept_and_told_of_all() -> None:

@@ -16,6 +16,7 @@ import pytest
 from sspo_cli import Session, train_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.engine.observer import Observer
+from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.metric_rows import read_metrics
 
 pytestmark = pytest.mark.slow
@@ -143,6 +144,10 @@ def test_what_the_user_raises_inside_the_block_removes_nothing(tmp_path: Path) -
         (session.folder / "notes.txt").write_text("mine")
         train_config("objective=nope")
     assert (session.folder / "notes.txt").read_text() == "mine"
+    assert get_status(session.folder).startswith("failed: objective=nope")
+    with Session(train_config(*SMALL, f"output_dir={tmp_path}")) as idle:
+        pass
+    assert get_status(idle.folder) == "failed: it was left before it trained"
 
 
 def test_a_folder_that_cannot_be_made_is_named_and_nothing_else_is_touched(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def problem_of(number: int) -> Problem:
 def own_number(problem: Problem, response: str) -> float:
     """A reward that tells which response to which problem it was given for."""
     assert response.startswith(str(problem.prompt)), "graded as a response to another problem"
+    assert problem.rendered == problem.prompt, "a reward can read the prompt as the model did"
     return int(problem.id[1:]) + int(response.removeprefix(str(problem.prompt))) / 10
 
 
@@ -47,11 +48,11 @@ def test_responses_and_scores_come_in_any_order_and_are_matched_by_key(policy: P
     keys = [[Key("eval", 7, 2 + p, k) for k in range(4)] for p in range(5)]
     assert [request.key for request in collector.sampler.asked] == [key for of_problem in keys for key in of_problem]
     for group, of_problem, problem in zip(groups, keys, problems, strict=True):
-        assert group.problem is problem
+        assert group.problem == problem
         assert [item.key for item in group.completions] == [score.key for score in group.scores] == of_problem
         assert group.texts == [f"{problem.prompt}{k}" for k in range(4)]
         assert [policy.decode(item.token_T) for item in group.completions] == group.texts
-        assert group.rewards == [own_number(problem, text) for text in group.texts]
+        assert group.rewards == [own_number(group.problem, text) for text in group.texts]
         assert policy.decode(group.context_S) == problem.prompt
     assert told[-1] == (20, 20) and [done for done, _ in told] == sorted(done for done, _ in told)
 
@@ -117,7 +118,7 @@ def group(scores: Sequence[tuple[dict[str, float], str | None]]) -> Group:
         Completion(key, [5] * (k + 2), torch.zeros(k + 2), "stop" if k else "length", 0) for k, key in enumerate(keys)
     ]
     given = [Score(key, parts, None, error) for key, (parts, error) in zip(keys, scores, strict=True)]
-    return Group(problem_of(0), [], completions, [""] * len(keys), given)
+    return Group(problem_of(0), [], completions, [""] * len(keys), given, [None] * len(keys))
 
 
 def test_metrics_are_of_everything_that_was_sampled() -> None:

@@ -135,3 +135,22 @@ def test_durations_read_as_clocks() -> None:
         "--:--",
         "--:--",
     ]
+
+
+WAITING = """
+import time
+from sspo_cli.views import display
+with display.waiting("loading", quiet={quiet}) as progress:
+    progress(1, 9000)
+    time.sleep(0.3)
+    display.LONG_S = 0.2
+    progress(4500, 9000)
+    time.sleep(0.3)
+"""
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_long_load_tells_how_many_prompts_are_done(quiet: bool, tmp_path: Path) -> None:
+    status, output = in_terminal(WAITING.format(quiet=quiet), 80, tmp_path)
+    assert status == 0 and "1 of 9,000" not in output
+    assert ("loading: 4,500 of 9,000 prompts" in output) == (not quiet)

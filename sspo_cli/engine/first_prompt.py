@@ -1,0 +1,107 @@
+"""The first prompt of a run as its model would read it, and what ends the response: without weights or network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sspo_cli.config.compose import with_prompt_time
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import (
+    HubModel,
+    LocalModel,
+    MixtureData,
+    ModelConfig,
+    PublishedData,
+    PublishedSection,
+    SourceConfig,
+    TrainConfig,
+)
+from sspo_cli.data.encode import Encoder
+from sspo_cli.data.load import load_dataset
+from sspo_cli.data.problem import Dataset, Problem
+from sspo_cli.hub import not_asked
+from sspo_cli.models.load import NotCached, generation_config, load_tokenizer
+from sspo_cli.models.template import NO_TEMPLATE, stop_ids
+
+
+class NotAtHand(ConfigError):
+    """What the prompt is made of is not on this machine."""
+
+
+@dataclass(frozen=True)
+class FirstPrompt:
+    """problem: its id. answer: of the problem. rendered: the prompt with its special tokens, which `special` lists.
+    tokens: how many. template: what rendered it, in words. stop_tokens: with their ids."""
+
+    problem: str
+    answer: str | tuple[str, ...]
+    rendered: str
+    tokens: int
+    template: str
+    special: list[str]
+    stop_tokens: dict[str, int]
+
+
+def first_prompt(config: TrainConfig) -> FirstPrompt:
+    """What `config` begins with.
+
+    Raises:
+        NotAtHand: if the model's tokenizer, or the dataset, is not on this machine.
+        ConfigError: for whatever is wrong with either of them.
+    """
+    with not_asked():
+        try:
+            generation = generation_config(config.model)
+            tokenizer = load_tokenizer(config.model, download=False)
+        except NotCached as error:
+            raise NotAtHand(error.problems) from error
+        problem = problems_of(config).train_problem(0)
+    ends = stop_ids(tokenizer, generation)
+    encoder = Encoder(tokenizer, with_prompt_time(config).prompt_time)
+    _, tokens = encoder.encoded(problem)
+    added = {token: str(text) for token, text in tokenizer.added_tokens_decoder.items()}
+    return FirstPrompt(
+        problem=problem.id,
+        answer=problem.answer,
+        rendered=encoder.spelled(tokens),
+        tokens=len(tokens),
+        template=rendered_by(tokenizer, config.model, problem),
+        special=list(dict.fromkeys(added[token] for token in tokens if token in added)),
+        stop_tokens={str(tokenizer.convert_ids_to_tokens(token)): token for token in ends},
+    )
+
+
+def problems_of(config: TrainConfig) -> Dataset:
+    """The dataset, if it is here."""
+    try:
+        return load_dataset(config.dataset, config.seed, config.eval.problems)
+    except ConfigError as error:
+        data = config.dataset
+        if any(of_hub(section) for section in (data.parts.values() if isinstance(data, MixtureData) else [data])):
+            raise NotAtHand(error.problems) from error
+        raise
+
+
+def of_hub(section: SourceConfig) -> bool:
+    """Whether a dataset, or what it is evaluated on, may have to be downloaded."""
+    if not isinstance(section, PublishedSection):
+        return False
+    paths = [section.path]
+    if isinstance(section, PublishedData) and section.eval is not None:
+        paths.append(section.eval_path or "")
+    return not all(path and Path(path).exists() for path in paths)
+
+
+def rendered_by(tokenizer: Any, model: ModelConfig, problem: Problem) -> str:
+    """What turns `problem` into text."""
+    section = model if isinstance(model, LocalModel | HubModel) else None
+    chosen = section.chat_template if section else None
+    if not tokenizer.chat_template:
+        why = f"model.chat_template={NO_TEMPLATE}" if chosen else "the model's tokenizer has no chat template"
+        return f"plain text ({why})"
+    source = f"the chat template {chosen}" if chosen else "the chat template of the model's tokenizer"
+    given = [f"{name}={value!r}" for name, value in section.template_args.items()] if section else []
+    is_open = not isinstance(problem.prompt, str) and problem.prompt[-1].role == "assistant"
+    return f"{source}{' with ' + ', '.join(given) if given else ''}{', open in the last message' if is_open else ''}"
