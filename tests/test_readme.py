@@ -39,6 +39,7 @@ def test_every_train_command_composes(line: str, tmp_path: Path, monkeypatch: py
     load_config(TrainConfig, [word for word in shlex.split(line)[2:] if not word.startswith("-")])
 
 
+@pytest.mark.slow
 def test_the_objective_table_lists_every_objective_as_it_is_configured() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE))
     assert list(rows) and set(rows) == set(groups()["objective"])

@@ -47,6 +47,7 @@ def test_no_evaluation_problem_is_ever_trained_on() -> None:
     assert not trained & held_out
 
 
+@pytest.mark.slow
 def test_evaluation_problems_are_the_same_for_every_seed_and_training_differs() -> None:
     first, second = addition(seed=0), addition(seed=1)
     assert first.evaluation == second.evaluation

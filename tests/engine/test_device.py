@@ -28,6 +28,7 @@ print(held // 2**20, mallinfo().fordblks // 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="a setting of glibc")
 def test_freed_memory_is_kept_for_the_next_tensors() -> None:
     done = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)

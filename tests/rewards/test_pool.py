@@ -91,6 +91,7 @@ def score(rewarder: Rewarder, *responses: str) -> list[Score]:
     return sorted(rewarder.score(items(*responses)), key=lambda found: found.key)
 
 
+@pytest.mark.slow
 def test_of_64_rewards_those_that_can_be_had_are_exact_whatever_the_others_do(pool: Pool, mark: str) -> None:
     workers = 8
     rewarder = pool(
@@ -458,6 +459,7 @@ def run_script(tmp_path: Path, reward: str, *responses: str) -> subprocess.Popen
     return begun
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_no_worker(tmp_path: Path, mark: str) -> None:
     reward = (
         "def score(p, r, a):\n    subprocess.Popen(['sleep', '100'], start_new_session=True)\n    time.sleep(100)\n"
@@ -469,6 +471,7 @@ def test_a_run_that_is_killed_leaves_no_worker(tmp_path: Path, mark: str) -> Non
     wait_until(lambda: processes(mark) == set(), "all of them end with the run")
 
 
+@pytest.mark.slow
 def test_ctrl_c_lets_workers_finish(tmp_path: Path, mark: str) -> None:
     reward = "def score(p, r, a):\n    while not os.path.exists('asked'):\n        time.sleep(0.01)\n"
     reward += "    assert sys.stdin.read() == '', 'what the run reads is not for its workers'\n    return float(r)\n"
@@ -509,6 +512,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_start_costs_none(tmp_path: Path, mark: str) -> None:
     (tmp_path / "mine.py").write_text("import time\ndef score(p, r, a):\n    return time.sleep(0.05) or 1\n")
     (tmp_path / "script.py").write_text(STORM)

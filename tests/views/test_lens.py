@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from sspo_cli.views.braille import Canvas, framed
 from sspo_cli.views.lens import Curves, Lens, Shown, lens_figure, merged, near_one, stretches, svg, ticks
 
+pytestmark = pytest.mark.slow
+
 LOG_RATIO_N = np.linspace(-1, 1, 201)
 
 
