@@ -10,6 +10,7 @@ from sspo_cli.config.compose import with_prompt_time
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import (
     HubModel,
+    JsonlData,
     LocalModel,
     MixtureData,
     ModelConfig,
@@ -79,19 +80,17 @@ def problems_of(config: TrainConfig) -> Dataset:
         return load_dataset(config.dataset, config.seed, config.eval.problems)
     except ConfigError as error:
         data = config.dataset
-        if any(of_hub(section) for section in (data.parts.values() if isinstance(data, MixtureData) else [data])):
+        if any(is_elsewhere(section) for section in (data.parts.values() if isinstance(data, MixtureData) else [data])):
             raise NotAtHand(error.problems) from error
         raise
 
 
-def of_hub(section: SourceConfig) -> bool:
-    """Whether a dataset, or what it is evaluated on, may have to be downloaded."""
-    if not isinstance(section, PublishedSection):
-        return False
-    paths = [section.path]
+def is_elsewhere(section: SourceConfig) -> bool:
+    """Whether the files of a dataset, or of what it is evaluated on, are not on this machine."""
+    paths = [section.path] if isinstance(section, JsonlData | PublishedSection) else []
     if isinstance(section, PublishedData) and section.eval is not None:
-        paths.append(section.eval_path or "")
-    return not all(path and Path(path).exists() for path in paths)
+        paths.append(section.eval_path or section.eval)
+    return not all(Path(path).exists() for path in paths)
 
 
 def rendered_by(tokenizer: Any, model: ModelConfig, problem: Problem) -> str:
