@@ -19,11 +19,15 @@ from sspo_cli.config.schema import (
     GammaGateSection,
     GateConfig,
     LogClipGateSection,
+    MixtureRewardSection,
     ObjectiveConfig,
+    PartReward,
+    PythonReward,
     PythonRewardSection,
     RewardConfig,
     SamplerKind,
     SoftGateSection,
+    TaskReward,
     TrainConfig,
     WidthAt,
 )
@@ -35,7 +39,7 @@ from sspo_cli.objectives.objective import Objective
 
 if TYPE_CHECKING:
     from sspo_cli.models.policy import Policy
-    from sspo_cli.rewards.base import Rewarder
+    from sspo_cli.rewards.base import Judge, Judges, Rewarder
     from sspo_cli.rollout.base import Sampler
 
 
@@ -147,20 +151,38 @@ def build_rewarder(config: RewardConfig) -> Rewarder:
                 " another reward"
             ]
         )
-    from sspo_cli.rewards.base import InProcessRewarder, Judge
+    from sspo_cli.rewards.base import InProcessRewarder
     from sspo_cli.rewards.load import load_function
     from sspo_cli.rewards.pool import Limits, PoolRewarder
-    from sspo_cli.rewards.text import has_answer
 
-    name, judge = f"reward={config.kind}", Judge(on_error=config.on_error)
-    if isinstance(config, PythonRewardSection):
-        name, judge = f"reward.path={config.path}: {config.function}", Judge(config.correct, config.on_error)
-    elif config.kind == "math":
-        judge = Judge(on_error=config.on_error, has_answer=has_answer)
+    judge = judge_of(config)
     if not config.workers:
         return InProcessRewarder(load_function(config), judge)
-    limits = Limits(config.timeout_s, config.memory_gib)
-    return PoolRewarder(config, judge, workers=config.workers, limits=limits, name=name)
+    name = f"reward={config.kind}"
+    if isinstance(config, PythonRewardSection):
+        name = f"reward.path={config.path}: {config.function}"
+    return PoolRewarder(
+        config, judge, workers=config.workers, limits=Limits(config.timeout_s, config.memory_gib), name=name
+    )
+
+
+def judge_of(config: RewardConfig) -> Judge | Judges:
+    """What decides which responses are correct, for each part of a mixture its own."""
+    from sspo_cli.rewards.base import Judge, Judges
+    from sspo_cli.rewards.remarks import Remarks
+    from sspo_cli.rewards.text import has_answer
+
+    remarks = Remarks()
+
+    def judge(reward: RewardConfig | PartReward, key: str) -> Judge:
+        if reward.kind == "math":
+            return Judge(on_error=config.on_error, has_answer=has_answer, remarks=remarks)
+        correct = reward.correct if isinstance(reward, PythonReward | TaskReward) else None
+        return Judge(correct, config.on_error, key=f"{key}.correct", remarks=remarks)
+
+    if isinstance(config, MixtureRewardSection):
+        return Judges({name: judge(part, f"reward.parts.{name}") for name, part in config.parts.items()}, remarks)
+    return judge(config, "reward")
 
 
 def function_reward(function: Callable[..., Any], config: FunctionRewardSection) -> Rewarder:

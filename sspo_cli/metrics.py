@@ -14,7 +14,7 @@ Better = Literal["higher", "lower"]
 BOUNDS = {"_low": "lower end", "_high": "upper end"}
 PERCENT = "%"
 # Words in names that stand for others, and what those look like.
-PLACEHOLDERS = {"K": r"\d+", "PART": "[^/]+", "NAME": "[^/]+", "PHASE": "[a-z]+"}
+PLACEHOLDERS = {"K": r"\d+", "SOURCE": r"[\w.-]+", "PART": "[^/]+", "NAME": "[^/]+", "PHASE": "[a-z]+"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ METRICS = (
     # What is compared.
     Metric("eval/accuracy", "held-out accuracy", "% of sampled responses", ".1%", "higher",
            "Mean over held-out problems of the share of responses that are correct.", "accuracy"),
+    Metric("eval/accuracy/SOURCE", "held-out accuracy of SOURCE", "% of sampled responses", ".1%", "higher",
+           "Accuracy over the held-out problems of one part of a mixture, or one task."),
     Metric("eval/pass@K", "held-out pass@K", "% of problems", ".1%", "higher",
            "Mean over held-out problems of the probability that at least one of K samples is correct, without bias"
            " (arXiv 2107.03374).", "pass@K"),
@@ -78,6 +80,8 @@ METRICS = (
     # Rollout.
     Metric("reward/mean", "mean reward", "reward per response", ".3f", "higher",
            "Mean reward of the rollout's responses, before a KL or length penalty is taken from it.", "reward"),
+    Metric("reward/mean/SOURCE", "mean reward of SOURCE", "reward per response", ".3f", "higher",
+           "Mean reward of the responses to problems of one part of a mixture, or task, where the rollout has any."),
     Metric("reward/unscored", "responses without a reward", "% of responses", ".1%", "lower",
            "Share of the rollout's responses that the reward gave no number for."),
     Metric("reward/errors", "failed graders", "% of responses", ".1%", "lower",
@@ -184,6 +188,11 @@ def metric(name: str) -> Metric:
                 short="",
             )
     return known(name) or Metric(name, name, "", ".4g", None, "")
+
+
+def is_of_source(name: str) -> bool:
+    """Whether a metric is the accuracy or the mean reward of one part of a mixture."""
+    return name.startswith(("eval/accuracy/", "reward/mean/")) and not name.endswith(tuple(BOUNDS))
 
 
 def known(name: str) -> Metric | None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sspo_cli.config.compose import with_prompt_time
+from sspo_cli.config.describe import reward_notes
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
 from sspo_cli.evaluation.target import settings_for, stem_of
@@ -41,7 +42,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         print(f"sspo: {remark}", file=sys.stderr)
     with waiting("loading model and problems", quiet=quiet) as progress, memory_told(settings):
         parts = load_evaluation(settings, progress)
-    for note in [] if quiet else parts.notes:
+    for note in [] if quiet else [*reward_notes(settings), *parts.notes]:
         print(note, file=sys.stderr)
     changed = changed_since_training(target, settings, parts.dataset)
     with phases(quiet=quiet) as progress:

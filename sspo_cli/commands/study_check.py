@@ -33,7 +33,7 @@ def check_parts(plan: Plan) -> int:
         "model": check_model,
         "objective": lambda config: build_objective(config.objective),
         "tracker": check_login,
-        "eval": lambda config: check_metric(plan.kind, plan.section.metric, config.eval.samples),
+        "eval": lambda config: check_metric(plan.kind, plan.section.metric, config),
     }
     once: dict[str, Callable[[], Any]] = {}
     for cell in plan.cells:
@@ -61,13 +61,13 @@ def check_login(config: TrainConfig) -> None:
         raise ConfigError(problems)
 
 
-def check_metric(kind: str, metric: str, samples: int) -> None:
+def check_metric(kind: str, metric: str, config: TrainConfig) -> None:
     """Refuse a metric of eval/ that evaluations do not have; of the others the first run shows whether they exist."""
     if metric == ALWAYS_THERE or not metric.startswith("eval/"):
         return
     from sspo_cli.evaluation.evaluate import metric_names
 
-    names = metric_names(samples)
+    names = metric_names(config.eval.samples, config.sources)
     if metric not in names:
         shown = ", ".join(sorted(name for name in names if not name.endswith(("_low", "_high"))))
         raise ConfigError([f"{kind}.metric={metric}: no run has it{did_you_mean(metric, names)} (allowed: {shown})"])

@@ -11,6 +11,7 @@ from typing import Any
 from sspo_cli.config.comments import comments_for_all, comments_of_choice, header, is_global
 from sspo_cli.config.compose import as_written, sort_overrides, to_dict
 from sspo_cli.config.errors import all_or_problems
+from sspo_cli.config.fitting import fitting_reward
 from sspo_cli.config.locate import choice_file, groups, is_users
 from sspo_cli.config.objectives import compose_objective
 from sspo_cli.config.schema import GateConfig, SoftGateSection, TrainConfig, WidthAt
@@ -93,7 +94,9 @@ def settings_of(group: str, name: str, overrides: Sequence[str], solve: Solve) -
         return [Setting(key, value_at(content, key), source) for key, source in sources.items()]
     prefix = group.replace("/", ".")
     section = value_at(content, prefix)
-    return [Setting(key, value, source_of(key, sources)) for key, value in leaves(section, f"{prefix}.")]
+    found = [Setting(key, value, source_of(key, sources)) for key, value in leaves(section, f"{prefix}.")]
+    fits = fitting_reward(name) if group == "dataset" else None
+    return [*found, Setting("reward", fits, "fits this dataset; reward=NAME chooses another")] if fits else found
 
 
 def objective_settings(config: TrainConfig, overrides: Sequence[str], solve: Solve) -> list[Setting]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -19,7 +19,7 @@ SCHEMAS: dict[str, type[EvalConfig]] = {
     "sweep": SweepConfig,
 }
 GRIDS = ("compare", "sweep")
-OPEN = ("model.template_args",)  # mappings whose names are the user's
+OPEN = ("model.template_args",)  # mappings of names, all of whose values are the user's
 LAUNCHERS = {"hydra/launcher": ["basic", "joblib", "submitit_local", "submitit_slurm"]}
 
 
@@ -91,17 +91,18 @@ def known_keys(schema: type[Any]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def is_known(key: str, known: Iterable[str]) -> bool:
-    """Whether `key` is one of `known`, or a name of the user's in a mapping of them."""
-    return key in known or (key.rpartition(".")[0] in OPEN and key.rpartition(".")[0] in known)
-
-
 def text_keys(schema: type[Any]) -> set[str]:
     """Every dotted key of `schema` whose values are texts, or null, in all kinds that have it."""
     found: dict[str, bool] = {}
     for key, kinds in kinds_of(schema, ""):
         found[key] = found.get(key, True) and set(kinds) <= {str, NoneType} and str in kinds
     return {key for key, is_text in found.items() if is_text}
+
+
+def open_keys(schema: type[Any]) -> set[str]:
+    """Every dotted key under which names are the user's own."""
+    found = {key for key, kinds in kinds_of(schema, "") if any(get_origin(kind) is dict for kind in kinds)}
+    return found - {"choices"}
 
 
 def kinds_of(schema: type[Any], prefix: str) -> Iterator[tuple[str, list[Any]]]:
@@ -129,7 +130,7 @@ def members(hint: Any) -> list[Any]:
     """The plain types inside an annotation: Annotated and unions unwrapped."""
     if hasattr(hint, "__metadata__"):
         return members(get_args(hint)[0])
-    if get_origin(hint) is Literal or not get_args(hint):
+    if get_origin(hint) in (Literal, dict) or not get_args(hint):
         return [hint]
     return [inner for argument in get_args(hint) for inner in members(argument)]
 

@@ -24,14 +24,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from sspo_cli.config.complete import OPEN, is_known, known_keys, text_keys
+from sspo_cli.config.complete import OPEN, known_keys, open_keys, text_keys
 from sspo_cli.config.earlier import RENAMED, jinja_template, renamed
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.fitting import fitting_reward, usual_reward
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
 from sspo_cli.config.locate import choice_file, groups, shipped, user_conf
+from sspo_cli.config.parts import fill_parts
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
+from sspo_cli.config.tree import is_under
 from sspo_cli.config.wording import key_problem, nearest_key, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
@@ -203,9 +206,20 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     if base is None:
         return tree
     kept = read_base(base, schema, request)
-    for group in sorted(choice.split("=")[0] for choice in request.choices):
+    for group in groups_to_graft(request, kept, tree):
         graft(kept, tree, group, request)
     return kept
+
+
+def groups_to_graft(request: Request, kept: DictConfig, tree: DictConfig) -> list[str]:
+    """The groups that are chosen; and the reward, where another one fits a new dataset and that of `kept` was not
+    chosen by hand."""
+    chosen = {choice.split("=")[0] for choice in request.choices}
+    if "dataset" in chosen and "reward" not in chosen:
+        fits, before = fitting_reward(tree.choices.dataset), kept.choices.reward
+        if fits not in (None, before) and before == usual_reward(kept.choices.dataset):
+            chosen.add("reward")
+    return sorted(chosen)
 
 
 def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictConfig:
@@ -260,9 +274,9 @@ def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> N
 def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) -> DictConfig:
     """A copy of `tree` with the values of the command line; a refused value is reported and forgotten."""
     tree = copy.deepcopy(tree)
-    known = known_keys(schema)
+    known, named_by_user = known_keys(schema), open_keys(schema)
     for key, value in list(request.values.items()):
-        if not is_known(key, known):
+        if key not in known and not is_under(key, named_by_user):
             hint = "(every key: `sspo train --dry-run`)" if issubclass(schema, TrainConfig) else ""
             request.refuse(key, f"unknown key '{key}'{nearest_key(key, known)} {hint}".rstrip())
             continue
@@ -280,7 +294,7 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
             )
             continue
         try:
-            OmegaConf.update(tree, key, value, merge=True)
+            OmegaConf.update(tree, key, value, merge=key not in named_by_user)
         except (OmegaConfBaseException, TypeError, ValueError) as error:
             why = reason(error) if isinstance(error, GrammarParseError) else " ".join(str(error).split())
             request.refuse(key, f"{key}={show_value(value)}: {why}")
@@ -293,6 +307,11 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
     for key, problem in unresolved.items():
         request.refuse(key, problem)
     if content is None:
+        return None
+    unfilled = list(fill_parts(content))
+    for key, problem in unfilled:
+        request.refuse(key, problem)
+    if unfilled:
         return None
     try:
         return cast(C, adapter(ROOTS[schema]).validate_python(mark_missing(content)))

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from sspo_cli.config.schema import ExactRewardSection, PythonRewardSection, RewardConfig, TrainConfig
+from sspo_cli.config.fitting import fitting_reward
+from sspo_cli.config.schema import (
+    EvalConfig,
+    ExactReward,
+    MixtureRewardSection,
+    PartReward,
+    PythonReward,
+    RewardConfig,
+    TaskReward,
+    TrainConfig,
+)
 
+OWN_REWARDS = ("python", "function")
 KEPT = {"strip": "left out", "keep": "part of it"}
 
 
@@ -32,13 +43,9 @@ def response_tokens(config: TrainConfig) -> int | None:
 
 def reward_sentence(reward: RewardConfig) -> str:
     """What gives a response its reward, and what it reads of it."""
-    if isinstance(reward, ExactRewardSection):
-        mark = reward.answer_after
-        told = f"1 if {'all of it' if mark is None else f'the text after the last {mark!r}'} equals the answer, else 0"
-    elif isinstance(reward, PythonRewardSection):
-        told = f"{reward.function}(prompt, response, answer) of {reward.path}"
-    else:
-        told = "1 if the final answer equals the reference, as text or in value, else 0"
+    told = graded_by(reward)
+    if isinstance(reward, MixtureRewardSection):
+        told = "; ".join(f"{name} by {part.kind}: {graded_by(part)}" for name, part in reward.parts.items())
     return f"{reward.kind}: {told}; special tokens of the response are {KEPT[reward.special_tokens]}"
 
 
@@ -47,9 +54,22 @@ def checkpoints_at_once(config: TrainConfig) -> int:
     return config.train.keep_checkpoints + 1 + (config.train.keep_best is not None)
 
 
+def graded_by(reward: RewardConfig | PartReward) -> str:
+    if isinstance(reward, ExactReward):
+        mark = reward.answer_after
+        return f"1 if {'all of it' if mark is None else f'the text after the last {mark!r}'} equals the answer, else 0"
+    if isinstance(reward, PythonReward):
+        return f"{reward.function}(prompt, response, answer) of {reward.path}"
+    if isinstance(reward, TaskReward):
+        begin = "its beginning" if reward.answer_after is None else f"the last {reward.answer_after!r}"
+        end = "its end" if reward.answer_before is None else f"the next {reward.answer_before!r}"
+        return f"the score of the task for the text between {begin} and {end}; correct from {reward.correct:g}"
+    return "1 if the final answer equals the reference, as text or in value, else 0"
+
+
 def notes(config: TrainConfig) -> list[str]:
     """What a user should know of this configuration before waiting for it."""
-    found = []
+    found = reward_notes(config)
     on_policy = config.updates_per_rollout == 1 and config.rollout.staleness == 0
     if on_policy and config.objective.experience == "rollout":
         found.append("with 1 update per rollout these objectives are the same up to normalisation")
@@ -60,3 +80,14 @@ def notes(config: TrainConfig) -> list[str]:
             " use k2 or k3, or objective.kl.place=reward"
         )
     return found
+
+
+def reward_notes(config: EvalConfig) -> list[str]:
+    """A reward that is not the one that the dataset names; a function of the user's own fits what it is written for."""
+    dataset, reward = config.choices["dataset"], config.choices["reward"]
+    fits = fitting_reward(dataset) if reward not in OWN_REWARDS else None
+    return (
+        []
+        if fits in (None, reward)
+        else [f"reward={reward}: chosen by hand; dataset={dataset} is made for reward={fits}"]
+    )

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
 from sspo_cli.config.schema import (
     AdditionData,
     EvalConfig,
+    MixtureData,
+    MixtureRewardSection,
     ObjectiveConfig,
-    PromptSection,
+    PublishedData,
+    PublishedTest,
+    ReasoningGymData,
     SoftGateSection,
+    SourceConfig,
     TrainConfig,
 )
 from sspo_cli.config.template import template_problems
@@ -35,28 +41,86 @@ def time_problems(config: EvalConfig) -> list[str]:
 
 
 def dataset_problems(config: EvalConfig) -> list[str]:
-    problems = []
     data = config.dataset
+    if not isinstance(data, MixtureData):
+        return source_problems(data, "dataset", config)
+    problems = share_problems("dataset.parts", len(data.parts), config)
+    for name, part in data.parts.items():
+        if not re.fullmatch(r"[\w.-]+", name) or name.endswith(("_low", "_high")):
+            problems.append(
+                f"dataset.parts.{name}: stands in names of metrics, and must be letters, digits, dots, - or _, not"
+                " ending with _low or _high"
+            )
+        problems += source_problems(part, f"dataset.parts.{name}", config)
+    return problems
+
+
+def source_problems(data: SourceConfig, key: str, config: EvalConfig) -> list[str]:
+    """Of a dataset that is no mixture, whose section is `key`."""
+    problems = []
     if isinstance(data, AdditionData):
         if data.terms_min > data.terms_max:
-            problems.append(f"dataset.terms_min={data.terms_min}: must not exceed dataset.terms_max={data.terms_max}")
+            problems.append(f"{key}.terms_min={data.terms_min}: must not exceed {key}.terms_max={data.terms_max}")
         if data.operand_min >= data.operand_max:
-            problems.append(
-                f"dataset.operand_min={data.operand_min}: must be below dataset.operand_max={data.operand_max}"
-            )
-    elif isinstance(data, PromptSection):
-        problems += template_problems(data.prompt_template)
+            problems.append(f"{key}.operand_min={data.operand_min}: must be below {key}.operand_max={data.operand_max}")
+        return problems
+    problems += [line.replace("dataset.", f"{key}.", 1) for line in template_problems(data.prompt_template)]
+    if isinstance(data, ReasoningGymData):
+        problems += [
+            f"{key}.params.{task}: is not among {key}.tasks ({', '.join(data.weights)})"
+            for task in data.params
+            if task not in data.weights
+        ]
+        problems += [] if data.weights else [f"{key}.tasks={{}}: names no task; there must be one at least"]
+        problems += share_problems(f"{key}.tasks", len(data.weights), config)
+    if isinstance(data, PublishedTest) and isinstance(config, TrainConfig):
+        where = f"dataset={data.kind}" if key == "dataset" else key
+        problems.append(
+            f"{where}: holds problems to evaluate on alone; train on another and evaluate on this one, such as"
+            f" dataset=math dataset.eval={data.kind}"
+        )
+    if isinstance(data, PublishedData) and data.eval_path is not None and data.eval is None:
+        problems.append(f"{key}.eval_path={data.eval_path}: is the place of {key}.eval, which is null; set it too")
     return problems
+
+
+def share_problems(key: str, parts: int, config: EvalConfig) -> list[str]:
+    """Every part of a mixture is evaluated."""
+    if config.eval.problems >= parts:
+        return []
+    return [f"eval.problems={config.eval.problems}: must be at least {parts}, one of each of {key}"]
 
 
 def reward_problems(config: EvalConfig) -> list[str]:
     reward = config.reward
+    problems = fit_problems(config)
     bounds = {"timeout_s": reward.timeout_s, "memory_gib": reward.memory_gib}
-    return [
+    return problems + [
         f"reward.{key}={value:g}: only a worker process can be bounded; use reward.workers=1 or more, or"
         f" reward.{key}=null"
         for key, value in bounds.items()
         if value is not None and not reward.workers
+    ]
+
+
+def fit_problems(config: EvalConfig) -> list[str]:
+    """Rewards that grade problems of one kind of dataset alone."""
+    data, reward = config.dataset, config.reward
+    graded: list[tuple[str, str, SourceConfig]] = []
+    if isinstance(data, MixtureData):
+        for name, part in data.parts.items():
+            if isinstance(reward, MixtureRewardSection):
+                graded.append((f"reward.parts.{name}", reward.parts[name].kind, part))
+            else:
+                graded.append(("reward", reward.kind, part))
+    elif isinstance(reward, MixtureRewardSection):
+        return [f"reward=mixture: is of dataset=mixture alone; dataset={config.choices['dataset']} needs another"]
+    else:
+        graded.append(("reward", reward.kind, data))
+    unfit = {key for key, kind, source in graded if kind == "task" and not isinstance(source, ReasoningGymData)}
+    return [
+        f"{key}=task: grades problems of dataset=reasoning_gym alone; choose another, such as {key}=math or {key}=exact"
+        for key in sorted(unfit)
     ]
 
 

@@ -113,14 +113,103 @@ class JsonlData(PromptSection):
     solution_field: Text | None
 
 
+HeldOut = Literal["gsm8k", "math", "math500", "aime24", "aime25", "amc23"]
+
+
 @section
-class Gsm8kData(PromptSection):
-    kind: Literal["gsm8k"]
+class PublishedSection(PromptSection):
+    """A data set as it was published, on the hub or in files of its schema: data/published.py knows what is in it."""
+
     path: Text
     revision: Text
+    config: Text | None = None
 
 
-DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discriminator="kind")]
+@section
+class PublishedData(PublishedSection):
+    """With problems to learn from. eval: the data set whose test problems are held out; None is its own."""
+
+    kind: Literal["gsm8k", "math", "deepmath", "dapo_math_17k"]
+    eval: HeldOut | None = None
+    eval_path: Text | None = None
+
+
+@section
+class PublishedTest(PublishedSection):
+    """With problems to evaluate on alone."""
+
+    kind: Literal["math500", "aime24", "aime25", "amc23"]
+
+
+def kind_of_tasks(value: Any) -> str:
+    """A mapping holds weights."""
+    return "weights" if isinstance(value, dict) else "name"
+
+
+@section
+class ReasoningGymData(PromptSection):
+    """tasks: the name of one, or several with weights. params: of tasks, by name. size: problems to learn from, of each
+    task, before equal ones are left out."""
+
+    kind: Literal["reasoning_gym"]
+    tasks: Annotated[
+        Annotated[Text, Tag("name")] | Annotated[dict[Text, Positive], Tag("weights")], Discriminator(kind_of_tasks)
+    ]
+    params: dict[Text, dict[Text, Any]]
+    size: Count
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return self.tasks if isinstance(self.tasks, dict) else {self.tasks: 1.0}
+
+
+@section
+class PartSection:
+    """weight: how often a problem is of this part, beside the others."""
+
+    weight: Positive
+
+
+@section
+class AdditionPart(PartSection, AdditionData):
+    pass
+
+
+@section
+class JsonlPart(PartSection, JsonlData):
+    pass
+
+
+@section
+class PublishedPart(PartSection, PublishedData):
+    pass
+
+
+@section
+class PublishedTestPart(PartSection, PublishedTest):
+    pass
+
+
+@section
+class ReasoningGymPart(PartSection, ReasoningGymData):
+    pass
+
+
+PartConfig = Annotated[
+    AdditionPart | JsonlPart | PublishedPart | PublishedTestPart | ReasoningGymPart, Field(discriminator="kind")
+]
+
+
+@section
+class MixtureData:
+    """Several datasets as one, by name. config/parts.py fills them in from what a user says of them."""
+
+    kind: Literal["mixture"]
+    parts: dict[Text, PartConfig]
+
+
+SourceConfig = AdditionData | JsonlData | PublishedData | PublishedTest | ReasoningGymData
+DatasetConfig = Annotated[SourceConfig | MixtureData, Field(discriminator="kind")]
 
 
 SpecialTokens = Literal["strip", "keep"]
@@ -139,22 +228,61 @@ class RewardSection:
 
 
 @section
-class ExactRewardSection(RewardSection):
+class ExactReward:
     kind: Literal["exact"]
     answer_after: str | None
 
 
 @section
-class MathRewardSection(RewardSection):
+class MathReward:
     kind: Literal["math"]
 
 
 @section
-class PythonRewardSection(RewardSection):
+class PythonReward:
     kind: Literal["python"]
     path: Text
     function: Text
     correct: Annotated[float, Strict(), Field(allow_inf_nan=False)] | Text | None = None  # as in earlier versions
+
+
+@section
+class TaskReward:
+    kind: Literal["task"]
+    answer_after: Text | None
+    answer_before: Text | None
+    correct: Annotated[float, Gt(0), Le(1)]
+
+
+PartReward = Annotated[ExactReward | MathReward | PythonReward | TaskReward, Field(discriminator="kind")]
+
+
+@section
+class ExactRewardSection(ExactReward, RewardSection):
+    pass
+
+
+@section
+class MathRewardSection(MathReward, RewardSection):
+    pass
+
+
+@section
+class PythonRewardSection(PythonReward, RewardSection):
+    pass
+
+
+@section
+class TaskRewardSection(TaskReward, RewardSection):
+    pass
+
+
+@section
+class MixtureRewardSection(RewardSection):
+    """Of a mixture of datasets. parts: the reward of each of its parts, by name."""
+
+    kind: Literal["mixture"]
+    parts: dict[Text, PartReward]
 
 
 @section
@@ -167,7 +295,13 @@ class FunctionRewardSection(RewardSection):
 
 
 RewardConfig = Annotated[
-    ExactRewardSection | MathRewardSection | PythonRewardSection | FunctionRewardSection, Field(discriminator="kind")
+    ExactRewardSection
+    | MathRewardSection
+    | PythonRewardSection
+    | TaskRewardSection
+    | MixtureRewardSection
+    | FunctionRewardSection,
+    Field(discriminator="kind"),
 ]
 
 
@@ -401,6 +535,14 @@ class EvalConfig:
     eval: EvalSection
     engine: EngineSection
     rollout: SamplerSection = SamplerSection()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parts that metrics are told of by name, where the dataset is a mixture."""
+        if isinstance(self.dataset, MixtureData):
+            return tuple(self.dataset.parts)
+        tasks = tuple(self.dataset.weights) if isinstance(self.dataset, ReasoningGymData) else ()
+        return tasks if len(tasks) > 1 else ()
 
 
 @section

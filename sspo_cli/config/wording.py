@@ -54,7 +54,7 @@ def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:
     for part, following in zip(loc, [*loc[1:], None], strict=True):
         # A tag can also be the name of a key beside it: gate=cap has the key cap.
         is_tag = isinstance(content, dict) and (part not in content or following in content) and following is not None
-        if is_tag:
+        if is_tag or (path and isinstance(part, str) and not isinstance(content, dict)):
             continue
         path.append(part)
         content = content.get(part) if isinstance(content, dict) else None

@@ -59,14 +59,14 @@ def check_prompts(
     encoder: Encoder,
     dataset: Dataset,
     *,
-    most: int | None = None,
+    most: Callable[[Problem], int | None] = lambda problem: None,
     room: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PromptReport:
     """Encode every prompt that the dataset lists once, and tell what is not as it was written.
 
-    most: tokens of a prompt that is not left out. room: tokens of a prompt that the model can read. progress: is told
-    how many of how many prompts are done.
+    most: tokens of a prompt, by its problem, that is not left out. room: tokens of a prompt that the model can read.
+    progress: is told how many of how many prompts are done.
 
     Raises:
         ConfigError: for a prompt that cannot be encoded.
@@ -81,7 +81,8 @@ def check_prompts(
             raise ConfigError(
                 [f"{problem.id}: the model's chat template gives another prompt each time; use one that does not draw"]
             )
-        if most is not None and len(tokens) > most:
+        limit = most(problem)
+        if limit is not None and len(tokens) > limit:
             found.left_out.append(problem)
         else:
             look_at(problem, text, tokens, encoder, found, room)

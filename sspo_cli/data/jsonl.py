@@ -27,7 +27,7 @@ def load_jsonl(config: JsonlData, seed: int, eval_problems: int) -> Listed:
     problems, notes = read_problems("dataset.path", config.path, config)
     if config.eval_path is not None:
         held_out, more = read_problems("dataset.eval_path", config.eval_path, config)
-        return Listed(problems, held_out[:eval_problems], seed, notes + more)
+        return Listed(problems, held_out[:eval_problems], seed, notes + more, held_out)
     ranked = sorted(problems, key=lambda problem: stable_fraction(problem.text))
     held_out = [problem for problem in ranked if stable_fraction(problem.text) < config.eval_fraction] or [ranked[0]]
     prompts = {problem.prompt for problem in held_out}
@@ -36,7 +36,7 @@ def load_jsonl(config: JsonlData, seed: int, eval_problems: int) -> Listed:
         raise ConfigError(
             [f"dataset.path={config.path}: {len(problems)} problems leave none to learn from; set dataset.eval_path"]
         )
-    return Listed(train, held_out[:eval_problems], seed, notes)
+    return Listed(train, held_out[:eval_problems], seed, notes, held_out)
 
 
 def read_problems(key: str, path: str, config: JsonlData) -> tuple[list[Problem], list[str]]:

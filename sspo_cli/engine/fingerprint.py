@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-from sspo_cli.config.schema import PythonRewardSection, RewardConfig, TrainConfig
+from sspo_cli.config.schema import RewardConfig, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.models.base import Base
 from sspo_cli.models.policy import Policy
-from sspo_cli.rewards.sources import source_files
+from sspo_cli.rewards.sources import user_files
 from sspo_cli.rollout.base import uniforms
 from sspo_cli.types import Key
 
@@ -44,7 +44,10 @@ def fingerprints(policy: Policy, dataset: Dataset, base: Base | None, config: Tr
             text.encode() for problem in dataset.evaluation for text in (problem.text, *problem.answers)
         ),
         **of_draws(config),
-        "reward": digest([config.reward.kind.encode(), *(file.read_bytes() for file in files_of(config.reward))]),
+        "reward": digest(
+            [config.reward.kind.encode()]
+            + [file.read_bytes() for files in user_files(config.reward).values() for file in files]
+        ),
         **of_problems(dataset),
         "prompt_tokens": digest(json.dumps(encoder.prompt(problem)).encode() for problem in prompts),
         **({"base": str(base.sha256)} if base else {}),
@@ -71,16 +74,19 @@ def of_problems(dataset: Dataset) -> dict[str, str]:
 
 
 def of_reward(config: RewardConfig) -> dict[str, str]:
-    """Every file of a user's reward, by its name beside the reward's own."""
-    files = files_of(config)
+    """Every file of a user's reward, by its name beside the reward's own; of several rewards behind the key of each."""
     return {
-        file.relative_to(files[0].parent).as_posix() if number else "at reward.path": digest([file.read_bytes()])
+        name_of(key, files, number): digest([file.read_bytes()])
+        for key, files in user_files(config).items()
         for number, file in enumerate(files)
     }
 
 
-def files_of(config: RewardConfig) -> list[Path]:
-    return source_files(Path(config.path)) if isinstance(config, PythonRewardSection) else []
+def name_of(key: str, files: list[Path], number: int) -> str:
+    if not number:
+        return f"at {key}"
+    beside = files[number].relative_to(files[0].parent).as_posix()
+    return beside if key == "reward.path" else f"{beside} beside {key}"
 
 
 def content(problem: Problem) -> bytes:

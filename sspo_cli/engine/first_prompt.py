@@ -8,7 +8,17 @@ from typing import Any
 
 from sspo_cli.config.compose import with_prompt_time
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, TrainConfig
+from sspo_cli.config.schema import (
+    HubModel,
+    JsonlData,
+    LocalModel,
+    MixtureData,
+    ModelConfig,
+    PublishedData,
+    PublishedSection,
+    SourceConfig,
+    TrainConfig,
+)
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset, Problem
@@ -78,10 +88,18 @@ def problems_of(config: TrainConfig) -> Dataset:
     try:
         return load_dataset(config.dataset, config.seed, config.eval.problems)
     except ConfigError as error:
-        path = getattr(config.dataset, "path", None)
-        if path is not None and not Path(path).exists():
+        data = config.dataset
+        if any(is_elsewhere(section) for section in (data.parts.values() if isinstance(data, MixtureData) else [data])):
             raise NotAtHand(error.problems) from error
         raise
+
+
+def is_elsewhere(section: SourceConfig) -> bool:
+    """Whether the files of a dataset, or of what it is evaluated on, are not on this machine."""
+    paths = [section.path] if isinstance(section, JsonlData | PublishedSection) else []
+    if isinstance(section, PublishedData) and section.eval is not None:
+        paths.append(section.eval_path or section.eval)
+    return not all(Path(path).exists() for path in paths)
 
 
 def rendered_by(tokenizer: Any, model: ModelConfig, problem: Problem) -> str:

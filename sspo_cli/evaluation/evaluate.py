@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import SupportsFloat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig
@@ -40,7 +42,7 @@ def evaluate(
     groups = collector.collect("eval", step or 0, problems, G, decoding, progress)
     if all(score.correct is None for group in groups for score in group.scores):
         raise ConfigError([f"dataset: none of the {len(problems)} held-out problems has an answer to compare with"])
-    rows = [row_of(group, k, step, collector.rewarder.rule) for group in groups for k in range(G)]
+    rows = [row_of(group, k, step, collector.rewarder.rule(group.problem)) for group in groups for k in range(G)]
     errors = {"eval/errors": errors_of(groups)} if config.reward.on_error == "skip" else {}
     return Evaluation(rows, {**summarise(rows, G), **errors})
 
@@ -61,6 +63,7 @@ def row_of(group: Group, k: int, step: int | None, rule: str) -> EvalRow:
         length=len(completion.token_T),
         truncated=completion.truncated,
         error=score.error,
+        source=problem.source or None,
         rendered=group.rendered,
         spelled=group.spelled[k],
     )
@@ -71,13 +74,16 @@ def summarise(rows: list[EvalRow], samples: int) -> dict[str, float]:
 
     Problems without an answer to compare with have no part in accuracy and pass@k.
     """
-    judged = [row.correct for row in rows if row.correct is not None]
-    correct_PG = np.array(judged, dtype=float).reshape(-1, samples)
+    correct_PG = correct_of(rows, samples)
     length_PG = np.array([row.length for row in rows], dtype=float).reshape(-1, samples)
     reward_n = np.array([row.reward for row in rows], dtype=float)
     correct_P = correct_PG.sum(1).astype(int)
     problems_C = np.bincount(correct_P, minlength=samples + 1)
-    metrics = with_interval("eval/accuracy", float(correct_PG.mean(1).mean()), pass_interval(problems_C))
+    metrics = accuracy("eval/accuracy", correct_PG)
+    for source in sorted({row.source for row in rows if row.source}):
+        metrics |= accuracy(
+            f"eval/accuracy/{source}", correct_of([row for row in rows if row.source == source], samples)
+        )
     length_P = length_PG.mean(1)
     metrics |= with_interval("eval/length", float(length_P.mean()), bootstrap_interval(length_P))
     for k in passes(samples):
@@ -91,8 +97,22 @@ def summarise(rows: list[EvalRow], samples: int) -> dict[str, float]:
     }
 
 
-def metric_names(samples: int) -> set[str]:
-    """The metrics of an evaluation with so many samples per problem."""
+def correct_of(rows: list[EvalRow], samples: int) -> NDArray[np.float64]:
+    """Which responses are correct, [P, G], of the problems with an answer to compare with."""
+    judged = [row.correct for row in rows if row.correct is not None]
+    return np.array(judged, dtype=float).reshape(-1, samples)
+
+
+def accuracy(name: str, correct_PG: NDArray[np.float64]) -> dict[str, float]:
+    """The share of correct responses with its interval; nothing where no problem has an answer to compare with."""
+    if not len(correct_PG):
+        return {}
+    counts_C = np.bincount(correct_PG.sum(1).astype(int), minlength=correct_PG.shape[1] + 1)
+    return with_interval(name, float(correct_PG.mean(1).mean()), pass_interval(counts_C))
+
+
+def metric_names(samples: int, sources: Sequence[str] = ()) -> set[str]:
+    """The metrics of an evaluation with so many samples per problem, of a mixture of `sources` if there are any."""
     row = EvalRow(
         problem="",
         sample=0,
@@ -105,7 +125,8 @@ def metric_names(samples: int) -> set[str]:
         length=1,
         truncated=False,
     )
-    return set(summarise([row] * samples, samples))
+    rows = [replace(row, source=source) for source in sources or (None,) for _ in range(samples)]
+    return set(summarise(rows, samples))
 
 
 def passes(samples: int) -> list[int]:

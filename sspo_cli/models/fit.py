@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import DatasetConfig, PromptSection
+from sspo_cli.config.schema import DatasetConfig, MixtureData, PromptSection
 from sspo_cli.data.check import PromptReport, check_prompts, first_of
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import CanLeaveOut, Dataset, Problem
@@ -28,9 +28,8 @@ def that_fit(
     Raises:
         ConfigError: for prompts that cannot be encoded, or leave no such room; if no problem is left.
     """
-    most = config.max_prompt_length if isinstance(config, PromptSection) else None
     room = None if policy.positions is None else policy.positions - response
-    found = check_prompts(encoder, dataset, most=most, room=room, progress=progress)
+    found = check_prompts(encoder, dataset, most=lambda problem: most_of(config, problem), room=room, progress=progress)
     if found.over and room is not None:
         raise ConfigError([no_room(found, policy.positions, response, room, config)])
     if not found.left_out:
@@ -39,7 +38,9 @@ def that_fit(
     lost = [
         [problem for problem in problems if problem in left] for problems in (dataset.problems(), dataset.evaluation)
     ]
-    told = f"dataset.max_prompt_length={most}"
+    told = "dataset.parts: max_prompt_length"
+    if isinstance(config, PromptSection):
+        told = f"dataset.max_prompt_length={config.max_prompt_length}"
     if not isinstance(dataset, CanLeaveOut):
         raise ConfigError([f"{told}: the problems of this dataset never end, so none can be left out; set it to null"])
     kept = dataset.without(left)
@@ -48,6 +49,12 @@ def that_fit(
         which = "held-out prompts" if list(kept.problems()) else "prompts to learn from"
         raise ConfigError([f"{told}: all {which} are longer, the shortest that is left out has {shortest} tokens"])
     return kept, found, [f"{told}: longer prompts are left out: {counted(*lost)}"]
+
+
+def most_of(config: DatasetConfig, problem: Problem) -> int | None:
+    """The tokens that the prompt of a problem may have; of a mixture as its part says."""
+    section = config.parts[problem.source] if isinstance(config, MixtureData) else config
+    return section.max_prompt_length if isinstance(section, PromptSection) else None
 
 
 def counted(train: Sequence[Problem], held_out: Sequence[Problem]) -> str:

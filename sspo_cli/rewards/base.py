@@ -25,9 +25,8 @@ SHOWN = 60  # characters of a response in an error
 class Rewarder(Protocol):
     """Scores responses, in process or in worker processes."""
 
-    @property
-    def rule(self) -> str:
-        """What makes a response correct, such as `accuracy >= 1`; empty before a response was scored."""
+    def rule(self, problem: Problem) -> str:
+        """What makes a response to `problem` correct, such as `accuracy >= 1`; empty before one was scored."""
         ...
 
     @property
@@ -79,7 +78,8 @@ class Judge:
 
     correct: the part that decides, correct from 1 upwards; or a number, from which on the sum of the parts is correct;
     None where the reward has one part, which decides. on_error: raise, or leave the response without a reward.
-    has_answer: whether a problem has an answer to compare with. key: how a user says what is correct.
+    has_answer: whether a problem has an answer to compare with. key: how a user says what is correct. remarks: where
+    they are gathered.
     """
 
     def __init__(
@@ -88,16 +88,16 @@ class Judge:
         on_error: OnError = "stop",
         has_answer: Callable[[Problem], bool] = lambda problem: True,
         key: str = "reward.correct",
+        remarks: Remarks | None = None,
     ) -> None:
         self.correct = correct
         self.on_error = on_error
         self.has_answer = has_answer
         self.key = key
         self.names: set[str] = set()
-        self.remarks = Remarks()
+        self.remarks = remarks or Remarks()
 
-    @property
-    def rule(self) -> str:
+    def rule(self, problem: Problem) -> str:
         if isinstance(self.correct, float):
             return f"reward >= {self.correct:g}"
         decisive = self.correct or next(iter(self.names), None)
@@ -164,15 +164,35 @@ class Judge:
         return parts.get(decisive, 0.0) >= FROM
 
 
+class Judges:
+    """Of a mixture: each problem by the judge of its part. They share their remarks."""
+
+    def __init__(self, parts: Mapping[str, Judge], remarks: Remarks) -> None:
+        self.parts = parts
+        self.remarks = remarks
+
+    def rule(self, problem: Problem) -> str:
+        return self.parts[problem.source].rule(problem)
+
+    def graded(self, item: Item, found: Mapping[str, Any] | None, topics: Iterable[str]) -> Score:
+        return self.parts[item[1].source].graded(item, found, topics)
+
+    def failed(self, item: Item, text: str, traceback: str = "") -> Score:
+        return self.parts[item[1].source].failed(item, text, traceback)
+
+    def finish(self) -> None:
+        for judge in self.parts.values():
+            judge.finish()
+
+
 class Judged:
     """What rewarders with a judge have in common."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge | Judges) -> None:
         self.judge = judge
 
-    @property
-    def rule(self) -> str:
-        return self.judge.rule
+    def rule(self, problem: Problem) -> str:
+        return self.judge.rule(problem)
 
     @property
     def notes(self) -> Mapping[str, str]:
@@ -182,7 +202,7 @@ class Judged:
 class InProcessRewarder(Judged):
     """Calls a reward function in this process, one response after the other. Nothing bounds its time or memory."""
 
-    def __init__(self, function: RewardFunction, judge: Judge) -> None:
+    def __init__(self, function: RewardFunction, judge: Judge | Judges) -> None:
         super().__init__(judge)
         self.function = function
 

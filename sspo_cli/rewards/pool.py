@@ -18,11 +18,11 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import PythonRewardSection, RewardConfig
+from sspo_cli.config.schema import RewardConfig
 from sspo_cli.data.problem import Problem
-from sspo_cli.rewards.base import Item, Judge, Judged, RewardError
+from sspo_cli.rewards.base import Item, Judge, Judged, Judges, RewardError
 from sspo_cli.rewards.function import told
-from sspo_cli.rewards.sources import source_files
+from sspo_cli.rewards.sources import user_files
 from sspo_cli.rewards.worker import CLOSED
 from sspo_cli.types import Score
 
@@ -250,7 +250,7 @@ class PoolRewarder(Judged):
     when it is gone.
     """
 
-    def __init__(self, config: RewardConfig, judge: Judge, *, workers: int, limits: Limits, name: str) -> None:
+    def __init__(self, config: RewardConfig, judge: Judge | Judges, *, workers: int, limits: Limits, name: str) -> None:
         """Start the workers and wait for the first. name: of the reward function, for errors.
 
         Raises:
@@ -409,9 +409,7 @@ class PoolRewarder(Judged):
 
     def content(self) -> dict[Path, bytes]:
         """The files that the reward function is imported from, which a worker that is replaced imports again."""
-        if not isinstance(self.config, PythonRewardSection) or not Path(self.config.path).is_file():
-            return {}
-        return {file: file.read_bytes() for file in source_files(Path(self.config.path))}
+        return {file: file.read_bytes() for files in user_files(self.config).values() for file in files}
 
 
 class Shown:

@@ -7,7 +7,21 @@ from collections.abc import Iterator
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
+from sspo_cli.config.schema import MixtureRewardSection, PartReward, PythonReward, RewardConfig
+
 BY_NAME = ("import_module", "__import__")
+
+
+def user_files(config: RewardConfig) -> dict[str, list[Path]]:
+    """The files of every function of the user's in a reward, by the key of its path; none that are missing."""
+    parts: dict[str, RewardConfig | PartReward] = {"reward.path": config}
+    if isinstance(config, MixtureRewardSection):
+        parts = {f"reward.parts.{name}.path": part for name, part in config.parts.items()}
+    return {
+        key: source_files(Path(part.path))
+        for key, part in parts.items()
+        if isinstance(part, PythonReward) and Path(part.path).is_file()
+    }
 
 
 def source_files(file: Path) -> list[Path]:

@@ -211,7 +211,8 @@ def metrics_of(groups: Sequence[Group]) -> dict[str, float]:
     tokens = tokens_of(groups)
     return {
         "reward/mean": float(reward_PG.nanmean()),
-        **{f"reward/{name}": mean_of_part(name, scores) for name in names},
+        **means_by_source(groups),
+        **{f"reward/{name}": mean_of_part(name, scores_of_sources_with(name, groups)) for name in names},
         "reward/unscored": float(reward_PG.isnan().double().mean()),
         "group/dead": sum(group.tied for group in groups) / len(groups),
         "prompts/generated": len(groups),
@@ -219,6 +220,19 @@ def metrics_of(groups: Sequence[Group]) -> dict[str, float]:
         "response/length": tokens / len(completions),
         "response/truncated": sum(completion.truncated for completion in completions) / len(completions),
     }
+
+
+def means_by_source(groups: Sequence[Group]) -> dict[str, float]:
+    """The mean reward of the problems of each part of a mixture."""
+    sources = sorted({group.problem.source for group in groups} - {""})
+    of_source = {name: [group.rewards_1G for group in groups if group.problem.source == name] for name in sources}
+    return {f"reward/mean/{name}": float(torch.cat(rewards).nanmean()) for name, rewards in of_source.items()}
+
+
+def scores_of_sources_with(part: str, groups: Sequence[Group]) -> list[Score]:
+    """The scores of the sources whose reward has this part; other sources of a mixture have other rewards."""
+    having = {group.problem.source for group in groups if any(part in score.parts for score in group.scores)}
+    return [score for group in groups if group.problem.source in having for score in group.scores]
 
 
 def errors_of(groups: Sequence[Group]) -> float:

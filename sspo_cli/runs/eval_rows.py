@@ -11,7 +11,7 @@ from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
 
 FILE = "eval.jsonl"
-OPTIONAL = ("step", "correct_if", "error", "rendered", "spelled")
+OPTIONAL = ("step", "correct_if", "error", "source", "rendered", "spelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +22,9 @@ class EvalRow:
     and the response's place among those to it, from 0. answer: of the problem, or several that count. reward: None or
     NaN where it could not be scored. correct: None where the problem has no answer to compare with. correct_if: by
     which rule; None in rows of earlier versions. length: in tokens. truncated: whether it was cut at the limit. error:
-    what went wrong in the grader. rendered: the prompt as the model read it. spelled: the response with every special
-    token, and what was cut from it for the reward; both None where they tell nothing more.
+    what went wrong in the grader. source: the part of a mixture that the problem is of. rendered: the prompt as the
+    model read it. spelled: the response with every special token, and what was cut from it for the reward; both None
+    where they tell nothing more.
     """
 
     step: int | None = None
@@ -39,6 +40,7 @@ class EvalRow:
     length: int
     truncated: bool
     error: str | None = None
+    source: str | None = None
     rendered: str | None = None
     spelled: str | None = None
 

@@ -171,13 +171,17 @@ def table_of(runs: Sequence[Run], metric: str) -> Values:
 
 
 def per_problem(run: Run, metric: str) -> dict[str, float] | None:
-    """The metric for every problem of the run's last evaluation, a mean over samples; None where none is kept."""
-    outcome = outcome_of(metric)
+    """The metric for every problem of the run's last evaluation, a mean over samples; None where none is kept.
+
+    Of a metric of one source of a mixture, for the problems of that source.
+    """
+    _, _, source = metric.removeprefix("eval/").partition("/")
+    outcome = outcome_of(metric.removesuffix(f"/{source}") if source else metric)
     if outcome is None or not run.answers:
         return None
     groups: dict[str, list[Row]] = {}
     for row in run.answers:
-        if row["step"] == run.answers[-1]["step"]:
+        if row["step"] == run.answers[-1]["step"] and source in ("", row.get("source")):
             groups.setdefault(row["problem"], []).append(row)
     return {problem: outcome(rows) for problem, rows in groups.items()}
 

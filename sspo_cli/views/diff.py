@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.config.wording import show_value
-from sspo_cli.metrics import BOUNDS, Metric, metric
+from sspo_cli.metrics import BOUNDS, Metric, is_of_source, metric
 from sspo_cli.runs.diff import ABSENT, Diff, Figures, Pair, Side, difference
 from sspo_cli.views.console import results
 from sspo_cli.views.summary import printable
@@ -117,7 +117,8 @@ def shown_of(names: Iterable[str]) -> list[str]:
     passes = [name for name in names if name.startswith(PASS) and not name.endswith(tuple(BOUNDS))]
     passes.sort(key=lambda name: int(name.removeprefix(PASS)))
     known = set(names)
-    return [name for shown in SHOWN for name in (passes if shown == PASS else [shown]) if name in known]
+    found = [name for shown in SHOWN for name in (passes if shown == PASS else [shown]) if name in known]
+    return found + sorted(filter(is_of_source, known))
 
 
 def gain(value: float | None, known: Metric) -> Text:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sspo_cli.metrics import BOUNDS, metric
+from sspo_cli.metrics import BOUNDS, is_of_source, metric
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import command_of
 from sspo_cli.views import page
@@ -57,7 +57,8 @@ def metric_rows(summary: dict[str, Any]) -> list[MetricRow]:
     wanted = ["eval/accuracy", "eval/length", "reward/mean", "response/length", "response/truncated", "policy/entropy"]
     passes = [name for name in summary if name.startswith("eval/pass@") and not name.endswith(("_low", "_high"))]
     rows = []
-    for name in (name for name in wanted[:1] + passes + wanted[1:] if name in summary):
+    sources = [name for name in summary if is_of_source(name)]
+    for name in (name for name in [*wanted[:1], *sources, *passes, *wanted[1:]] if name in summary):
         shown = metric(name)
         values = [shown.written(summary[name][part]) for part in ("first", "best", "last")]
         values[1] = values[1] if shown.better else ""

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.metrics import metric
+from sspo_cli.metrics import is_of_source, metric
 from sspo_cli.views.values import number
 
 SHOWN = ("eval/accuracy", "reward/mean", "response/length", "throughput/rollout_tokens_per_s")
@@ -60,7 +60,7 @@ def figures(summary: Mapping[str, Any]) -> Table:
     table.add_column("")
     for name in ("start", "best", "final"):
         table.add_column(name, justify="right")
-    for shown in map(metric, SHOWN):
+    for shown in map(metric, [*SHOWN, *filter(is_of_source, summary)]):
         if isinstance(found := summary.get(shown.name), Mapping):
             first, best, last = (shown.written(number(found, part)) for part in ("first", "best", "last"))
             table.add_row(shown.label, first, best if shown.better else "", Text(last, style="bold"))

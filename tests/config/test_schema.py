@@ -24,11 +24,16 @@ NEEDED = {
     "model=local": ["model.path=folder"],
     "model=hub": ["model.path=owner/name"],
     "dataset=jsonl": ["dataset.path=file"],
+    "dataset=reasoning_gym": ["dataset.tasks=chain_sum"],
+    "dataset=mixture": ["dataset.parts={gsm8k: {}}"],
+    "reward=task": ["dataset=reasoning_gym", "dataset.tasks=chain_sum"],
+    "reward=mixture": ["dataset=mixture", "dataset.parts={gsm8k: {}}"],
     "reward=python": ["reward.path=file"],
     "objective=sft": ["batch.samples_per_prompt=1"],
     "objective/gate=constant": ["objective.form=score"],
     "objective/gate=gamma": ["objective.form=score"],
 }
+EVALUATED_ON_ALONE = ("dataset=math500", "dataset=aime24", "dataset=aime25", "dataset=amc23")
 
 
 def test_every_setting_is_read_somewhere() -> None:
@@ -42,7 +47,8 @@ def test_every_setting_is_read_somewhere() -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes(group: str, choice: str) -> None:
     word = f"{group}={choice}"
-    assert load_config(TrainConfig, [word, *NEEDED.get(word, [])]).choices[group] == choice
+    schema = EvalConfig if word in EVALUATED_ON_ALONE else TrainConfig
+    assert load_config(schema, [word, *NEEDED.get(word, [])]).choices[group] == choice
 
 
 def test_a_resolved_configuration_reads_back_as_it_was(tmp_path: Path) -> None:

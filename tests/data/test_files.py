@@ -1,4 +1,4 @@
-"""Problems from files: a user's JSONL, and GSM8K in its true schema."""
+"""Problems from a user's JSONL file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,6 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.listed import Listed
 from sspo_cli.data.load import load_dataset
-
-GSM8K = [
-    {
-        "question": "Natalia sold 48 clips in April and half as many in May. How many in all?",
-        "answer": "In May she sold 48/2 = <<48/2=24>>24 clips.\nIn all 48+24 = <<48+24=72>>72.\n#### 72",
-    },
-    {"question": "A car costs $1,000 and a van twice that. What does the van cost?", "answer": "2 x 1000\n#### 2,000"},
-]
 
 
 def load(*overrides: str, seed: int = 0, problems: int = 1000) -> Listed:
@@ -156,29 +148,3 @@ def test_many_bad_lines_are_told_in_few(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         load("dataset=jsonl", f"dataset.path={jsonl(tmp_path, ['x'] * 30)}")
     assert len(raised.value.problems) == 6 and "25 more" in raised.value.problems[-1]
-
-
-def test_gsm8k_in_its_true_schema(tmp_path: Path) -> None:
-    jsonl(tmp_path, GSM8K, "train.jsonl")
-    jsonl(tmp_path, GSM8K[:1], "test.jsonl")
-    data = load("dataset=gsm8k", f"dataset.path={tmp_path}")
-    assert [problem.answer for problem in data.evaluation] == ["72"]
-    by_answer = {data.train_problem(index).answer: data.train_problem(index) for index in range(2)}
-    assert set(by_answer) == {"72", "2000"}
-    prompt = by_answer["72"].prompt
-    assert isinstance(prompt, str) and prompt.startswith("Natalia sold") and "\\boxed{}" in prompt
-    assert by_answer["72"].solution == GSM8K[0]["answer"]
-
-
-def test_gsm8k_without_a_marked_answer_is_refused(tmp_path: Path) -> None:
-    jsonl(tmp_path, [*GSM8K, {"question": "1?", "answer": "it is 1"}], "train.jsonl")
-    jsonl(tmp_path, GSM8K, "test.jsonl")
-    with pytest.raises(ConfigError, match=r"1 answers of the train split have no final answer .* first is row 2"):
-        load("dataset=gsm8k", f"dataset.path={tmp_path}")
-
-
-def test_gsm8k_with_another_schema_is_refused(tmp_path: Path) -> None:
-    jsonl(tmp_path, [{"problem": "1", "answer": "#### 1"}], "train.jsonl")
-    jsonl(tmp_path, GSM8K, "test.jsonl")
-    with pytest.raises(ConfigError, match=r"the train split has no field 'question' \(it has: problem, answer\)"):
-        load("dataset=gsm8k", f"dataset.path={tmp_path}")

@@ -547,7 +547,7 @@ def test_math_says_the_same_in_workers_as_in_process(mark: str) -> None:
         else:
             scores += rewarder.score(iter(given))
         rewarder.close()
-        told.append((sorted(scores, key=lambda one: one.key), rewarder.notes, rewarder.rule))
+        told.append((sorted(scores, key=lambda one: one.key), rewarder.notes, rewarder.rule(problems[0])))
     assert told[0] == told[1]
     scores, notes, rule = told[0]
     assert [one.correct for one in scores[8:12]] == [None] * 4 and rule == "math >= 1"

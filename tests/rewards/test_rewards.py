@@ -186,6 +186,6 @@ def test_a_function_at_hand_is_a_reward() -> None:
     section = FunctionRewardSection(kind="function", name="length", correct=None)
     rewarder = function_reward(length, section)
     [score] = rewarder.score(iter([(Key("train", 1, 0, 0), SUM, "122")]))
-    assert score.parts == {"length": 1.0} and score.correct and rewarder.rule == "length >= 1"
+    assert score.parts == {"length": 1.0} and score.correct and rewarder.rule(SUM) == "length >= 1"
     with pytest.raises(RewardError, match=r"^the reward function length raised TypeError"):
         list(function_reward(length, section).score(iter([(Key("train", 1, 0, 0), SUM, None)])))  # type: ignore[list-item]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -139,6 +140,24 @@ def test_metrics_are_of_everything_that_was_sampled() -> None:
         "response/truncated": 2 / 8,
     }
     assert errors_of(groups) == 1 / 8
+
+
+def test_parts_of_a_mixture_have_means_of_their_own_over_the_problems_whose_reward_has_them() -> None:
+    """A part that a response lacks counts as 0 among its like, and not where another reward grades."""
+    graded = {
+        "a": [({"math": 1.0}, None), ({"math": 0.0}, None)],
+        "b": [({"own": 0.5, "more": 0.5}, None), ({"own": 0.5}, None)],
+    }
+    groups = [
+        replace(found, problem=replace(found.problem, source=source))
+        for source, scores in graded.items()
+        for found in [group(scores)]
+    ]
+    found = metrics_of([*groups, groups[0]])
+    assert (found["reward/mean/a"], found["reward/mean/b"]) == (0.5, 0.75)
+    assert (found["reward/math"], found["reward/own"], found["reward/more"]) == (0.5, 0.5, 0.25)
+    assert found["reward/mean"] == pytest.approx((0.5 + 0.5 + 0.75) / 3)
+    assert not [name for name in metrics_of([group(graded["a"])]) if name.startswith("reward/mean/")]
 
 
 def test_a_group_ties_within_the_rounding_of_its_largest_part_whatever_its_sign() -> None:

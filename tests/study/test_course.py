@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
@@ -44,3 +47,16 @@ def test_the_end_is_the_last_quarter_of_the_steps() -> None:
     rows = [{"step": step, "x": float(step)} for step in range(1, 9)] + [{"step": 9}]
     assert course.late_mean(rows, "x") == 7.5
     assert course.late_mean(rows, "y") is None
+
+
+def test_the_accuracy_of_one_source_is_over_its_problems_alone() -> None:
+    rows = [
+        {"step": step, "problem": f"{source}/{number}", "sample": 0, "source": source, "correct": source == "b"}
+        for step in (0, 4)
+        for source in ("a", "b")
+        for number in range(2)
+    ]
+    run = cast(Any, SimpleNamespace(answers=rows))
+    assert course.per_problem(run, "eval/accuracy/b") == {"b/0": 1.0, "b/1": 1.0}
+    assert course.per_problem(run, "eval/accuracy") == {"a/0": 0.0, "a/1": 0.0, "b/0": 1.0, "b/1": 1.0}
+    assert course.per_problem(run, "reward/mean/b") is None
