@@ -9,6 +9,7 @@ from typing import Any
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "objective.form": {"ratio": "surrogate"},
     "objective.experience": {"reference": "solutions"},
+    "dataset.kind": {"jsonl": "file"},
 }
 # The values that keys had which earlier versions did not know.
 LEFT_OUT: Mapping[str, Any] = {
@@ -24,6 +25,7 @@ LEFT_OUT: Mapping[str, Any] = {
     "model.chat_template": None,
     "dataset.system_prompt": None,
     "dataset.max_prompt_length": None,
+    "dataset.id_field": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

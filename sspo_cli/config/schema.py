@@ -94,14 +94,32 @@ class PromptSection:
 
 
 @section
-class JsonlData(PromptSection):
-    kind: Literal["jsonl"]
+class RowsSection(PromptSection):
+    """A user's own rows. id_field: read where rows have it. answer_field: null is the last message of the assistant, or
+    no answer where there is none. The default of id_field is as in earlier versions."""
+
+    eval_fraction: Annotated[float, Gt(0), Lt(1)]
+    id_field: Text | None = None
+    prompt_field: Text
+    answer_field: Text | None
+    solution_field: Text | None
+
+
+@section
+class FileData(RowsSection):
+    kind: Literal["file"]
     path: Text
     eval_path: Text | None
-    eval_fraction: Annotated[float, Gt(0), Lt(1)]
-    prompt_field: Text
-    answer_field: Text
-    solution_field: Text | None
+
+
+@section
+class HubData(RowsSection):
+    kind: Literal["hub"]
+    path: Text
+    config: Text | None
+    split: Text
+    eval_split: Text | None
+    revision: Text
 
 
 @section
@@ -111,7 +129,7 @@ class Gsm8kData(PromptSection):
     revision: Text
 
 
-DatasetConfig = Annotated[AdditionData | JsonlData | Gsm8kData, Field(discriminator="kind")]
+DatasetConfig = Annotated[AdditionData | FileData | HubData | Gsm8kData, Field(discriminator="kind")]
 
 
 SpecialTokens = Literal["strip", "keep"]

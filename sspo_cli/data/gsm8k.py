@@ -61,7 +61,7 @@ def as_problems(rows: Any, split: str, config: Gsm8kData) -> list[Problem]:
         raise ConfigError(
             [
                 f"dataset.path={config.path}: {len(unmarked)} answers of the {split} split have no final answer after"
-                f" '{MARK}', the first is row {unmarked[0]}; read files of another form with dataset=jsonl"
+                f" '{MARK}', the first is row {unmarked[0]}; read files of another form with dataset=file"
             ]
         )
     return [

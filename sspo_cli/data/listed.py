@@ -11,11 +11,22 @@ from sspo_cli.seeds import stream
 
 
 class Listed:
-    """Problems of a file, in an order that depends on the seed and the epoch alone."""
+    """Problems of a file, in an order that depends on the seed and the epoch alone.
 
-    def __init__(self, train: list[Problem], evaluation: list[Problem], seed: int, notes: Sequence[str] = ()) -> None:
+    held_out: problems that are not to be learned from, where they are more than those to evaluate on.
+    """
+
+    def __init__(
+        self,
+        train: list[Problem],
+        evaluation: list[Problem],
+        seed: int,
+        notes: Sequence[str] = (),
+        held_out: Sequence[Problem] = (),
+    ) -> None:
         self.train = train
         self.evaluation = evaluation
+        self.held_out = held_out or evaluation
         self.seed = seed
         self.notes = notes
         self.order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
@@ -34,7 +45,8 @@ class Listed:
         return self.train
 
     def without(self, problems: Collection[Problem]) -> Listed:
-        train, evaluation = (
-            [problem for problem in listed if problem not in problems] for listed in (self.train, self.evaluation)
+        train, evaluation, held_out = (
+            [problem for problem in listed if problem not in problems]
+            for listed in (self.train, self.evaluation, self.held_out)
         )
-        return Listed(train, evaluation, self.seed, self.notes)
+        return Listed(train, evaluation, self.seed, self.notes, held_out)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sspo_cli.config.schema import AdditionData, DatasetConfig, JsonlData
+from sspo_cli.config.schema import AdditionData, DatasetConfig, FileData, HubData
 from sspo_cli.data.addition import Addition
 from sspo_cli.data.gsm8k import load_gsm8k
-from sspo_cli.data.jsonl import load_jsonl
+from sspo_cli.data.own import load_file, load_hub
 from sspo_cli.data.problem import Dataset
 
 
@@ -17,6 +17,8 @@ def load_dataset(config: DatasetConfig, seed: int, eval_problems: int) -> Datase
     """
     if isinstance(config, AdditionData):
         return Addition(config, seed, eval_problems)
-    if isinstance(config, JsonlData):
-        return load_jsonl(config, seed, eval_problems)
+    if isinstance(config, FileData):
+        return load_file(config, seed, eval_problems)
+    if isinstance(config, HubData):
+        return load_hub(config, seed, eval_problems)
     return load_gsm8k(config, seed, eval_problems)

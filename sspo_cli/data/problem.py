@@ -21,8 +21,9 @@ class Problem:
     an empty tuple where there is none.
 
     solution: a worked response, if there is one. fields: the row as its source has it, as JSON values, for rewards.
-    source: the part of a mixture that the problem is of; empty where there is no mixture. rendered: the prompt as the
-    model read it, with its special tokens; empty until it is sampled.
+    source: the part of a mixture that the problem is of; empty where there is no mixture. question: what the prompt
+    asks, before anything frames it; empty where that is the prompt. rendered: the prompt as the model read it, with its
+    special tokens; empty until it is sampled.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Problem:
     solution: str | None
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     source: str = ""
+    question: str = field(default="", compare=False, repr=False)
     rendered: str = field(default="", compare=False, repr=False)
 
     @classmethod
@@ -46,14 +48,19 @@ class Problem:
     @property
     def text(self) -> str:
         """The prompt for people: messages stand one after the other, each behind its role."""
-        if isinstance(self.prompt, str):
-            return self.prompt
-        return "\n".join(f"{message.role}: {message.content}" for message in self.prompt)
+        return as_text(self.prompt)
 
     @property
     def answers(self) -> tuple[str, ...]:
         """Every accepted answer."""
         return (self.answer,) if isinstance(self.answer, str) else self.answer
+
+
+def as_text(prompt: str | tuple[Message, ...]) -> str:
+    """A prompt as one text."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{message.role}: {message.content}" for message in prompt)
 
 
 class Dataset(Protocol):

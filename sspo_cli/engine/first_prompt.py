@@ -9,8 +9,8 @@ from typing import Any
 from sspo_cli.config.compose import with_prompt_time
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import HubModel, LocalModel, ModelConfig, TrainConfig
+from sspo_cli.data.asked import asked_dataset
 from sspo_cli.data.encode import Encoder
-from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.hub import not_asked
 from sspo_cli.models.load import NotCached, generation_config, load_tokenizer
@@ -67,7 +67,7 @@ def first_prompt(config: TrainConfig) -> FirstPrompt:
 def problems_of(config: TrainConfig) -> Dataset:
     """The dataset, if it is here."""
     try:
-        return load_dataset(config.dataset, config.seed, config.eval.problems)
+        return asked_dataset(config)[0]
     except ConfigError as error:
         path = getattr(config.dataset, "path", None)
         if path is not None and not Path(path).exists():
