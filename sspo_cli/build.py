@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import replace
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from sspo_cli.config.compose import load_config
@@ -193,9 +194,10 @@ def function_reward(function: Callable[..., Any], config: FunctionRewardSection)
     from sspo_cli.rewards.base import InProcessRewarder, Judge
     from sspo_cli.rewards.python import called
 
-    def in_this_folder(*arguments: Any) -> Any:
+    @wraps(function)
+    def in_this_folder(*arguments: Any, **more: Any) -> Any:
         with chdir("."):  # the run writes to paths that stand on it
-            return function(*arguments)
+            return function(*arguments, **more)
 
     call = called(in_this_folder, config.name, f"the reward function {config.name}")
     return InProcessRewarder(call, Judge(config.correct, config.on_error, key="correct"))

@@ -14,7 +14,7 @@ from sspo_cli.build import build_objective, build_rewarder
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.schema import TrainConfig
-from sspo_cli.data.load import load_dataset
+from sspo_cli.data.asked import asked_dataset
 from sspo_cli.study.plan import Plan
 from sspo_cli.trackers.mirror import check_tracker
 
@@ -28,7 +28,7 @@ def check_parts(plan: Plan) -> int:
         ConfigError: with every problem found, each named once.
     """
     checks: dict[str, Callable[[TrainConfig], Any]] = {
-        "dataset": lambda config: load_dataset(config.dataset, config.seed, config.eval.problems),
+        "dataset": asked_dataset,
         "reward": lambda config: build_rewarder(config.reward).close(),
         "model": check_model,
         "objective": lambda config: build_objective(config.objective),

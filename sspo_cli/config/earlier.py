@@ -9,6 +9,7 @@ from typing import Any
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "objective.form": {"ratio": "surrogate"},
     "objective.experience": {"reference": "solutions"},
+    "dataset.kind": {"jsonl": "file"},
 }
 # The values that keys had which earlier versions did not know.
 LEFT_OUT: Mapping[str, Any] = {
@@ -34,6 +35,7 @@ LEFT_OUT: Mapping[str, Any] = {
     "lora.rslora": False,
     "engine.gradient_checkpointing": False,
     "train.keep_best": None,
+    "dataset.id_field": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

@@ -103,14 +103,32 @@ class PromptSection:
 
 
 @section
-class JsonlData(PromptSection):
-    kind: Literal["jsonl"]
+class RowsSection(PromptSection):
+    """A user's own rows. id_field: read where rows have it. answer_field: null is the last message of the assistant, or
+    no answer where there is none. The default of id_field is as in earlier versions."""
+
+    eval_fraction: Annotated[float, Gt(0), Lt(1)]
+    id_field: Text | None = None
+    prompt_field: Text
+    answer_field: Text | None
+    solution_field: Text | None
+
+
+@section
+class FileData(RowsSection):
+    kind: Literal["file"]
     path: Text
     eval_path: Text | None
-    eval_fraction: Annotated[float, Gt(0), Lt(1)]
-    prompt_field: Text
-    answer_field: Text
-    solution_field: Text | None
+
+
+@section
+class HubData(RowsSection):
+    kind: Literal["hub"]
+    path: Text
+    config: Text | None
+    split: Text
+    eval_split: Text | None
+    revision: Text
 
 
 HeldOut = Literal["gsm8k", "math", "math500", "aime24", "aime25", "amc23"]
@@ -176,7 +194,12 @@ class AdditionPart(PartSection, AdditionData):
 
 
 @section
-class JsonlPart(PartSection, JsonlData):
+class FilePart(PartSection, FileData):
+    pass
+
+
+@section
+class HubPart(PartSection, HubData):
     pass
 
 
@@ -196,7 +219,8 @@ class ReasoningGymPart(PartSection, ReasoningGymData):
 
 
 PartConfig = Annotated[
-    AdditionPart | JsonlPart | PublishedPart | PublishedTestPart | ReasoningGymPart, Field(discriminator="kind")
+    AdditionPart | FilePart | HubPart | PublishedPart | PublishedTestPart | ReasoningGymPart,
+    Field(discriminator="kind"),
 ]
 
 
@@ -208,7 +232,7 @@ class MixtureData:
     parts: dict[Text, PartConfig]
 
 
-SourceConfig = AdditionData | JsonlData | PublishedData | PublishedTest | ReasoningGymData
+SourceConfig = AdditionData | FileData | HubData | PublishedData | PublishedTest | ReasoningGymData
 DatasetConfig = Annotated[SourceConfig | MixtureData, Field(discriminator="kind")]
 
 

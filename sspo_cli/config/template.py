@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -14,6 +14,12 @@ ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, ke
 @cache
 def compiled(template: str) -> jinja2.Template:
     return ENVIRONMENT.from_string(template)
+
+
+@cache
+def names_in(template: str) -> frozenset[str]:
+    """The fields of a row that a template reads."""
+    return frozenset(meta.find_undeclared_variables(ENVIRONMENT.parse(template)))
 
 
 def template_problems(template: str | None) -> list[str]:

@@ -10,6 +10,11 @@ from typing import Any
 from sspo_cli.data.problem import Message
 
 ROLES = ("system", "user", "assistant")
+# The keys of a message, and its roles by their names there: of chat models, and of ShareGPT.
+CHAT = ("role", "content")
+SHAREGPT = ("from", "value")
+MESSAGE_KEYS = (set(CHAT), set(SHAREGPT))
+SPEAKERS = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 
 
 class BadField(ValueError):
@@ -17,7 +22,9 @@ class BadField(ValueError):
 
 
 def read_prompt(value: Any) -> str | tuple[Message, ...]:
-    """A text, or a conversation that ends with the user's message: [{"role": "user", "content": "2+2="}].
+    """A text, or a conversation: [{"role": "user", "content": "2+2="}], or [{"from": "human", "value": "2+2="}].
+
+    A conversation ends with the user's message, or with one of the assistant that the response goes on with.
 
     Raises:
         BadField: for anything else.
@@ -26,31 +33,61 @@ def read_prompt(value: Any) -> str | tuple[Message, ...]:
         if not value.strip():
             raise BadField("is empty")
         return whole(value)
+    messages = read_messages(value)
+    if messages[-1].role == "system":
+        raise BadField("ends with a message of the system: the last one must be the user's, or one to go on with")
+    if not messages[-1].content.strip():
+        raise BadField("ends with an empty message")
+    return messages
+
+
+def read_messages(value: Any) -> tuple[Message, ...]:
+    """A conversation of at least one message."""
     if not isinstance(value, list):
         raise BadField(f"is {kind(value)}: must be a text or a list of messages with role and content")
     if not value:
         raise BadField("is an empty list: must hold at least one message")
-    messages = tuple(read_message(item, number) for number, item in enumerate(value, start=1))
-    if messages[-1].role != "user":
-        raise BadField(f"ends with a message of the {messages[-1].role}: the last one must be the user's")
-    if not messages[-1].content.strip():
-        raise BadField("ends with an empty message")
-    return messages
+    return tuple(read_message(item, number) for number, item in enumerate(value, start=1))
 
 
 def read_message(value: Any, number: int) -> Message:
     where = f"message {number}"
     if not isinstance(value, dict):
         raise BadField(f"{where} is {kind(value)}: must be an object with role and content")
-    unread = [key for key, item in value.items() if key not in ("role", "content") and item is not None]
+    role_key, content_key = SHAREGPT if value.get("from") is not None and value.get("role") is None else CHAT
+    unread = [key for key, item in value.items() if key not in (role_key, content_key, "weight") and item is not None]
     if unread:
-        raise BadField(f"{where} has the key '{unread[0]}', which is not read: only role and content are")
-    role, content = value.get("role"), value.get("content")
-    if role not in ROLES:
-        raise BadField(f"{where} has the role {json.dumps(role)}: must be one of {', '.join(ROLES)}")
-    if not isinstance(content, str):
-        raise BadField(f"{where} has {kind(content)} as content: must be a text")
-    return Message(role, whole(content))
+        raise BadField(f"{where} has the key '{unread[0]}', which is not read: only {role_key} and {content_key} are")
+    roles = SPEAKERS if role_key == "from" else {role: role for role in ROLES}
+    role, content = value.get(role_key), value.get(content_key)
+    if not isinstance(role, str) or role not in roles:
+        raise BadField(f"{where} has the role {json.dumps(role)}: must be one of {', '.join(roles)}")
+    return Message(roles[role], read_content(content, where))
+
+
+def read_content(value: Any, where: str) -> str:
+    """A text, or a list of parts that are texts: [{"type": "text", "text": "2+2="}]."""
+    if isinstance(value, str):
+        return whole(value)
+    if not isinstance(value, list):
+        raise BadField(f"{where} has {kind(value)} as content: must be a text")
+    texts: list[Any] = [
+        part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in value
+    ]
+    for part, text in zip(value, texts, strict=True):
+        if not isinstance(text, str):
+            what = f"the type {json.dumps(part.get('type'))}" if isinstance(part, dict) else kind(part)
+            raise BadField(f"{where} has a part of {what} in its content: a prompt is made of texts alone")
+    return whole("".join(texts))
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a field holds messages, of whichever roles."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and any(keys <= item.keys() for keys in MESSAGE_KEYS) for item in value)
+    )
 
 
 def read_answer(value: Any) -> str | tuple[str, ...]:

@@ -8,15 +8,16 @@ from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.config.schema import (
     AdditionData,
     DatasetConfig,
-    JsonlData,
+    FileData,
+    HubData,
     MixtureData,
     PartConfig,
     ReasoningGymData,
     SourceConfig,
 )
 from sspo_cli.data.addition import Addition
-from sspo_cli.data.jsonl import load_jsonl
 from sspo_cli.data.mixture import Mixture, kept_apart, shares
+from sspo_cli.data.own import load_file, load_hub
 from sspo_cli.data.problem import Dataset
 from sspo_cli.data.published import load_published
 from sspo_cli.data.reasoning_gym import load_reasoning_gym
@@ -38,8 +39,10 @@ def load_dataset(config: DatasetConfig, seed: int, eval_problems: int) -> Datase
 def load_source(config: SourceConfig, seed: int, eval_problems: int) -> Dataset:
     if isinstance(config, AdditionData):
         return Addition(config, seed, eval_problems)
-    if isinstance(config, JsonlData):
-        return load_jsonl(config, seed, eval_problems)
+    if isinstance(config, FileData):
+        return load_file(config, seed, eval_problems)
+    if isinstance(config, HubData):
+        return load_hub(config, seed, eval_problems)
     if isinstance(config, ReasoningGymData):
         return load_reasoning_gym(config, seed, eval_problems)
     return load_published(config, seed, eval_problems)

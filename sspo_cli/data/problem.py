@@ -48,14 +48,19 @@ class Problem:
     @property
     def text(self) -> str:
         """The prompt for people: messages stand one after the other, each behind its role."""
-        if isinstance(self.prompt, str):
-            return self.prompt
-        return "\n".join(f"{message.role}: {message.content}" for message in self.prompt)
+        return as_text(self.prompt)
 
     @property
     def answers(self) -> tuple[str, ...]:
         """Every accepted answer."""
         return (self.answer,) if isinstance(self.answer, str) else self.answer
+
+
+def as_text(prompt: str | tuple[Message, ...]) -> str:
+    """A prompt as one text."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{message.role}: {message.content}" for message in prompt)
 
 
 class Dataset(Protocol):

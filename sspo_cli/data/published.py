@@ -108,7 +108,7 @@ def problems_of(place: Place, split: str, section: PromptSection) -> list[Proble
         raise ConfigError(
             [
                 f"{place.told}: {len(faults)} rows of the {split} split cannot be read, the first is {faults[0]};"
-                " files of another form are read with dataset=jsonl"
+                " files of another form are read with dataset=file"
             ]
         )
     if not found:

@@ -9,8 +9,9 @@ from typing import Any
 from sspo_cli.config.compose import with_prompt_time
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import (
+    FileData,
+    HubData,
     HubModel,
-    JsonlData,
     LocalModel,
     MixtureData,
     ModelConfig,
@@ -19,8 +20,8 @@ from sspo_cli.config.schema import (
     SourceConfig,
     TrainConfig,
 )
+from sspo_cli.data.asked import asked_dataset
 from sspo_cli.data.encode import Encoder
-from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset, Problem
 from sspo_cli.hub import not_asked
 from sspo_cli.models.load import generation_config, load_tokenizer
@@ -86,7 +87,7 @@ def beginning(config: TrainConfig) -> dict[str, Any]:
 def problems_of(config: TrainConfig) -> Dataset:
     """The dataset, if it is here."""
     try:
-        return load_dataset(config.dataset, config.seed, config.eval.problems)
+        return asked_dataset(config)[0]
     except ConfigError as error:
         data = config.dataset
         if any(is_elsewhere(section) for section in (data.parts.values() if isinstance(data, MixtureData) else [data])):
@@ -96,7 +97,7 @@ def problems_of(config: TrainConfig) -> Dataset:
 
 def is_elsewhere(section: SourceConfig) -> bool:
     """Whether the files of a dataset, or of what it is evaluated on, are not on this machine."""
-    paths = [section.path] if isinstance(section, JsonlData | PublishedSection) else []
+    paths = [section.path] if isinstance(section, FileData | HubData | PublishedSection) else []
     if isinstance(section, PublishedData) and section.eval is not None:
         paths.append(section.eval_path or section.eval)
     return not all(Path(path).exists() for path in paths)

@@ -11,8 +11,8 @@ from typing import Protocol
 from sspo_cli.build import build_objective, build_rewarder, build_sampler
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.schema import EvalConfig, LocalModel, TrainConfig
+from sspo_cli.data.asked import asked_dataset
 from sspo_cli.data.encode import Encoder
-from sspo_cli.data.load import load_dataset
 from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.device import choose_device, choose_precision
@@ -109,8 +109,8 @@ def load_parts(
         return load_policy(saved, config.seed, device, precision, base=base if adapted else None), base
 
     with undo:
-        dataset, rewards, (policy, base), objective = all_or_problems(
-            lambda: load_dataset(config.dataset, config.seed, config.eval.problems),
+        (dataset, fewer), rewards, (policy, base), objective = all_or_problems(
+            lambda: asked_dataset(config),
             rewarder,
             policy_and_base,
             lambda: build_objective(config.objective),
@@ -145,7 +145,7 @@ def load_parts(
                 f"dataset: batch.prompts={config.batch.prompts} is more than its {dataset.train_size} problems to learn"
                 " from, so a step holds some of them more than once"
             )
-        notes = [*dataset.notes, *left_out, *repeats, *prompts.notes]
+        notes = [*dataset.notes, *fewer, *left_out, *repeats, *prompts.notes]
         undo.pop_all()
         return TrainParts(policy, dataset, rewards, sampler, notes, objective, reference, base)
 
@@ -157,8 +157,8 @@ def load_evaluation(config: EvalConfig, progress: Callable[[int, int], None] = l
         ConfigError: with everything that is wrong with any of them.
     """
     device = choose_device(config.engine)
-    dataset, rewarder, policy = all_or_problems(
-        lambda: load_dataset(config.dataset, config.seed, config.eval.problems),
+    (dataset, fewer), rewarder, policy = all_or_problems(
+        lambda: asked_dataset(config),
         lambda: build_rewarder(config.reward),
         lambda: load_policy(config.model, config.seed, device, choose_precision(config.engine, device)),
     )
@@ -167,4 +167,4 @@ def load_evaluation(config: EvalConfig, progress: Callable[[int, int], None] = l
     dataset, prompts, left_out = that_fit(dataset, config.dataset, policy, encoder, response, progress)
     sampler = build_sampler(config, policy)
     check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=False)
-    return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *left_out, *prompts.notes])
+    return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *fewer, *left_out, *prompts.notes])

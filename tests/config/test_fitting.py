@@ -73,7 +73,7 @@ def test_the_reward_that_fits_is_shown_with_a_dataset() -> None:
     def solve(gate: SoftGateSection, pool: str) -> SoftGateSection:
         return gate
 
-    shown, other = read_choices("dataset", ["gsm8k", "jsonl"], [], solve)
+    shown, other = read_choices("dataset", ["gsm8k", "file"], [], solve)
     assert (shown.settings[-1].key, shown.settings[-1].value) == ("reward", "math")
     assert all(setting.key != "reward" for setting in other.settings)
 

@@ -12,7 +12,7 @@ from sspo_cli.config.complete import known_keys
 from sspo_cli.config.compose import load_config, quoted, to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
-from sspo_cli.config.schema import AdditionData, EvalConfig, JsonlData, LocalModel, TrainConfig
+from sspo_cli.config.schema import AdditionData, EvalConfig, FileData, LocalModel, TrainConfig
 from sspo_cli.config.tree import differences
 from sspo_cli.runs.settings import read_settings
 from sspo_cli.study.files import CellFiles
@@ -23,11 +23,13 @@ CHOICES = [(group, choice) for group, choices in groups().items() for choice in 
 NEEDED = {
     "model=local": ["model.path=folder"],
     "model=hub": ["model.path=owner/name"],
+    "dataset=file": ["dataset.path=file"],
     "dataset=jsonl": ["dataset.path=file"],
     "dataset=reasoning_gym": ["dataset.tasks=chain_sum"],
     "dataset=mixture": ["dataset.parts={gsm8k: {}}"],
     "reward=task": ["dataset=reasoning_gym", "dataset.tasks=chain_sum"],
     "reward=mixture": ["dataset=mixture", "dataset.parts={gsm8k: {}}"],
+    "dataset=hub": ["dataset.path=owner/name"],
     "reward=python": ["reward.path=file"],
     "objective=sft": ["batch.samples_per_prompt=1"],
     "objective/gate=constant": ["objective.form=score"],
@@ -73,7 +75,7 @@ def test_a_prompt_template_of_an_earlier_run_is_read_as_it_was_meant(
     base.write_text(yaml.safe_dump(content))
     for schema in (TrainConfig, EvalConfig):
         config = load_config(schema, [], base=base)
-        assert isinstance(config.dataset, JsonlData) and config.dataset.prompt_template == now
+        assert isinstance(config.dataset, FileData) and config.dataset.prompt_template == now
 
 
 def test_a_sampler_is_chosen_without_touching_the_other_keys_of_its_section(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_greedy_decoding_with_several_samples_is_refused() -> None:
 @pytest.mark.parametrize("path", ["my file.jsonl", "a (b).jsonl", "it's.jsonl", "a\\b", "a\\", "a\\'b", "x=y,z", "[1]"])
 def test_a_quoted_value_is_taken_as_it_is(path: str) -> None:
     dataset = load_config(TrainConfig, ["dataset=jsonl", f"dataset.path={quoted(path)}"]).dataset
-    assert isinstance(dataset, JsonlData) and dataset.path == path
+    assert isinstance(dataset, FileData) and dataset.path == path
 
 
 def test_a_tilde_is_the_home_directory() -> None:

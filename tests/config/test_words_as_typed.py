@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.config.compose import load_config, to_yaml
-from sspo_cli.config.schema import JsonlData, PythonRewardSection, TrainConfig
+from sspo_cli.config.schema import FileData, PythonRewardSection, TrainConfig
 from sspo_cli.study.axes import sort_words
 
 DATA = ["dataset=jsonl", "dataset.path=mine.jsonl"]
@@ -21,7 +21,7 @@ def test_words_that_look_like_numbers_stay_words(word: str, tmp_path: Path) -> N
     file.write_text(to_yaml(config))
     for found in (config, load_config(TrainConfig, [], base=file)):
         assert (found.name, found.output_dir) == (word, word)
-        assert isinstance(found.dataset, JsonlData)
+        assert isinstance(found.dataset, FileData)
         assert (found.dataset.path, found.dataset.answer_field) == (word, word)
 
 
@@ -45,7 +45,7 @@ def test_null_is_null_and_numbers_of_other_keys_are_numbers() -> None:
 )
 def test_escapes_stand_for_characters_inside_double_quotes_alone(word: str, expected: str) -> None:
     config = load_config(TrainConfig, [*DATA, f"dataset.prompt_template={word}"])
-    assert isinstance(config.dataset, JsonlData)
+    assert isinstance(config.dataset, FileData)
     assert config.dataset.prompt_template == expected
 
 

@@ -95,9 +95,10 @@ MESSAGE = {"role": "user", "content": "1"}
         ("prompt", ["1"], "message 1 is a text"),
         ("prompt", [{"content": "1"}], "message 1 has the role null: must be one of system, user, assistant"),
         ("prompt", [{"role": "human", "content": "1"}], 'message 1 has the role "human"'),
-        ("prompt", [{"role": "user", "content": [{"type": "text"}]}], "message 1 has a list as content"),
+        ("prompt", [{"role": "user", "content": [{"type": "image"}]}], 'message 1 has a part of the type "image"'),
+        ("prompt", [{"role": "user", "content": [{"type": "text"}]}], 'message 1 has a part of the type "text"'),
         ("prompt", [{**MESSAGE, "tool_calls": [1]}], "message 1 has the key 'tool_calls', which is not read"),
-        ("prompt", [MESSAGE, {"role": "assistant", "content": "2"}], "ends with a message of the assistant"),
+        ("prompt", [MESSAGE, {"role": "system", "content": "2"}], "ends with a message of the system"),
         ("prompt", [{"role": "user", "content": " "}], "ends with an empty message"),
     ],
 )
@@ -133,10 +134,10 @@ def test_lines_end_at_newlines_alone(tmp_path: Path) -> None:
     [
         ([{"prompt": "1", "answer": "1"}, "not json"], r"mine\.jsonl:2: not JSON: .* at column 1"),
         ([{"prompt": "1", "answr": "1"}], r"mine\.jsonl:1: no field 'answer' \(it has: prompt, answr\).*answer_field="),
-        ([], r"the file holds no problems"),
-        (["", "  "], r"the file holds no problems"),
+        ([], r"dataset.path=.*holds no problems"),
+        (["", "  "], r"dataset.path=.*holds no problems"),
         ([{"prompt": " ", "answer": "1"}], r"mine\.jsonl:1: the field 'prompt' is empty"),
-        (["[1, 2]"], r"mine\.jsonl:1: no field 'prompt' \(it has: list\)"),
+        (["[1, 2]"], r"mine\.jsonl:1: is the number 1: must be an object"),
     ],
 )
 def test_a_bad_file_is_told_by_line(tmp_path: Path, rows: list[object], expected: str) -> None:

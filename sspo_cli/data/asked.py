@@ -1,0 +1,56 @@
+"""The dataset that a run asks for: it has enough to evaluate on, and answers for a reward that compares with them."""
+
+from __future__ import annotations
+
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import EvalConfig, FileData, HubData
+from sspo_cli.config.usual import usual_values
+from sspo_cli.data.check import first_of
+from sspo_cli.data.load import load_dataset
+from sspo_cli.data.problem import Dataset
+
+COMPARING = ("exact", "math")  # rewards that read answers
+NUMBER = "eval.problems"
+
+
+def asked_dataset(config: EvalConfig) -> tuple[Dataset, list[str]]:
+    """The dataset, and lines for the user about what it has less of than is usual.
+
+    Raises:
+        ConfigError: for whatever is wrong with its files; for fewer held-out problems than the user set, and problems
+            without an answer under a reward that compares with it.
+    """
+    dataset = load_dataset(config.dataset, config.seed, config.eval.problems)
+    fewer = fewer_problems(dataset, config)
+    refused = [*unanswered(dataset, config)]
+    if config.eval.problems not in usual_values(NUMBER):
+        refused += fewer
+        fewer = []
+    if refused:
+        raise ConfigError(refused)
+    return dataset, fewer
+
+
+def fewer_problems(dataset: Dataset, config: EvalConfig) -> list[str]:
+    """A line about rows of the user's own that hold out fewer problems than an evaluation takes."""
+    wanted, there = config.eval.problems, len(dataset.evaluation)
+    if not isinstance(config.dataset, FileData | HubData) or there >= wanted:
+        return []
+    key = "dataset.eval_path" if isinstance(config.dataset, FileData) else "dataset.eval_split"
+    return [
+        f"{NUMBER}={wanted}: the dataset has {there} held-out problem{'s' if there > 1 else ''}; for more, raise"
+        f" dataset.eval_fraction={config.dataset.eval_fraction:g} or set {key}; {NUMBER}={there} takes what is there"
+    ]
+
+
+def unanswered(dataset: Dataset, config: EvalConfig) -> list[str]:
+    """A line about problems without an answer, where the reward compares with it."""
+    if config.reward.kind not in COMPARING:
+        return []
+    ids = [problem.id for problem in [*dataset.problems(), *dataset.evaluation] if problem.answer == ()]
+    if not ids:
+        return []
+    return [
+        f"reward={config.reward.kind}: {len(ids)} problems have no answer to compare with ({first_of(ids)}); set"
+        " dataset.answer_field, or use reward=python, which needs none"
+    ]
