@@ -75,8 +75,9 @@ def split(
             more.append(f"dataset: {both} of the {len(tested)} held-out prompts are among those to learn from too")
         return Listed(problems, tested[:eval_problems], seed, notes + more, tested)
     ranked = sorted(problems, key=lambda problem: stable_fraction(problem.question))
-    chosen = [one for one in ranked if stable_fraction(one.question) < config.eval_fraction] or [ranked[0]]
-    prompts = {problem.question for problem in chosen}
+    prompts = {one.question for one in ranked if stable_fraction(one.question) < config.eval_fraction}
+    prompts = prompts or {ranked[0].question}
+    chosen = [problem for problem in ranked if problem.question in prompts]
     train = [problem for problem in problems if problem.question not in prompts]
     if not train:
         raise ConfigError(
