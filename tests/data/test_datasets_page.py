@@ -13,7 +13,7 @@ from sspo_cli.build import build_rewarder
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.asked import asked_dataset
-from sspo_cli.data.problem import Message
+from sspo_cli.data.problem import Message, Problem
 
 PAGE = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\w+ (\S+)\n(.*?)```", PAGE, flags=re.DOTALL))
@@ -25,7 +25,7 @@ def test_every_example_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for name, text in FILES.items():
         Path(name).write_text(text)
     runpy.run_path("make_words.py")
-    found = {}
+    found: dict[str, Problem] = {}
     for command in COMMANDS:
         config = load_config(TrainConfig, shlex.split(command)[2:])
         data, _ = asked_dataset(config)
