@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -106,6 +107,29 @@ def test_what_is_wrong_is_told_before_anything_is_made(sspo: Sspo, write: Write,
         assert done.returncode == 2 and expected in done.stderr, done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_data_set_of_the_hub_that_was_downloaded_before(sspo: Sspo, tmp_path: Path) -> None:
+    splits = {name: tmp_path / f"{name}.jsonl" for name in ("learn", "hold")}
+    for name, file in splits.items():
+        file.write_text(lines({"prompt": f"{i}+{name}=", "answer": str(i)} for i in range(8)))
+    builder = datasets.load_dataset_builder(
+        "json", data_files={name: str(file) for name, file in splits.items()}, cache_dir=str(tmp_path / "made")
+    )
+    builder.download_and_prepare()
+    cached = tmp_path / "cache" / "owner___name" / "default" / "0.0.0" / "abc"
+    shutil.copytree(builder.cache_dir, cached)
+    for file in cached.glob("json-*"):
+        file.rename(file.with_name(file.name.replace("json-", "name-")))
+    hub = ["dataset=hub", "dataset.path=owner/name"]
+    bad = sspo(*SMOKE, *hub, HF_DATASETS_CACHE=str(tmp_path / "cache"))
+    assert bad.returncode == 2 and 'split train): Unknown split "train". Should be one of' in bad.stderr
+    hub += ["dataset.split=learn", "dataset.eval_split=hold"]
+    done = sspo(*SMOKE, *hub, HF_DATASETS_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 0 and "the hub cannot be reached; what is read is the newest version" in done.stderr
+    run = tmp_path / RUN
+    assert {row["problem"] for row in jsonl.read(run / "samples.jsonl")} <= {f"learn:{i}" for i in range(8)}
+    assert {row["prompt"] for row in jsonl.read(run / "eval.jsonl")} == {f"{i}+hold=" for i in range(8)}
 
 
 def test_a_path_that_is_not_there_is_told_before_torch_is_imported(sspo: Sspo) -> None:
