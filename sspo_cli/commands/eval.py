@@ -9,6 +9,7 @@ from pathlib import Path
 from sspo_cli.config.compose import with_prompt_time
 from sspo_cli.config.describe import reward_notes
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.paths import missing_paths
 from sspo_cli.config.schema import LocalModel
 from sspo_cli.evaluation.target import settings_for, stem_of
 from sspo_cli.models.source import ask_ahead
@@ -27,7 +28,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     settings = with_prompt_time(settings_for(target, overrides))
-    problems = runs.name_problems(settings.output_dir, "eval", settings.name)
+    problems = [*runs.name_problems(settings.output_dir, "eval", settings.name), *missing_paths(settings)]
     if problems:
         raise ConfigError(problems)
     ask_ahead(settings.model)

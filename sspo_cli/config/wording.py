@@ -29,6 +29,8 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
     if item["type"] == "union_tag_not_found":
         return f"missing key '{key}.{discriminator}'{hint}"
     if item["type"] == "union_tag_invalid":
+        if now := renamed(f"{key}.{discriminator}", item["ctx"]["tag"]):
+            return f"{key}.{discriminator}={item['ctx']['tag']}: is called {now} now; write {key}.{discriminator}={now}"
         return f"{key}.{discriminator}={item['ctx']['tag']}: allowed: {item['ctx']['expected_tags']}{hint}"
     if now := renamed(key, item["input"]):
         return f"{key}={item['input']}: is called {now} now; write {key}={now}"

@@ -28,7 +28,7 @@ def read_hub(config: HubData, split: str) -> Rows:
     try:
         rows = datasets.load_dataset(config.path, config.config, revision=config.revision, split=split)
     except Exception as error:  # whatever the files of a data set make the library raise
-        if reason is None:
+        if reason is None or isinstance(error, ValueError):  # it is there, but not this configuration or split of it
             where = f"dataset.config={config.config or 'null'}, split {split}"
             raise ConfigError([f"{told}: cannot be read ({where}): {' '.join(str(error).split())}"]) from error
         raise ConfigError(
@@ -39,6 +39,9 @@ def read_hub(config: HubData, split: str) -> Rows:
             ]
         ) from error
     try:
-        return arrow_rows(split, rows.with_format("arrow")[:], first=0)
+        found = arrow_rows(split, rows.with_format("arrow")[:], first=0)
     except Unreadable as error:
         raise ConfigError([f"{told}: {first_line(error)}"]) from error
+    if reason is not None:
+        found.notes.append(f"{told}: {reason}; what is read is the newest version in the local cache")
+    return found

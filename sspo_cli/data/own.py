@@ -75,8 +75,9 @@ def split(
             more.append(f"dataset: {both} of the {len(tested)} held-out prompts are among those to learn from too")
         return Listed(problems, tested[:eval_problems], seed, notes + more, tested)
     ranked = sorted(problems, key=lambda problem: stable_fraction(problem.question))
-    chosen = [one for one in ranked if stable_fraction(one.question) < config.eval_fraction] or [ranked[0]]
-    prompts = {problem.question for problem in chosen}
+    prompts = {one.question for one in ranked if stable_fraction(one.question) < config.eval_fraction}
+    prompts = prompts or {ranked[0].question}
+    chosen = [problem for problem in ranked if problem.question in prompts]
     train = [problem for problem in problems if problem.question not in prompts]
     if not train:
         raise ConfigError(
@@ -90,7 +91,7 @@ def split(
 
 def as_problems(rows: Rows, config: RowsSection, told: str) -> tuple[list[Problem], list[str]]:
     """The problems of `rows`, by their ids where they have some, and lines for the user about how they were read."""
-    faults: list[str] = []
+    faults: dict[str, list[str]] = {}
     problems: list[Problem] = []
     numbers: list[tuple[str, float]] = []
     has_ids = config.id_field is not None and any(
@@ -101,18 +102,29 @@ def as_problems(rows: Rows, config: RowsSection, told: str) -> tuple[list[Proble
         try:
             problems.append(as_problem(row, config, id_field))
         except BadField as error:
-            faults.append(f"{row.where}: {error}")
+            faults.setdefault(str(error), []).append(row.where)
         else:
             if config.answer_field is not None:
                 numbers += [(row.where, number) for number in floats(row.content[config.answer_field])[:1]]
     if faults:
-        more = [f"{told}: {len(faults) - MOST_PROBLEMS_SHOWN} more such rows"]
-        raise ConfigError(faults[:MOST_PROBLEMS_SHOWN] + (more if len(faults) > MOST_PROBLEMS_SHOWN else []))
+        raise ConfigError(told_faults(faults, told))
     if not problems:
         raise ConfigError([*rows.notes, f"{told}: holds no problems"])
     if id_field is not None:
         problems = by_id(problems, id_field, told)
     return problems, [*rows.notes, *told_numbers(numbers)]
+
+
+def told_faults(faults: Mapping[str, Sequence[str]], told: str) -> list[str]:
+    """A line for each fault with the first row that has it; of many faults, for the first few. faults: by their text,
+    the rows."""
+    lines = [
+        f"{rows[0]}: {fault}" + (f" (the first of {len(rows)} such rows)" if len(rows) > 1 else "")
+        for fault, rows in faults.items()
+    ]
+    if len(lines) <= MOST_PROBLEMS_SHOWN:
+        return lines
+    return [*lines[:MOST_PROBLEMS_SHOWN], f"{told}: {len(lines) - MOST_PROBLEMS_SHOWN} more faults"]
 
 
 def by_id(problems: Sequence[Problem], id_field: str, told: str) -> list[Problem]:

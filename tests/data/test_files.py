@@ -147,5 +147,7 @@ def test_a_bad_file_is_told_by_line(tmp_path: Path, rows: list[object], expected
 
 def test_many_bad_lines_are_told_in_few(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
-        load("dataset=jsonl", f"dataset.path={jsonl(tmp_path, ['x'] * 30)}")
-    assert len(raised.value.problems) == 6 and "25 more" in raised.value.problems[-1]
+        load("dataset=jsonl", f"dataset.path={jsonl(tmp_path, ['x'] * 30 + [i * ' ' + 'y' for i in range(1, 9)])}")
+    first, *_, last = raised.value.problems
+    assert first == f"{tmp_path}/mine.jsonl:1: not JSON: Expecting value at column 1 (the first of 30 such rows)"
+    assert len(raised.value.problems) == 6 and last.endswith("mine.jsonl: 4 more faults")
