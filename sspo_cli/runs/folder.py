@@ -153,6 +153,12 @@ def title(folder: Path) -> str:
     return f"{grid}/{point}/{name}" if cells == "cells" else name
 
 
+def study(folder: Path) -> str | None:
+    """The name of the grid that a run is a cell of; None for other runs."""
+    *_, grid, cells, _, _ = ("", "", *folder.absolute().parts)
+    return grid if cells == "cells" else None
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints of a run, oldest first.
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
-tracker = TrackerSection(kind="wandb", project="sspo", mode="offline")
+tracker = WandbTracker(kind="wandb", project="sspo", mode="offline")
 assert check_tracker(tracker) == []
 mirror = open_tracker(tracker, Path(sys.argv[1]), {"objective": {"gate": {"tau_pos": 10.0}}})[0]
 for row in metric_rows(5):
@@ -40,7 +40,7 @@ from pathlib import Path
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrackerSection
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
-tracker = TrackerSection(kind="wandb", project="sspo", mode="online")
+tracker = WandbTracker(kind="wandb", project="sspo", mode="online")
 print(check_tracker(tracker))
 try:
     open_tracker(tracker, Path.home(), {})
@@ -115,11 +115,11 @@ import sys
 from pathlib import Path
 from sspo_cli.config.schema import TrackerSection
 from sspo_cli.trackers.mirror import open_tracker
-assert open_tracker(TrackerSection(kind="none", project=None, mode=None), Path("."), {}) == []
+assert open_tracker(NoTracker(kind="none", project=None, mode=None), Path("."), {}) == []
 assert "wandb" not in sys.modules and "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
-    none = TrackerSection(kind="none", project=None, mode=None)
+    none = NoTracker(kind="none", project=None, mode=None)
     assert check_tracker(none) == []
     assert open_tracker(none, tmp_path, {}) == []
     assert list(tmp_path.iterdir()) == []
