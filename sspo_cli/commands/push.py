@@ -41,7 +41,7 @@ def configuration(folder: Path, words: list[str], to: str | None) -> TrainConfig
     if not os.access(folder, os.W_OK):
         problems.append(f"{folder}: cannot write there, where sspo keeps what it has sent")
     try:
-        choices, content = read_settings(folder / "config.yaml")
+        choices, _ = read_settings(folder / "config.yaml")
     except ValueError as error:
         problems.append(str(error))
     if problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.engine.observer import Observer
-from sspo_cli.runs.eval_rows import EvalRow
+from sspo_cli.runs.eval_rows import EvalRow, read_evaluations
 from sspo_cli.runs.folder import study, title
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.metric_rows import MetricRow, read_metrics, step_of
@@ -113,27 +114,35 @@ class Mirror(Observer):
         samples, self.evaluation = self.evaluation, ()
         if self.behind:
             self.behind = False
-            self.send_all(entry_of(old) for old in self.missing() if step_of(old) < step_of(row))
-        self.send_all([entry_of(row, samples)])
-
-    def missing(self) -> list[MetricRow]:
-        """The rows of metrics.jsonl that were not sent."""
-        return [row for row in read_metrics(self.target.folder) if step_of(row) > self.memory.step]
-
-    def send_all(self, entries: Iterable[Entry]) -> int:
-        """Send what is new of `entries`, in order; how many those were."""
-        sent = 0
-        for entry in entries:
-            if self.sink is None or self.failure is not None or entry.step <= self.memory.step:
-                continue
             try:
-                self.sink.send(entry)
-                self.memory = replace(self.memory, step=entry.step)
-                keep(self.target.folder, self.kind, self.memory)
-                sent += 1
-            except Exception as error:  # whatever a tracker throws, training goes on
-                self.fail(f"stopped mirroring at step {entry.step}", error)
-        return sent
+                self.catch_up(before=step_of(row))
+            except (OSError, ValueError) as error:
+                self.fail("could not read what it lacks", error)
+        self.send(entry_of(row, samples))
+
+    def catch_up(self, before: float = math.inf) -> int:
+        """Send the rows of the run's files that are not there yet, up to step `before`; how many those were.
+
+        Raises:
+            ValueError: if a file cannot be read.
+        """
+        rows = [row for row in read_metrics(self.target.folder) if self.memory.step < step_of(row) < before]
+        samples: dict[int | None, list[EvalRow]] = defaultdict(list)
+        for sample in read_evaluations(self.target.folder) if rows else []:
+            samples[sample.step].append(sample)
+        return sum(self.send(entry_of(row, samples[step_of(row)])) for row in rows)
+
+    def send(self, entry: Entry) -> bool:
+        """Send an entry, unless it is there already or the tracker has failed; whether it was sent."""
+        if self.sink is None or self.failure is not None or entry.step <= self.memory.step:
+            return False
+        try:
+            self.sink.send(entry)
+            self.memory = replace(self.memory, step=entry.step)
+            keep(self.target.folder, self.kind, self.memory)
+        except Exception as error:  # whatever a tracker throws, training goes on
+            self.fail(f"stopped mirroring at step {entry.step}", error)
+        return self.failure is None
 
     def close(self, exit_code: int) -> None:
         sink, self.sink = self.sink, None

@@ -1,4 +1,4 @@
-"""What a tracker has of a run, kept as mirror.json in a folder of the run: the same run goes on there, without repeats."""
+"""What a tracker has of a run, kept as mirror.json in the run folder: the same run goes on there, without repeats."""
 
 from __future__ import annotations
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from sspo_cli.config.compose import to_dict
-from sspo_cli.config.schema import TrackerConfig, TrainConfig
-from sspo_cli.runs.eval_rows import EvalRow, read_evaluations
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.schema import NoTracker, TrackerConfig, TrainConfig
 from sspo_cli.runs.metric_rows import read_metrics, step_of
-from sspo_cli.trackers.base import entry_of
-from sspo_cli.trackers.mirror import open_tracker
+from sspo_cli.trackers.memory import recall
+from sspo_cli.trackers.mirror import open_tracker, project_of
 
 
 @dataclass(frozen=True)
@@ -21,23 +20,27 @@ class Pushed:
     id: str
     sent: int
     total: int
-    failed: bool
+    failed: bool = False
 
 
 def push(folder: Path, config: TrainConfig, tracker: TrackerConfig) -> Pushed:
-    """Send the rows of the run in `folder` that `tracker`, which is not none, has not got.
+    """Send the rows of the run in `folder` that `tracker` has not got. Where there are none, nothing is opened.
 
     Raises:
-        ConfigError: if the tracker cannot start, or somebody else is sending this run.
+        ConfigError: if the tracker cannot start, somebody else is sending this run, or its files cannot be read.
     """
-    rows = read_metrics(folder)
-    samples: dict[int | None, list[EvalRow]] = defaultdict(list)
-    for row in read_evaluations(folder):
-        samples[row.step].append(row)
-    (mirror,) = open_tracker(tracker, folder, to_dict(config))
-    sent = 0
+    if isinstance(tracker, NoTracker):
+        raise ConfigError(["tracker=none: there is nothing to send to"])
+    memory = recall(folder, tracker.kind, project_of(tracker))
     try:
-        sent = mirror.send_all(entry_of(row, samples.get(step_of(row), ())) for row in rows)
-    finally:
-        mirror.close(0)
+        rows = read_metrics(folder)
+        if all(step_of(row) <= memory.step for row in rows):
+            return Pushed(memory.id, 0, len(rows))
+        (mirror,) = open_tracker(tracker, folder, to_dict(config))
+        try:
+            sent = mirror.catch_up()
+        finally:
+            mirror.close(0)
+    except ValueError as error:
+        raise ConfigError([str(error)]) from error
     return Pushed(mirror.memory.id, sent, len(rows), mirror.failure is not None)

@@ -14,14 +14,14 @@ from sspo_cli.trackers.base import COLUMNS, Entry, Target
 from sspo_cli.trackers.memory import NO_STEP, Memory
 
 if TYPE_CHECKING:
-    import trackio
+    from trackio.run import Run
 
 
 @dataclass(frozen=True)
 class TrackioSink:
     """run: trackio's own."""
 
-    run: trackio.Run
+    run: Run
     project: str
 
     def send(self, entry: Entry) -> None:
@@ -36,7 +36,7 @@ class TrackioSink:
         import trackio
 
         with redirect_stdout(io.StringIO()):
-            trackio.finish()  # not run.finish: at exit trackio would finish it again, aloud
+            trackio.finish()  # type: ignore[no-untyped-call]  # not run.finish: at exit trackio would finish it again, aloud
         return [f"trackio run {self.run.name}: see it with `trackio show --project {self.project}`"]
 
 

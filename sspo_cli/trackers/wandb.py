@@ -7,7 +7,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import WandbTracker
@@ -31,8 +31,9 @@ def mode_of(tracker: WandbTracker) -> Mode:
     if tracker.mode is not None:
         return tracker.mode
     asked = os.environ.get(VARIABLE) or "online"
-    if asked == "online" or asked == "offline":
-        return asked
+    for mode in get_args(Mode):
+        if asked == mode:
+            return cast(Mode, mode)
     raise ConfigError(
         [f"{VARIABLE}={asked}: tracker=wandb knows online and offline; set one of them, or tracker=none for no mirror"]
     )
@@ -62,11 +63,10 @@ def online_problem(cause: object) -> str:
 
 @dataclass(frozen=True)
 class WandbSink:
-    """run: wandb's own. parts: a pattern of the folders of an offline run; None online."""
+    """run: wandb's own. folder: of the run that is mirrored."""
 
     run: wandb.Run
     folder: Path
-    mode: Mode
 
     def send(self, entry: Entry) -> None:
         import wandb
@@ -118,4 +118,4 @@ def open_wandb(tracker: WandbTracker, target: Target, memory: Memory) -> WandbSi
         if mode == "offline":
             raise ConfigError([f"tracker=wandb tracker.mode=offline: {' '.join(str(error).split())}"]) from None
         raise ConfigError([online_problem(error)]) from None
-    return WandbSink(run, target.folder, mode)
+    return WandbSink(run, target.folder)

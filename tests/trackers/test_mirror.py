@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import NoTracker
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
 from tests.views.terminal import in_terminal
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 OFFLINE = """
 import sys
 from pathlib import Path
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import WandbTracker
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
 tracker = WandbTracker(kind="wandb", project="sspo", mode="offline")
@@ -38,7 +38,7 @@ mirror.close(0)
 ONLINE = """
 from pathlib import Path
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import WandbTracker
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 tracker = WandbTracker(kind="wandb", project="sspo", mode="online")
 print(check_tracker(tracker))
@@ -113,7 +113,7 @@ def test_no_tracker_is_no_mirror_and_imports_nothing(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import NoTracker
 from sspo_cli.trackers.mirror import open_tracker
 assert open_tracker(NoTracker(kind="none", project=None, mode=None), Path("."), {}) == []
 assert "wandb" not in sys.modules and "torch" not in sys.modules
