@@ -70,7 +70,14 @@ class Direction(StrEnum):
 
 
 class Commands(TyperGroup):
-    """Commands whose exit code is what they return: nothing below them, such as a user's reward, ends sspo with one."""
+    """Commands whose exit code is what they return: nothing below them, such as a user's reward, ends sspo with one.
+
+    The name of a command may have two words, such as `runs push` beside `runs`.
+    """
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        both = " ".join(args[:2])
+        return super().resolve_command(ctx, [both, *args[2:]] if both in self.commands else args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
@@ -465,6 +472,29 @@ def runs(
     from sspo_cli.commands import runs as command
 
     return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json)
+
+
+@app.command(
+    "runs push",
+    epilog=examples(
+        "sspo runs push outputs/train/sspo-addition-s0 --to wandb tracker.mode=offline",
+        "sspo runs push outputs/train/sspo-addition-s0 --to tensorboard",
+    ),
+)
+def runs_push(
+    run: RunFolder,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings of the tracker, tracker.KEY=VALUE.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TRACKER", help="wandb, trackio or tensorboard.", show_default="the run's own"),
+    ] = None,
+) -> int:
+    """Mirror a run to a tracker: what it has not got of metrics.jsonl, and samples of its evaluations."""
+    from sspo_cli.commands import push as command
+
+    return command.run(Path(run), words or [], to=to)
 
 
 @app.command(

@@ -538,10 +538,31 @@ class EngineSection:
 
 
 @section
-class TrackerSection:
-    kind: Literal["none", "wandb"]
+class NoTracker:
+    kind: Literal["none"]
+    project: Text | None = None
+    mode: Literal["online", "offline"] | None = None
+
+
+@section
+class WandbTracker:
+    kind: Literal["wandb"]
     project: Text | None
     mode: Literal["online", "offline"] | None
+
+
+@section
+class TrackioTracker:
+    kind: Literal["trackio"]
+    project: Text
+
+
+@section
+class TensorboardTracker:
+    kind: Literal["tensorboard"]
+
+
+TrackerConfig = Annotated[NoTracker | WandbTracker | TrackioTracker | TensorboardTracker, Field(discriminator="kind")]
 
 
 @section
@@ -579,7 +600,7 @@ class TrainConfig(EvalConfig):
     lora: LoraSection
     optim: OptimSection
     rollout: RolloutSection
-    tracker: TrackerSection
+    tracker: TrackerConfig
 
     @property
     def responses_per_rollout(self) -> int:

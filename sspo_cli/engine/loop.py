@@ -244,6 +244,7 @@ class Loop:
             result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
         if self.world.rank == 0:
             append_evaluation(self.folder, result.rows)
+        self.observer.evaluated(result.rows)
         return result.metrics
 
     def evaluated(self, done: int, total: int) -> None:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sspo_cli.runs.eval_rows import EvalRow
+
 
 class Observer:
     """Watches nothing: the contract of the others, which override what they want to know."""
@@ -18,6 +20,9 @@ class Observer:
 
     def step(self, row: Mapping[str, Any]) -> None:
         """A row of metrics.jsonl, its key "step" included: a step, or the evaluation before the first, is over."""
+
+    def evaluated(self, rows: Sequence[EvalRow]) -> None:
+        """An evaluation is over; its row of metrics follows."""
 
     def warn(self, text: str) -> None:
         """Something that the user should know now."""
@@ -40,6 +45,9 @@ class Observers(Observer):
 
     def step(self, row: Mapping[str, Any]) -> None:
         self.tell(lambda observer: observer.step(row))
+
+    def evaluated(self, rows: Sequence[EvalRow]) -> None:
+        self.tell(lambda observer: observer.evaluated(rows))
 
     def warn(self, text: str) -> None:
         self.tell(lambda observer: observer.warn(text))

@@ -145,7 +145,8 @@ class Session:
         Raises:
             ConfigError: with everything that is wrong.
         """
-        config, problems = self.config, check_tracker(self.config.tracker)
+        config = self.config
+        problems = check_tracker(config.tracker, self.continued.folder if self.continued else None)
         problems += keep_best_problems(config)
         if self.continued is None and self.asked is None:
             problems += runs.name_problems(config.output_dir, "train", config.name)

@@ -168,6 +168,12 @@ def checkpoint_name(step: int) -> str:
     return f"step_{step:06d}"
 
 
+def study(folder: Path) -> str | None:
+    """The name of the grid that a run is a cell of; None for other runs."""
+    *_, grid, cells, _, _ = ("", "", *folder.absolute().parts)
+    return grid if cells == "cells" else None
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints of a run, oldest first.
 

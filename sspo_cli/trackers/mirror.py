@@ -2,86 +2,68 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import TrackerSection
-from sspo_cli.engine.observer import Observer
-from sspo_cli.runs.folder import title
-
-if TYPE_CHECKING:
-    import wandb
-
-INIT_TIMEOUT_S = 30.0
+from sspo_cli.config.schema import NoTracker, TensorboardTracker, TrackerConfig, TrackioTracker, WandbTracker
+from sspo_cli.trackers.base import Mirror, Opener, Target
+from sspo_cli.trackers.memory import recall
 
 
-class WandbMirror(Observer):
-    """Rows to a Weights & Biases run; after a failure it says so once and stays silent."""
+def check_tracker(tracker: TrackerConfig, folder: Path | None = None) -> list[str]:
+    """What would keep the tracker from starting, one line per problem; asks nothing and contacts nobody.
 
-    def __init__(self, run: wandb.Run) -> None:
-        self.run: wandb.Run | None = run
-
-    def step(self, row: Mapping[str, Any]) -> None:
-        if self.run is None:
-            return
-        try:
-            self.run.log({key: value for key, value in row.items() if key != "step"}, step=int(row["step"]))
-        except Exception as error:  # whatever a tracker throws, training goes on
-            self.run = None
-            print(f"wandb stopped mirroring at step {row.get('step')}: {error}", file=sys.stderr)
-
-    def close(self, exit_code: int) -> None:
-        if self.run is None:
-            return
-        try:
-            self.run.finish(exit_code=exit_code)
-        except Exception as error:
-            print(f"wandb could not close its run: {error}", file=sys.stderr)
-
-
-def check_tracker(tracker: TrackerSection) -> list[str]:
-    """What would keep the tracker from starting, one line per problem; asks nothing and contacts nobody."""
-    if tracker.kind == "none" or tracker.mode == "offline":
+    folder: of a run that goes on, whose memory of what was sent is read too.
+    """
+    if isinstance(tracker, NoTracker):
         return []
-    import wandb
+    if find_spec(tracker.kind) is None:
+        extra = "wandb" if isinstance(tracker, WandbTracker) else f"'sspo[{tracker.kind}]'"
+        return [f"tracker={tracker.kind}: the package {tracker.kind} is not installed; `pip install {extra}`"]
+    problems = []
+    if isinstance(tracker, WandbTracker):
+        from sspo_cli.trackers.wandb import check
 
-    wandb.setup(settings=wandb.Settings(mode="online", silent=True))
-    try:
-        logged_in = wandb.login(prompt=False, verify=False)
-    except wandb.Error as error:
-        return [online_problem(error)]
-    return [] if logged_in else [online_problem("not logged in to Weights & Biases")]
+        problems += check(tracker)
+    if folder is not None:
+        try:
+            recall(folder, tracker.kind, project_of(tracker))
+        except ConfigError as error:
+            problems += error.problems
+    return problems
 
 
-def open_tracker(tracker: TrackerSection, folder: Path, config: Mapping[str, Any]) -> list[Observer]:
+def open_tracker(tracker: TrackerConfig, folder: Path, config: Mapping[str, Any]) -> list[Mirror]:
     """What mirrors the run in `folder`, whose resolved configuration is `config`: nothing with tracker=none.
 
     Raises:
         ConfigError: if the tracker cannot start.
     """
-    if tracker.kind == "none":
+    if isinstance(tracker, NoTracker):
         return []
     if problems := check_tracker(tracker):
         raise ConfigError(problems)
-    import wandb
-
-    try:
-        run = wandb.init(
-            dir=folder,
-            project=tracker.project,
-            mode=tracker.mode or "online",
-            name=title(folder),
-            config=dict(config),
-            settings=wandb.Settings(silent=True, console="off", init_timeout=INIT_TIMEOUT_S),
-        )
-    except wandb.Error as error:
-        raise ConfigError([online_problem(error)]) from None
-    return [WandbMirror(run)]
+    memory = recall(folder, tracker.kind, project_of(tracker))
+    return [Mirror(tracker.kind, Target(folder, config), memory, opener_of(tracker))]
 
 
-def online_problem(cause: object) -> str:
-    reason = " ".join(str(cause).split())
-    return f"tracker=wandb tracker.mode=online: {reason}; run `wandb login`, or set tracker.mode=offline"
+def opener_of(tracker: WandbTracker | TrackioTracker | TensorboardTracker) -> Opener:
+    if isinstance(tracker, WandbTracker):
+        from sspo_cli.trackers.wandb import open_wandb
+
+        return partial(open_wandb, tracker)
+    if isinstance(tracker, TrackioTracker):
+        from sspo_cli.trackers.trackio import open_trackio
+
+        return partial(open_trackio, tracker)
+    from sspo_cli.trackers.tensorboard import open_tensorboard
+
+    return open_tensorboard
+
+
+def project_of(tracker: WandbTracker | TrackioTracker | TensorboardTracker) -> str | None:
+    return None if isinstance(tracker, TensorboardTracker) else tracker.project

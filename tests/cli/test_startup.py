@@ -17,6 +17,8 @@ pytestmark = pytest.mark.slow
 # Each of these takes from a tenth of a second to two, and the embedded default needs none of them to start.
 LATER_OR_NEVER = {
     "wandb": "tracker=wandb",
+    "trackio": "tracker=trackio",
+    "tensorboard": "tracker=tensorboard",
     "datasets": "dataset=gsm8k",
     "pyarrow": "dataset=gsm8k",
     "pandas": "dataset=gsm8k",

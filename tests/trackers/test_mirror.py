@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import NoTracker
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
 from tests.views.terminal import in_terminal
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.slow
 OFFLINE = """
 import sys
 from pathlib import Path
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import WandbTracker
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
 from tests.views.runs import metric_rows
-tracker = TrackerSection(kind="wandb", project="sspo", mode="offline")
+tracker = WandbTracker(kind="wandb", project="sspo", mode="offline")
 assert check_tracker(tracker) == []
 mirror = open_tracker(tracker, Path(sys.argv[1]), {"objective": {"gate": {"tau_pos": 10.0}}})[0]
 for row in metric_rows(5):
@@ -38,9 +38,9 @@ mirror.close(0)
 ONLINE = """
 from pathlib import Path
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import WandbTracker
 from sspo_cli.trackers.mirror import check_tracker, open_tracker
-tracker = TrackerSection(kind="wandb", project="sspo", mode="online")
+tracker = WandbTracker(kind="wandb", project="sspo", mode="online")
 print(check_tracker(tracker))
 try:
     open_tracker(tracker, Path.home(), {})
@@ -113,13 +113,13 @@ def test_no_tracker_is_no_mirror_and_imports_nothing(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from sspo_cli.config.schema import TrackerSection
+from sspo_cli.config.schema import NoTracker
 from sspo_cli.trackers.mirror import open_tracker
-assert open_tracker(TrackerSection(kind="none", project=None, mode=None), Path("."), {}) == []
+assert open_tracker(NoTracker(kind="none", project=None, mode=None), Path("."), {}) == []
 assert "wandb" not in sys.modules and "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
-    none = TrackerSection(kind="none", project=None, mode=None)
+    none = NoTracker(kind="none", project=None, mode=None)
     assert check_tracker(none) == []
     assert open_tracker(none, tmp_path, {}) == []
     assert list(tmp_path.iterdir()) == []
