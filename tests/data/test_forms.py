@@ -90,6 +90,16 @@ def test_parquet_with_nested_columns_and_values_that_json_has_no_form_of(tmp_pat
     assert told in data.notes
 
 
+def test_a_prompt_that_is_left_out_is_told_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    pq.write_table(pa.table({"prompt": [b"1", b"2"], "answer": ["1", "2"]}), file)
+    with pytest.raises(ConfigError) as raised:
+        load("dataset=file", f"dataset.path={file}")
+    missing, why = raised.value.problems
+    assert missing.startswith(f"{file}:1: no field 'prompt' (it has: answer)")
+    assert why == f"{file}: the column 'prompt' holds bytes, which JSON has no form of; it is left out"
+
+
 def test_a_folder_is_split_by_the_names_of_its_files(tmp_path: Path) -> None:
     for name, begin, rows in [("train-00000-of-00002", 0, 3), ("train-00001-of-00002", 3, 3), ("test", 90, 2)]:
         jsonl(tmp_path, [{"prompt": str(begin + i), "answer": "1"} for i in range(rows)], f"{name}.jsonl")
