@@ -107,7 +107,7 @@ def as_problems(rows: Rows, config: RowsSection, told: str) -> tuple[list[Proble
             if config.answer_field is not None:
                 numbers += [(row.where, number) for number in floats(row.content[config.answer_field])[:1]]
     if faults:
-        raise ConfigError(told_faults(faults, told))
+        raise ConfigError([*told_faults(faults, told), *rows.notes])
     if not problems:
         raise ConfigError([*rows.notes, f"{told}: holds no problems"])
     if id_field is not None:

@@ -77,7 +77,8 @@ def test_messages_without_a_chat_template_and_other_prompts_are_refused(
         "sspo: bad.jsonl:1: the field 'prompt' is the number 5: must be a text or a list of messages with role and"
         " content",
         "sspo: bad.jsonl:2: the field 'answer' is true: must be a text or a number",
-        "sspo: bad.jsonl:3: no field 'answer' (it has: prompt); name yours with dataset.answer_field=",
+        "sspo: bad.jsonl:3: no field 'answer' (it has: prompt); name yours with dataset.answer_field=, or set it to"
+        " null: no answer",
     ]
     assert not (tmp_path / "outputs").exists()
 

@@ -53,6 +53,7 @@ def test_cells_of_a_table_stay_as_they_are_written(tmp_path: Path, delimiter: st
         ("prompt;answer;;\r\n1;2;;\r\n;;;\r\n3;4;;\r\n\r\n", [("1", "2"), ("3", "4")]),
         ("prompt,answer\r1,2\r3,4\r", [("1", "2"), ("3", "4")]),
         ('"prompt";"answer"\n"a, b, c";"1"\n"d, e, f";"2"\n', [("a, b, c", "1"), ("d, e, f", "2")]),
+        ("prompt;answer;size, mm, net\n1;2;3\n", [("1", "2")]),
         ('prompt,answer\n"say ""hi""\n\nagain",2\n', [('say "hi"\n\nagain', "2")]),
     ],
 )
@@ -61,6 +62,13 @@ def test_tables_as_programs_write_them(tmp_path: Path, text: str, expected: list
     file.write_bytes(text.encode())
     data = load("dataset=file", f"dataset.path={file}", f"dataset.eval_path={file}")
     assert [(problem.prompt, problem.answer) for problem in data.evaluation] == expected
+
+
+def test_a_row_is_named_by_the_line_that_it_begins_on(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text('sep=,\nprompt,answer\n"a\nb\nc",1\nd,2\n')
+    data = load("dataset=file", f"dataset.path={file}", f"dataset.eval_path={file}")
+    assert [problem.id for problem in data.evaluation] == [f"{file}:3", f"{file}:6"]
 
 
 def test_parquet_with_nested_columns_and_values_that_json_has_no_form_of(tmp_path: Path) -> None:
@@ -88,6 +96,16 @@ def test_parquet_with_nested_columns_and_values_that_json_has_no_form_of(tmp_pat
     }
     told = f"{file}: the column 'image' holds bytes, which JSON has no form of; it is left out"
     assert told in data.notes
+
+
+def test_a_prompt_that_is_left_out_is_told_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    pq.write_table(pa.table({"prompt": [b"1", b"2"], "answer": ["1", "2"]}), file)
+    with pytest.raises(ConfigError) as raised:
+        load("dataset=file", f"dataset.path={file}")
+    missing, why = raised.value.problems
+    assert missing.startswith(f"{file}:1: no field 'prompt' (it has: answer)")
+    assert why == f"{file}: the column 'prompt' holds bytes, which JSON has no form of; it is left out"
 
 
 def test_a_folder_is_split_by_the_names_of_its_files(tmp_path: Path) -> None:
