@@ -161,7 +161,7 @@ def test_a_stopped_run_goes_on_as_the_same_wandb_run_and_no_step_is_sent_twice(s
     assert stopped(["train", *words, "tracker=wandb", "tracker.mode=offline"], tmp_path, 4, signal.SIGINT) == 130
     reached = len(truth(run))
     resume = ["train", "--resume", "outputs/train/one", "--quiet"]
-    # Killed behind its last checkpoint: what follows is trained again, and was sent already.
+    # Killed behind its last checkpoint, when wandb has not written the rows that it holds in memory.
     assert stopped(resume, tmp_path, max(reached + 2, 9), signal.SIGKILL) == -signal.SIGKILL
     done = sspo(*resume)
     assert done.returncode == 0, done.stderr
@@ -205,7 +205,7 @@ def test_a_push_that_cannot_be_is_one_line(sspo: Sspo, runs_home: Path, mirrored
         (home / "tensorboard/mirror.json").write_text(text)
         assert "mirror.json: does not say id" in refused(first, "--to", "tensorboard")
     (home / "wandb").mkdir()
-    (home / "wandb/mirror.json").write_text('{"id": "a", "project": "other", "step": -1}')
+    (home / "wandb/mirror.json").write_text('{"id": "a", "project": "other", "step": -1, "sure": -1}')
     assert "this run is in other" in refused(first, "--to", "wandb", "tracker.mode=offline")
 
 
