@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import EvalConfig, FileData, HubData
+from sspo_cli.config.schema import EvalConfig, FileData, HubData, MixtureRewardSection, PartReward, RewardConfig
 from sspo_cli.config.usual import usual_values
 from sspo_cli.data.check import first_of
 from sspo_cli.data.load import load_dataset
-from sspo_cli.data.problem import Dataset
+from sspo_cli.data.problem import Dataset, Problem
 
 COMPARING = ("exact", "math")  # rewards that read answers
 NUMBER = "eval.problems"
@@ -44,13 +44,19 @@ def fewer_problems(dataset: Dataset, config: EvalConfig) -> list[str]:
 
 
 def unanswered(dataset: Dataset, config: EvalConfig) -> list[str]:
-    """A line about problems without an answer, where the reward compares with it."""
-    if config.reward.kind not in COMPARING:
-        return []
-    ids = [problem.id for problem in [*dataset.problems(), *dataset.evaluation] if problem.answer == ()]
-    if not ids:
-        return []
+    """A line for each reward that compares with answers, about the problems that have none."""
+    ids: dict[str, list[str]] = {}
+    for problem in [*dataset.problems(), *dataset.evaluation]:
+        kind = reward_of(problem, config.reward).kind
+        if problem.answer == () and kind in COMPARING:
+            ids.setdefault(kind, []).append(problem.id)
     return [
-        f"reward={config.reward.kind}: {len(ids)} problems have no answer to compare with ({first_of(ids)}); set"
+        f"reward={kind}: {len(found)} problems have no answer to compare with ({first_of(found)}); set"
         " dataset.answer_field, or use reward=python, which needs none"
+        for kind, found in ids.items()
     ]
+
+
+def reward_of(problem: Problem, reward: RewardConfig) -> RewardConfig | PartReward:
+    """What grades `problem`: of a mixture, the reward of its part."""
+    return reward.parts[problem.source] if isinstance(reward, MixtureRewardSection) else reward

@@ -52,6 +52,10 @@ class Target:
 class Sink(Protocol):
     """Where entries go; any method may raise anything."""
 
+    def held(self, step: int) -> int:
+        """The last step that is there, of a session that was killed after it sent `step`; -1 if none is."""
+        ...
+
     def send(self, entry: Entry) -> None: ...
 
     def close(self, exit_code: int) -> list[str]:
@@ -100,7 +104,9 @@ class Mirror(Observer):
             place.mkdir(exist_ok=True)
             self.open.enter_context(hold(place))
             self.sink: Sink | None = opener(target, memory)
-            keep(target.folder, kind, memory)
+            if memory.step > memory.sure:
+                self.memory = replace(memory, step=max(memory.sure, self.sink.held(memory.step)))
+            keep(target.folder, kind, self.memory)
         except BaseException as error:
             self.open.close()
             if isinstance(error, OSError):
@@ -147,8 +153,12 @@ class Mirror(Observer):
     def close(self, exit_code: int) -> None:
         sink, self.sink = self.sink, None
         try:
-            for line in sink.close(exit_code) if sink else []:
-                print(f"sspo: {line}", file=sys.stderr)
+            if sink is not None:
+                lines = sink.close(exit_code)
+                self.memory = replace(self.memory, sure=self.memory.step)
+                keep(self.target.folder, self.kind, self.memory)
+                for line in lines:
+                    print(f"sspo: {line}", file=sys.stderr)
         except Exception as error:
             self.fail("could not close its run", error)
         finally:

@@ -17,11 +17,13 @@ NO_STEP = -1
 
 @dataclass(frozen=True)
 class Memory:
-    """id: of the run there. project: the one it is in; None where the tracker has none. step: the last one sent."""
+    """id: of the run there. project: the one it is in; None where the tracker has none. step: the last one sent. sure:
+    the last one that is there for certain, since the session that sent it has closed."""
 
     id: str
     project: str | None
     step: int = NO_STEP
+    sure: int = NO_STEP
 
 
 def home(folder: Path, kind: str) -> Path:
@@ -44,7 +46,7 @@ def recall(folder: Path, kind: str, project: str | None) -> Memory:
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror}; {anew}"]) from error
     except ValidationError:
-        raise ConfigError([f"{file}: does not say id, project and step; {anew}"]) from None
+        raise ConfigError([f"{file}: does not say id, project, step and sure; {anew}"]) from None
     if memory.project != project:
         raise ConfigError(
             [f"tracker.project={project}: {file} says that this run is in {memory.project}; set that project, or delete"

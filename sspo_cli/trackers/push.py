@@ -34,7 +34,7 @@ def push(folder: Path, config: TrainConfig, tracker: TrackerConfig) -> Pushed:
     memory = recall(folder, tracker.kind, project_of(tracker))
     try:
         rows = read_metrics(folder)
-        if all(step_of(row) <= memory.step for row in rows):
+        if memory.sure == memory.step and all(step_of(row) <= memory.step for row in rows):
             return Pushed(memory.id, 0, len(rows))
         (mirror,) = open_tracker(tracker, folder, to_dict(config))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sqlite3
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
     from trackio.run import Run
 
 
+ELSEWHERE = ("TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
+
+
 @dataclass(frozen=True)
 class TrackioSink:
     """run: trackio's own."""
 
     run: Run
     project: str
+
+    def held(self, step: int) -> int:
+        from trackio.sqlite_storage import SQLiteStorage
+
+        if any(os.environ.get(name) for name in ELSEWHERE):
+            return step  # what is sent to another machine is kept here until it has arrived
+        last = SQLiteStorage.get_max_step_for_run(self.project, self.run.name)
+        return NO_STEP if last is None else last
 
     def send(self, entry: Entry) -> None:
         import trackio
@@ -36,7 +48,7 @@ class TrackioSink:
         import trackio
 
         with redirect_stdout(io.StringIO()):
-            trackio.finish()  # type: ignore[no-untyped-call]  # not run.finish: at exit trackio would finish it again, aloud
+            trackio.finish()
         return [f"trackio run {self.run.name}: see it with `trackio show --project {self.project}`"]
 
 
@@ -50,7 +62,7 @@ def open_trackio(tracker: TrackioTracker, target: Target, memory: Memory) -> Tra
                 name=f"{target.name}-{memory.id}",  # trackio finds runs by name, and folders may share theirs
                 group=target.group,
                 config=dict(target.config),
-                resume="never" if memory.step == NO_STEP else "allow",
+                resume="allow",
                 embed=False,
                 auto_log_gpu=False,
                 auto_log_cpu=False,

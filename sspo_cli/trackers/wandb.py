@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import WandbTracker
 from sspo_cli.trackers.base import COLUMNS, Entry, Target
-from sspo_cli.trackers.memory import Memory
+from sspo_cli.trackers.memory import NO_STEP, Memory
+from sspo_cli.trackers.wandb_file import steps_in
 
 if TYPE_CHECKING:
     import wandb
@@ -67,6 +68,13 @@ class WandbSink:
 
     run: wandb.Run
     folder: Path
+    mode: Mode
+
+    def held(self, step: int) -> int:
+        if self.mode == "online":
+            return self.run.step - 1 if self.run.resumed else NO_STEP
+        files = [file for part in offline_parts(self.folder, self.run.id) for file in part.glob("run-*.wandb")]
+        return max((step for file in files for step in steps_in(file)), default=NO_STEP)
 
     def send(self, entry: Entry) -> None:
         import wandb
@@ -118,4 +126,4 @@ def open_wandb(tracker: WandbTracker, target: Target, memory: Memory) -> WandbSi
         if mode == "offline":
             raise ConfigError([f"tracker=wandb tracker.mode=offline: {' '.join(str(error).split())}"]) from None
         raise ConfigError([online_problem(error)]) from None
-    return WandbSink(run, target.folder)
+    return WandbSink(run, target.folder, mode)

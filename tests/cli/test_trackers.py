@@ -18,6 +18,7 @@ import pytest
 
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.lock import hold
+from sspo_cli.trackers.base import Target
 from tests.cli.conftest import Sspo, environment, run_fresh
 from tests.trackers.test_mirror import records
 
@@ -161,7 +162,7 @@ def test_a_stopped_run_goes_on_as_the_same_wandb_run_and_no_step_is_sent_twice(s
     assert stopped(["train", *words, "tracker=wandb", "tracker.mode=offline"], tmp_path, 4, signal.SIGINT) == 130
     reached = len(truth(run))
     resume = ["train", "--resume", "outputs/train/one", "--quiet"]
-    # Killed behind its last checkpoint: what follows is trained again, and was sent already.
+    # Killed behind its last checkpoint, when wandb has not written the rows that it holds in memory.
     assert stopped(resume, tmp_path, max(reached + 2, 9), signal.SIGKILL) == -signal.SIGKILL
     done = sspo(*resume)
     assert done.returncode == 0, done.stderr
@@ -177,6 +178,32 @@ def test_a_stopped_run_goes_on_as_the_same_wandb_run_and_no_step_is_sent_twice(s
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert "Would sync 3 run(s)" in looked.stdout + looked.stderr
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "trackio"])
+def test_steps_that_are_trained_again_behind_a_checkpoint_are_not_sent_twice(
+    sspo: Sspo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    words = ["preset=smoke", "train.steps=12", "train.eval_every=6", "train.save_every=5", "name=one", "--quiet"]
+    assert stopped(["train", *words, f"tracker={kind}"], tmp_path, 10, signal.SIGKILL) == -signal.SIGKILL
+    run = tmp_path / "outputs/train/one"
+    id = json.loads((run / kind / "mirror.json").read_text())["id"]
+    done = sspo("train", "--resume", "outputs/train/one", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert (run / "metrics.orphaned.jsonl").exists(), "steps were trained again"
+    if kind == "tensorboard":
+        assert sorted(tensorboard_rows(run)[0]) == list(range(13))
+    else:
+        rows = list(trackio_rows(tmp_path / "trackio"))
+        assert [step for _, step, _ in rows] == list(range(13)) and {name for name, _, _ in rows} == {f"one-{id}"}
+    assert json.loads((run / kind / "mirror.json").read_text())["id"] == id
+
+
+def test_cells_of_a_grid_have_its_name_as_group(tmp_path: Path) -> None:
+    cell = tmp_path / "outputs/compare/mine/cells/grpo/seed_0"
+    assert (Target(cell, {}).group, Target(cell, {}).name) == ("mine", "mine/grpo/seed_0")
+    assert (Target(tmp_path / "outputs/train/one", {}).group, Target(Path("one"), {}).name) == (None, "one")
 
 
 def test_a_push_that_cannot_be_is_one_line(sspo: Sspo, runs_home: Path, mirrored: tuple[Path, dict[str, str]]) -> None:
@@ -205,7 +232,7 @@ def test_a_push_that_cannot_be_is_one_line(sspo: Sspo, runs_home: Path, mirrored
         (home / "tensorboard/mirror.json").write_text(text)
         assert "mirror.json: does not say id" in refused(first, "--to", "tensorboard")
     (home / "wandb").mkdir()
-    (home / "wandb/mirror.json").write_text('{"id": "a", "project": "other", "step": -1}')
+    (home / "wandb/mirror.json").write_text('{"id": "a", "project": "other", "step": -1, "sure": -1}')
     assert "this run is in other" in refused(first, "--to", "wandb", "tracker.mode=offline")
 
 
