@@ -14,7 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 COMMANDS = [
-    "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "runs push", "diff", "samples", "recipe",
+    "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "runs push", "diff",
+    "samples", "recipe",
 ]  # fmt: skip
 
 
