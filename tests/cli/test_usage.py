@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 COMMANDS = [
-    "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples", "export",
-    "recipe",
+    "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "runs push", "diff",
+    "samples", "export", "recipe",
 ]  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def test_help_lists_exactly_the_commands_there_are(sspo: Sspo) -> None:
     shown = sspo("--help")
     commands = shown.stdout.split("Commands:\n")[1].split("\n\n")[0]
     assert shown.returncode == 0
-    names = [line.split()[0] for line in commands.split("\n")]
+    names = [line.strip().split("  ")[0] for line in commands.split("\n")]
     assert names == COMMANDS
 
 
