@@ -38,7 +38,7 @@ def bash(sspo: Sspo) -> Complete:
 def test_bash_completes_commands_and_options(bash: Complete) -> None:
     assert bash("") == [
         "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples",
-        "recipe",
+        "export", "recipe",
     ]  # fmt: skip
     assert bash("recipe", "") == ["list", "show", "run", "copy"]
     assert bash("train", "--dry") == ["--dry-run"]

@@ -96,6 +96,18 @@ def test_a_checkpoint_stands_on_weights_as_they_were_held(folder: Path, tmp_path
             load_policy(held, 0, CPU)
 
 
+def test_adapters_are_merged_in_float32_into_weights_that_are_held_in_less(folder: Path, tmp_path: Path) -> None:
+    settings = config(folder, "model.dtype=bfloat16")
+    parts, _ = learned(settings)
+    optimizer = updater_of(parts, settings).optimizer
+    saved = save_checkpoint(tmp_path, parts.policy, optimizer, Progress(1), [], keep=1)
+    merged = load_policy(LocalModel(kind="local", path=str(saved)), 0, CPU, merged=True).model
+    adapted = parts.policy.model.base_model.model.model.layers[0].self_attn.q_proj
+    expected = adapted.base_layer.weight.float() + adapted.get_delta_weight("default")
+    found = merged.model.layers[0].self_attn.q_proj.weight
+    assert found.dtype == torch.float32 and torch.allclose(found, expected, rtol=0, atol=1e-6)
+
+
 def test_the_hash_of_a_base_sees_how_it_is_held(folder: Path) -> None:
     model = LocalModel(kind="local", path=str(folder))
     ways = [
