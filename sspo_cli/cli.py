@@ -79,6 +79,10 @@ class Commands(TyperGroup):
         both = " ".join(args[:2])
         return super().resolve_command(ctx, [both, *args[2:]] if both in self.commands else args)
 
+    def shell_complete(self, ctx: typer.Context, incomplete: str) -> Any:  # type: ignore[override]
+        """A shell offers one word at a time."""
+        return [item for item in super().shell_complete(ctx, incomplete) if " " not in item.value]
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
             return super().invoke(ctx)

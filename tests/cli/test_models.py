@@ -62,7 +62,7 @@ def silent() -> Iterator[int]:
     [
         (["model=hub", "model.path=some/one"], "model.path=some/one", "`hf download some/one`"),
         (
-            ["dataset=gsm8k", "reward=exact", "dataset.path=some/data"],
+            ["dataset=gsm8k", "dataset.path=some/data"],
             "dataset.path=some/data",
             "`hf download some/data --repo-type dataset`",
         ),

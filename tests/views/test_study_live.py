@@ -15,13 +15,14 @@ from sspo_cli.views.study_live import PlainScreen, open_screen
 from tests.study.cells import plan_of
 from tests.views.terminal import COLOUR, in_terminal, lines
 
+pytestmark = pytest.mark.slow
+
 LIVE = """
 from pathlib import Path
 from sspo_cli.study.follow import Followed
 from sspo_cli.study.plan import read_plan
 from sspo_cli.views.study_live import open_screen
 
-pytestmark = pytest.mark.slow
 plan = read_plan({kind!r}, {words!r}, [])
 cells = [Followed(cell, "eval/accuracy") for cell in plan.cells]
 for cell, state in zip(cells, ("done", "running", "failed", "interrupted"), strict=False):
