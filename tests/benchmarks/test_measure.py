@@ -26,6 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_step_of_ours_is_told_whole(folder: Path) -> None:
     result = call("ours.measure", TINY, folder, 1, {"steps": 2})
     assert len(result["rows"]) == 2

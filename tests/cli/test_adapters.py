@@ -68,6 +68,7 @@ def interrupt(run: Path) -> None:
     set_status(run, "interrupted")
 
 
+@pytest.mark.long
 def test_what_is_evaluated_is_what_was_trained_wherever_the_folders_lie_by_now(sspo: Sspo, copy: Path) -> None:
     trained = responses(copy / "outputs/train/second/eval.jsonl", 2)
     before = responses(copy / "outputs/train/second/eval.jsonl", 0)
@@ -83,6 +84,7 @@ def test_what_is_evaluated_is_what_was_trained_wherever_the_folders_lie_by_now(s
     assert responses(copy / "outputs/train/second/eval.jsonl", 2) == trained
 
 
+@pytest.mark.long
 def test_adapters_whose_base_has_changed_are_refused_with_the_difference(sspo: Sspo, copy: Path) -> None:
     spoil(copy / "models" / "mine")
     second = f"outputs/train/second/{LAST}"
@@ -106,6 +108,7 @@ def test_adapters_whose_base_has_changed_are_refused_with_the_difference(sspo: S
     assert responses(copy / json.loads(evaluated.stdout)["folder"] / "eval.jsonl") == expected
 
 
+@pytest.mark.long
 def test_a_reference_policy_that_has_changed_is_refused(sspo: Sspo, tmp_path: Path) -> None:
     """Without adapters the checkpoint holds all weights, but the reference is read from where the run began."""
     shutil.copytree(EMBEDDED, tmp_path / "mine")

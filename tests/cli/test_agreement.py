@@ -39,6 +39,7 @@ def test_a_model_is_refused_beyond_its_switch_and_trained_below_it(sspo: Sspo, t
     assert max(row["rollout/logp_gap_max"] for row in rows) < 1e-4
 
 
+@pytest.mark.long
 def test_a_model_that_the_native_sampler_refuses_is_trained_and_evaluated_with_generate(
     sspo: Sspo, tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_model_that_the_native_sampler_refuses_is_trained_and_evaluated_with_g
     assert refused.returncode == 2 and "set rollout=generate" in refused.stderr
 
 
+@pytest.mark.long
 def test_every_token_of_a_padded_vocabulary_that_is_sampled_has_text(sspo: Sspo, tmp_path: Path) -> None:
     """The ids without a token would be the likeliest of all."""
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED)
@@ -75,6 +77,7 @@ def test_every_token_of_a_padded_vocabulary_that_is_sampled_has_text(sspo: Sspo,
     assert [len(row["response"]) for row in samples] == [row["length"] - (not row["truncated"]) for row in samples]
 
 
+@pytest.mark.long
 def test_an_update_that_rounding_alone_gates_is_told(sspo: Sspo, tmp_path: Path) -> None:
     """GSPO clips from 0.0003 on; in bfloat16 sampler and trainer differ by more."""
 

@@ -61,6 +61,7 @@ def test_a_model_folder_that_does_not_exist(sspo: Sspo, tmp_path: Path) -> None:
     refused(sspo("train", "model=local", "model.path=nowhere"), tmp_path, "model.path=nowhere", "no such folder")
 
 
+@pytest.mark.long
 def test_a_hub_model_and_data_set_without_network_are_told_together(sspo: Sspo, tmp_path: Path) -> None:
     words = ["model=hub", "model.path=Qwen/Qwen2.5-0.5B-Instruct", "dataset=gsm8k", "reward=math"]
     done = sspo("train", *words, HF_HOME=str(tmp_path / "cache"))

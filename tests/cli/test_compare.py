@@ -126,6 +126,7 @@ def test_changed_settings_under_its_name_are_refused_with_the_keys(home: Path) -
     assert times(grid(home)) == before
 
 
+@pytest.mark.long
 def test_interrupted_killed_and_half_deleted_it_ends_as_an_unbroken_one(home: Path) -> None:
     words = [*COMPARE, *TOGETHER, "train.steps=60", "name=broken"]
     folder = grid(home, "broken")
@@ -174,6 +175,7 @@ def test_interrupted_killed_and_half_deleted_it_ends_as_an_unbroken_one(home: Pa
 BROKEN = "# A gate that is not a number in float32.\ndefaults: [sspo]\ngate: {tau_pos: 1.0e-300, tau_neg: 1.0e-300}\n"
 
 
+@pytest.mark.long
 def test_a_cell_that_fails_is_told_and_counted_and_stops_nobody(
     sspo: Sspo, tmp_path: Path, write: Callable[[str, str], Path]
 ) -> None:

@@ -109,6 +109,7 @@ def test_what_is_wrong_is_told_before_anything_is_made(sspo: Sspo, write: Write,
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.long
 def test_a_data_set_of_the_hub_that_was_downloaded_before(sspo: Sspo, tmp_path: Path) -> None:
     splits = {name: tmp_path / f"{name}.jsonl" for name in ("learn", "hold")}
     for name, file in splits.items():

@@ -88,6 +88,7 @@ def test_a_mixture_trains_goes_on_and_is_evaluated_with_metrics_of_every_part(
     assert {source: figures[f"eval/accuracy/{source}"] for source in sources} == by_source
 
 
+@pytest.mark.long
 def test_a_compare_ranks_objectives_by_one_part_with_the_problems_of_that_part(sspo: Sspo, tmp_path: Path) -> None:
     parts = "dataset.parts={addition: {}, hard: {dataset: addition_hard}}"
     words = ["objective=sspo,grpo", "seed=0", "dataset=mixture", parts, "preset=smoke", "train.steps=1", "--name", "c"]

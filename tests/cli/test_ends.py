@@ -122,6 +122,7 @@ def test_a_run_that_ends_itself_has_died_for_everybody_who_asks(sspo: Sspo, tmp_
     assert status(tmp_path, "train/one") == "done"
 
 
+@pytest.mark.long
 def test_a_cell_that_ends_itself_has_failed(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.py", REWARD.format("'objective=sspo' in sys.argv and os._exit(0)"))
     words = ["compare", "objective=grpo,sspo", "seed=0", "hydra/launcher=basic", *FAST, *INSIDE, "--name", "one"]
@@ -181,6 +182,7 @@ def parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.long
 def test_a_cell_killed_with_the_worker_that_attends_it_has_died(tmp_path: Path) -> None:
     words = ["compare", "objective=grpo,sspo", "seed=0", *TINY, "train.steps=5000", "--name", "one"]
     process = subprocess.Popen(

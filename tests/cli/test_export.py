@@ -70,6 +70,7 @@ def test_what_is_loaded_elsewhere_is_what_was_trained(
     assert torch.allclose(logits(again.model), trained, rtol=0, atol=1e-5)
 
 
+@pytest.mark.long
 def test_a_step_is_chosen_and_nothing_is_overwritten(sspo: Sspo, home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "outputs", tmp_path / "outputs")
     run = "outputs/train/whole"

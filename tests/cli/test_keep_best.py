@@ -34,6 +34,7 @@ def best_step(found: dict[int, float]) -> int:
     return min(found, key=lambda step: (-found[step], step))
 
 
+@pytest.mark.long
 def test_the_best_checkpoint_stays_beside_the_newest_and_a_resumed_run_knows_it(sspo: Sspo, tmp_path: Path) -> None:
     (tmp_path / "ones.py").write_text(REWARD)
     words = ["train", *SHORT, *JUDGED, *EVERY, "train.keep_best=eval/reward"]

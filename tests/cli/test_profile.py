@@ -74,6 +74,7 @@ def test_every_step_says_how_long_its_phases_took(home: Path) -> None:
         assert sum(times.values()) <= 2 * times["time/total_s"]
 
 
+@pytest.mark.long
 def test_a_resumed_run_warms_up_anew_and_prints_what_it_found(sspo: Sspo, tmp_path: Path, home: Path) -> None:
     cut = tmp_path / "outputs" / "train" / "cut"
     shutil.copytree(home / "outputs" / "train" / "plain", cut)

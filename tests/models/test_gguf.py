@@ -89,6 +89,7 @@ gguf.unpacked(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.long
 def test_a_kill_half_way_leaves_nothing_that_is_taken_for_whole(tmp_path: Path, home: Path) -> None:
     file = write_gguf(tmp_path / "tiny.gguf", tiny_llama())
     command = [sys.executable, "-c", KILLED, str(file)]
