@@ -1,4 +1,4 @@
-"""A mixture as a user writes it -> its parts in full, each with the reward that fits it."""
+"""Fills in the parts of a mixture: a user writes what differs from a dataset; here are all keys, and its reward."""
 
 from __future__ import annotations
 

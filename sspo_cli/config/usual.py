@@ -1,4 +1,4 @@
-"""The values that keys have where nobody sets them: those of the files that ship."""
+"""The default values of keys, as the shipped configuration files give them."""
 
 from __future__ import annotations
 
