@@ -15,6 +15,7 @@ from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
     CapGateSection,
     ClipGateSection,
+    CorrectionSection,
     EvalConfig,
     FunctionRewardSection,
     GammaGateSection,
@@ -34,7 +35,7 @@ from sspo_cli.config.schema import (
 )
 from sspo_cli.objectives import gate
 from sspo_cli.objectives.calibrate import tau_for_multiplier, tau_for_saturation
-from sspo_cli.objectives.correction import Correction
+from sspo_cli.objectives.correction import Correction, Mask, NegativeMask, Weight
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.objectives.objective import Objective
 
@@ -74,7 +75,7 @@ def build_objective(config: ObjectiveConfig) -> Objective:
     Raises:
         ConfigError: if no temperature gives the gate the width that objective.gate.calibrate asks for.
     """
-    kl, correction = config.kl, config.correction
+    kl = config.kl
     return Objective(
         ratio=config.ratio,
         gate=build_gate(config.gate, config.pool),
@@ -83,7 +84,19 @@ def build_objective(config: ObjectiveConfig) -> Objective:
         form=config.form,
         kl=KlPenalty(kl.coef, kl.against, kl.estimator) if kl.coef and kl.place == "loss" else None,
         entropy_coef=config.entropy_coef,
-        correction=Correction(correction.level, correction.cap) if correction.level != "none" else None,
+        correction=build_correction(config.correction),
+    )
+
+
+def build_correction(config: CorrectionSection) -> Correction | None:
+    """None if every part is off."""
+    level, mask, above = config.level, config.mask, config.mask_negative_above
+    if not (config.compares or above):
+        return None
+    return Correction(
+        weight=Weight(level, config.floor, math.inf if config.cap is None else config.cap) if level != "none" else None,
+        mask=Mask(mask.level, mask.low, mask.high) if mask.level != "none" else None,
+        negatives=NegativeMask(above, "rollout_logp_BT" if config.compares else "old_logp_BT") if above else None,
     )
 
 

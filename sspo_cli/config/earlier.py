@@ -36,6 +36,9 @@ LEFT_OUT: Mapping[str, Any] = {
     "engine.gradient_checkpointing": False,
     "train.keep_best": None,
     "dataset.id_field": None,
+    "objective.correction.floor": 0.0,
+    "objective.correction.mask": {"level": "none", "low": 0.5, "high": 2.0},
+    "objective.correction.mask_negative_above": None,
 }
 FORMAT_PROMPT = "{prompt}"  # of templates before they were Jinja
 

@@ -207,23 +207,13 @@ def gate_problems(objective: ObjectiveConfig) -> list[str]:
 
 def extras_problems(objective: ObjectiveConfig) -> list[str]:
     problems = []
-    kl, level = objective.kl, objective.correction.level
+    kl, correction = objective.kl, objective.correction
     if kl.place == "reward" and kl.against == "old":
         problems.append(
             "objective.kl.place=reward: the sampling policy does not differ from itself when the reward is given;"
             " use objective.kl.against=reference, or objective.kl.place=loss"
         )
-    one_weight = objective.ratio in ("sequence", "product") or objective.pool == "geometric"
-    if level == "token" and objective.form == "surrogate" and one_weight:
-        problems.append(
-            f"objective.correction.level=token: objective.ratio={objective.ratio} with objective.pool={objective.pool}"
-            " has one weight per response; use objective.correction.level=sequence"
-        )
-    if level == "sequence" and objective.gate.name == "gamma":
-        problems.append(
-            "objective.correction.level=sequence: objective.gate.name=gamma takes the weight of each token into its"
-            " ratio; use objective.correction.level=token"
-        )
+    problems += correction_problems(objective)
     if objective.dynamic_sampling > 1 and objective.advantage not in GROUP_ADVANTAGES:
         problems.append(
             f"objective.dynamic_sampling={objective.dynamic_sampling}: drops prompts whose responses tie, which still"
@@ -232,7 +222,11 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
     if objective.experience == "solutions":
         unread = {
             "objective.kl.place=reward": kl.coef > 0 and kl.place == "reward",
-            f"objective.correction.level={level}": level != "none",
+            f"objective.correction.level={correction.level}": correction.level != "none",
+            f"objective.correction.mask.level={correction.mask.level}": correction.mask.level != "none",
+            f"objective.correction.mask_negative_above={correction.mask_negative_above}": (
+                correction.mask_negative_above is not None
+            ),
             f"objective.overlong.penalty={objective.overlong.penalty:g}": objective.overlong.penalty > 0,
             f"objective.dynamic_sampling={objective.dynamic_sampling}": objective.dynamic_sampling > 1,
         }
@@ -241,4 +235,36 @@ def extras_problems(objective: ObjectiveConfig) -> list[str]:
             for setting, wanted in unread.items()
             if wanted
         ]
+    return problems
+
+
+def correction_problems(objective: ObjectiveConfig) -> list[str]:
+    correction = objective.correction
+    one_weight = objective.ratio in ("sequence", "product") or objective.pool == "geometric"
+    problems = [
+        f"objective.correction.{key}=token: objective.ratio={objective.ratio} with objective.pool={objective.pool}"
+        f" has one weight per response; use objective.correction.{key}=sequence"
+        for key, level in (("level", correction.level), ("mask.level", correction.mask.level))
+        if level == "token" and objective.form == "surrogate" and one_weight
+    ]
+    if correction.mask.level == "token" and objective.gate.name == "gamma":
+        problems.append(
+            "objective.correction.mask.level=token: objective.gate.name=gamma has one weight per response; use"
+            " objective.correction.mask.level=sequence"
+        )
+    if correction.level == "sequence" and objective.gate.name == "gamma":
+        problems.append(
+            "objective.correction.level=sequence: objective.gate.name=gamma takes the weight of each token into its"
+            " ratio; use objective.correction.level=token"
+        )
+    if correction.cap is not None and correction.cap < correction.floor:
+        problems.append(
+            f"objective.correction.floor={correction.floor:g}: is above objective.correction.cap={correction.cap:g};"
+            " write a smaller floor"
+        )
+    if correction.floor and correction.level == "none":
+        problems.append(
+            f"objective.correction.floor={correction.floor:g}: is read by the weights of"
+            " objective.correction.level=token or sequence alone, and objective.correction.level=none"
+        )
     return problems

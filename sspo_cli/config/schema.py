@@ -427,9 +427,26 @@ class KlSection:
 
 
 @section
+class MaskSection:
+    level: Literal["none", "token", "sequence", "sequence_mean"] = "none"
+    low: Annotated[float, Ge(0), Le(1)] = 0.5
+    high: Annotated[float, Ge(1), Field(allow_inf_nan=False)] = 2.0
+
+
+@section
 class CorrectionSection:
+    """The defaults are as in earlier versions. cap: null is no bound."""
+
     level: Literal["none", "token", "sequence"]
-    cap: Positive
+    floor: Annotated[float, Ge(0), Le(1)] = 0.0
+    cap: Positive | None
+    mask: MaskSection = field(default_factory=MaskSection)
+    mask_negative_above: Positive | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether ratios start from the trainer's log-probabilities, which are computed beside the sampler's."""
+        return self.level != "none" or self.mask.level != "none"
 
 
 @section

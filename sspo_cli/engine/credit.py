@@ -140,7 +140,7 @@ def with_logprobs(
     the loss reads those of the reference policy.
     """
     objective, found = config.objective, list(trajectories)
-    if objective.correction.level != "none":
+    if objective.correction.compares:
         logps = trajectory_logprobs(policy, found, config)
         found = [replace(item, trainer_logp_L=logp_L) for item, logp_L in zip(found, logps, strict=True)]
     if reference is not None and objective.kl.place == "loss":

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sspo_cli.config.schema import (
     CapGateSection,
     ClipGateSection,
+    CorrectionSection,
     GammaGateSection,
     GateConfig,
     KlSection,
@@ -104,11 +105,14 @@ def advantage_term(config: ObjectiveConfig, response: Response) -> tuple[float, 
     log_ratio_T = [held(p - q, LIMIT) for p, q in zip(response.logp_T, response.old_logp_T, strict=True)]
     moves_T = [abs(p - q) <= LIMIT for p, q in zip(response.logp_T, response.old_logp_T, strict=True)]
     T, advantage = len(log_ratio_T), response.advantage
-    correction_T = correction(config, response)
+    correction_T = correction_weight(config.correction, response)
     if config.gate.name == "gamma":
         # Inside the gate, which sees the ratio of the current policy to the sampler.
-        log_ratio_T = [ratio + math.log(weight) for ratio, weight in zip(log_ratio_T, correction_T, strict=True)]
+        log_ratio_T = [ratio + math.log(c) for ratio, c in zip(log_ratio_T, correction_T, strict=True)]
         correction_T = [1.0] * T
+    correction_T = [
+        c * stays for c, stays in zip(correction_T, correction_mask(config.correction, response), strict=True)
+    ]
     seen_T, spread = RATIOS[config.ratio](log_ratio_T)
     f_T, kappa_T = zip(*(gate(config.gate, seen, advantage) for seen in seen_T), strict=True)
     weight_T = list(f_T) if config.pool == "arithmetic" else [math.prod(f ** (1 / T) for f in f_T)] * T
@@ -155,13 +159,32 @@ RATIOS: Mapping[str, Callable[[list[float]], tuple[list[float], Spread]]] = {
 }
 
 
-def correction(config: ObjectiveConfig, response: Response) -> list[float]:
-    """min(old / rollout, cap) at each token, as a product over the response at level "sequence"."""
-    gap_T = [p - q for p, q in zip(response.old_logp_T, response.rollout_logp_T, strict=True)]
-    T, level, cap = len(gap_T), config.correction.level, config.correction.cap
-    if level == "none":
-        return [1.0] * T
-    return [min(math.exp(held(gap, LIMIT)), cap) for gap in (gap_T if level == "token" else [sum(gap_T)] * T)]
+def correction_weight(section: CorrectionSection, response: Response) -> list[float]:
+    """old / rollout between floor and cap at each token, as a product over the response at level "sequence"."""
+    if section.level == "none":
+        return [1.0] * len(response.logp_T)
+    cap = math.inf if section.cap is None else section.cap
+    return [min(max(ratio, section.floor), cap) for ratio in gap(section.level, response)]
+
+
+def correction_mask(section: CorrectionSection, response: Response) -> list[float]:
+    """1 at each token that the masks leave in the loss, 0 at the others."""
+    found_T = [1.0] * len(response.logp_T)
+    if section.mask.level != "none":
+        ratio_T = gap(section.mask.level, response)
+        found_T = [float(section.mask.low <= ratio <= section.mask.high) for ratio in ratio_T]
+    if section.mask_negative_above is not None and response.advantage < 0:
+        sampler_T = response.rollout_logp_T if section.compares else response.old_logp_T
+        distance = fmean(q - p for q, p in zip(sampler_T, response.logp_T, strict=True))
+        found_T = [value * (distance <= section.mask_negative_above) for value in found_T]
+    return found_T
+
+
+def gap(level: str, response: Response) -> list[float]:
+    """old / rollout of each token; the product over the response, or its geometric mean, at every token of it."""
+    log_T = [p - q for p, q in zip(response.old_logp_T, response.rollout_logp_T, strict=True)]
+    seen = {"token": log_T, "sequence": [sum(log_T)] * len(log_T), "sequence_mean": [fmean(log_T)] * len(log_T)}
+    return [math.exp(held(log, LIMIT)) for log in seen[level]]
 
 
 def kl(section: KlSection, response: Response, t: int) -> Pair:

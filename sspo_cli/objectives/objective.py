@@ -51,8 +51,8 @@ class Objective:
 
     @property
     def corrects_ratio(self) -> bool:
-        """Whether the correction stands inside the gate, which then sees the ratio to the sampler (VESPO, arXiv
-        2602.10693, the authors' code). Under the other gates it multiplies their value."""
+        """Whether the weight of the correction stands inside the gate, which then sees the ratio to the sampler (VESPO,
+        arXiv 2602.10693, the authors' code). Under the other gates it multiplies their value."""
         return isinstance(self.gate, GammaGate)
 
     def without_penalties(self) -> Objective:
@@ -61,8 +61,8 @@ class Objective:
 
     def token_weight(self, log_ratio_BT: Tensor, batch: PolicyBatch) -> Tensor:
         """f_it, or w_i at every token under the geometric pool: [B, T], from token log-ratios [B, T]."""
-        if self.correction and self.corrects_ratio:
-            log_ratio_BT = log_ratio_BT + self.correction.log_weight(batch)
+        if self.correction and self.correction.weight and self.corrects_ratio:
+            log_ratio_BT = log_ratio_BT + self.correction.weight.log(batch)
         seen_BT = RATIOS[self.ratio](log_ratio_BT, batch.mask_BT)
         return POOLS[self.pool](self.gate(seen_BT, batch.advantage_B), batch.mask_BT)
 
@@ -75,8 +75,8 @@ class Objective:
         value_BT = self.token_weight(log_ratio_BT, batch)
         if self.form == "score":
             value_BT = value_BT.detach() * batch.logp_BT
-        if self.correction and not self.corrects_ratio:
-            value_BT = self.correction(batch) * value_BT
+        if self.correction:
+            value_BT = self.correction(batch, weighted=not self.corrects_ratio) * value_BT
         return masked_mean(value_BT, batch.mask_BT)
 
     def penalty(self, batch: PolicyBatch) -> Tensor:
@@ -93,8 +93,8 @@ class Objective:
         log_ratio_BT = token_log_ratio(batch).detach()
         if self.form == "score":
             multiplier_BT = self.token_weight(log_ratio_BT, batch)
-            if self.correction and not self.corrects_ratio:
-                multiplier_BT = self.correction(batch) * multiplier_BT
+            if self.correction:
+                multiplier_BT = self.correction(batch, weighted=not self.corrects_ratio) * multiplier_BT
             return multiplier_BT
         with torch.enable_grad():
             log_ratio_BT.requires_grad_()

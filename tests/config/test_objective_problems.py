@@ -37,6 +37,18 @@ def problems(*words: str) -> list[str]:
         (["objective=gpg", "objective.form=surrogate"], "objective.gate.name=constant: has not the slope 1"),
         (["objective.correction.level=token"], "has one weight per response; use objective.correction.level=sequence"),
         (
+            ["objective.correction.mask.level=token"],
+            "has one weight per response; use objective.correction.mask.level=sequence",
+        ),
+        (
+            ["objective.correction.level=sequence", "objective.correction.floor=0.9", "objective.correction.cap=0.5"],
+            "objective.correction.floor=0.9: is above objective.correction.cap=0.5",
+        ),
+        (
+            ["objective.correction.floor=0.5"],
+            "is read by the weights of objective.correction.level=token or sequence alone",
+        ),
+        (
             ["objective=ppo_clip", "objective.dynamic_sampling=2"],
             "drops prompts whose responses tie, which still teach",
         ),

@@ -203,8 +203,13 @@ def test_kl_in_the_reward_is_summed_over_the_response(estimator: str) -> None:
     assert found.metrics["shaping/kl"] == pytest.approx(sum(added(row, "kl") for row in found.samples) / 32, rel=1e-4)
 
 
-def test_a_correction_starts_the_ratios_from_the_trainer() -> None:
-    config = settings("objective=grpo", "objective.correction.level=token")
+@pytest.mark.parametrize(
+    "mask",
+    [[], ["objective.correction.mask.level=token", "objective.correction.mask.low=0.99"]],
+    ids=["weights", "weights and mask"],
+)
+def test_a_correction_starts_the_ratios_from_the_trainer(mask: list[str]) -> None:
+    config = settings("objective=grpo", "objective.correction.level=token", *mask)
     parts = load_parts(config)
     sampled = credited(drawn(config, parts), parts, config)
     with torch.no_grad():
@@ -223,6 +228,7 @@ def test_a_correction_starts_the_ratios_from_the_trainer() -> None:
     assert metrics["ratio/std"] == pytest.approx(0, abs=1e-4)
     assert abs(metrics["correction/mean"] - 1) > 1e-4
     assert metrics["ratio/max_abs_log"] > 0.01, "the gap to the sampler is still told"
+    assert 0 < metrics.get("correction/masked", 0.5) < 1
 
 
 def test_an_entropy_bonus_alone_raises_the_entropy() -> None:

@@ -83,11 +83,23 @@ SCORE = [
     *variants("vespo", "objective.pool=geometric"),
     *variants("cispo vespo", "objective.normalize=response"),
 ]
+ICEPOP = ("objective.correction.mask.level=token", "objective.correction.mask.low=0.7")
 CORRECTED = [
     *variants("grpo sapo gspo_token cispo vespo gpg", "objective.correction.level=token"),
     *variants("grpo sspo gspo gmpo rloo cispo", "objective.correction.level=sequence"),
     *variants("grpo", "objective.correction.level=token", "objective.correction.cap=1"),
     *variants("sspo", "objective.correction.level=sequence", "objective.correction.cap=5"),
+    *variants("grpo sapo", "objective.correction.level=token", "objective.correction.floor=0.8"),
+    *variants("sspo gmpo", "objective.correction.level=sequence", "objective.correction.floor=0.8"),
+    *variants("vespo", "objective.correction.level=token", "objective.correction.floor=0.8"),
+    *variants("grpo", "objective.correction.level=token", "objective.correction.cap=null"),
+    *variants("grpo cispo", "objective.correction.mask.level=token"),
+    *variants("grpo", "objective.correction.level=token", *ICEPOP),
+    *variants("sspo gspo", "objective.correction.level=sequence", "objective.correction.mask.level=sequence"),
+    *variants("dapo", "objective.correction.level=token", "objective.correction.mask.level=sequence_mean"),
+    *variants("sspo", "objective.correction.mask.level=sequence_mean", "objective.correction.mask.low=0.9"),
+    *variants("grpo sspo vespo", "objective.correction.mask_negative_above=0.1"),
+    *variants("grpo", "objective.correction.level=token", "objective.correction.mask_negative_above=0.1"),
 ]
 COEF = "objective.kl.coef=0.3"
 PENALIZED = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sspo_cli.config.schema import CorrectionSection
 from sspo_cli.laws import oracle
 from sspo_cli.laws.cases import evaluate, random_case
 from sspo_cli.objectives.gate import CURVES
@@ -23,7 +24,7 @@ NO_EXTRAS: dict[str, object] = {
     "experience": "rollout",
     "kl": None,
     "entropy_coef": 0.0,
-    "correction": "none",
+    "correction": CorrectionSection(level="none", cap=2.0),
     "overlong": None,
     "dynamic_sampling": 1,
 }
@@ -56,7 +57,7 @@ def test_a_named_objective_has_its_papers_advantage_and_extras(variant: Variant)
         "experience": chosen.experience,
         "kl": (chosen.kl.coef, chosen.kl.against, chosen.kl.place, chosen.kl.estimator) if chosen.kl.coef else None,
         "entropy_coef": chosen.entropy_coef,
-        "correction": chosen.correction.level,
+        "correction": chosen.correction,
         "overlong": (chosen.overlong.penalty, chosen.overlong.buffer) if chosen.overlong.penalty else None,
         "dynamic_sampling": chosen.dynamic_sampling,
     }

@@ -76,6 +76,20 @@ PEERS = [
 VLLM = {"use_vllm": True, "vllm_importance_sampling_clip_max": 2.0}
 TOKEN = {**VLLM, "vllm_importance_sampling_mode": "token_truncate"}
 SEQUENCE = {**VLLM, "vllm_importance_sampling_mode": "sequence_truncate"}
+TOKEN_MASK = {**TOKEN, "vllm_importance_sampling_mode": "token_mask", "vllm_importance_sampling_clip_min": 0.5}
+SEQUENCE_MASK = {
+    **VLLM,
+    "vllm_importance_sampling_mode": "sequence_mask",
+    "vllm_importance_sampling_clip_min": 0.05,
+    "vllm_importance_sampling_clip_max": 20.0,
+}
+NEGATIVES = {"off_policy_mask_threshold": 0.1}
+DAPO = {"loss_type": "dapo", "epsilon_high": 0.28}
+BAND = "objective.correction.mask.level"
+WHOLE = (
+    f"objective.correction.level=sequence objective.correction.cap=null {BAND}=sequence"
+    " objective.correction.mask.low=0.05 objective.correction.mask.high=20"
+)
 CORRECTED = [
     ("grpo objective.correction.level=token", Setting("GRPO", {"loss_type": "grpo", **TOKEN})),
     ("grpo objective.correction.level=sequence", Setting("GRPO", {"loss_type": "grpo", **SEQUENCE})),
@@ -88,6 +102,19 @@ CORRECTED = [
     ("sapo objective.correction.level=token", Setting("GRPO", {"loss_type": "sapo", **TOKEN})),
     ("cispo objective.correction.level=token", Setting("GRPO", {"loss_type": "cispo", "epsilon_high": 5.0, **TOKEN})),
     ("vespo objective.correction.level=token", Setting("GRPO", {"loss_type": "vespo", **TOKEN})),
+    (
+        "grpo objective.correction.level=token objective.correction.floor=0.5",
+        Setting("GRPO", {"loss_type": "grpo", **TOKEN, "vllm_importance_sampling_clip_min": 0.5}),
+    ),
+    (f"grpo objective.correction.level=token {BAND}=token", Setting("GRPO", {"loss_type": "grpo", **TOKEN_MASK})),
+    (f"sapo objective.correction.level=token {BAND}=token", Setting("GRPO", {"loss_type": "sapo", **TOKEN_MASK})),
+    (f"dapo {WHOLE}", Setting("GRPO", {**DAPO, **SEQUENCE_MASK})),
+    (f"gspo {WHOLE}", Setting("GRPO", {**GSPO, **SEQUENCE_MASK})),
+    ("grpo objective.correction.mask_negative_above=0.1", Setting("GRPO", {"loss_type": "grpo", **NEGATIVES})),
+    (
+        "dapo objective.correction.level=token objective.correction.mask_negative_above=0.1",
+        Setting("GRPO", {**DAPO, **TOKEN, **NEGATIVES}),
+    ),
     (
         "grpo objective.correction.level=token objective.kl.coef=0.04",
         Setting("GRPO", {"loss_type": "grpo", "beta": 0.04, "use_bias_correction_kl": False, **TOKEN}),
@@ -231,7 +258,11 @@ def test_loss_and_gradient_are_trls(words: str, setting: Setting, tmp_path: Path
         assert max(shares) > 0, f"no token was clipped on the {side} side"
     if trainer.use_vllm:
         weight_BT = sampler_weights(trainer, random_batch(0, SPREADS[-1]))
-        assert weight_BT.min() < 1 < weight_BT.max() == setting.arguments["vllm_importance_sampling_clip_max"]
+        cap = setting.arguments["vllm_importance_sampling_clip_max"]
+        if setting.arguments["vllm_importance_sampling_mode"].endswith("mask"):
+            assert weight_BT.min() == 0 < weight_BT.max() <= cap
+        else:
+            assert weight_BT.min() < 1 < weight_BT.max() == cap
     table.append(f"| {words} | {setting} | {' | '.join(cells)} |")
 
 

@@ -91,6 +91,7 @@ def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
 
     With `use_vllm` the batch has as many responses as the trainer was built with rewards.
     """
+    sampled = {"sampling_per_token_logps": batch.rollout_logp_BT} if trainer.use_vllm else {}
     weights = {"importance_sampling_ratio": sampler_weights(trainer, batch)} if trainer.use_vllm else {}
     trainer._get_per_token_logps_and_entropies = lambda *_, **__: (batch.logp_BT, batch.entropy_BT, None)
     ids_BT = batch.mask_BT.long()
@@ -105,6 +106,7 @@ def loss_of(trainer: Any, batch: PolicyBatch, tokens: int) -> Tensor:
         "ref_per_token_logps": batch.reference_logp_BT,
         "num_items_in_batch": torch.tensor(tokens),
         **weights,
+        **sampled,
     }
     with default_dtype(batch.logp_BT.dtype):
         loss: Tensor = trainer.compute_loss(trainer.model, inputs)
