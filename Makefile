@@ -40,7 +40,7 @@ check: install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Needs TRL, in an environment of its own; prints the figures of docs/peers.md.
+# Needs TRL, in an environment of its own; prints the figures of docs/evidence/peers.md.
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
 
@@ -48,7 +48,7 @@ peers: $(PEERS)/.installed
 reference: install
 	$(VENV)/bin/python -m tests.reference $(ARGS)
 
-# Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/bench.md.
+# Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/evidence/bench.md.
 bench: $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks $(ARGS)
 
