@@ -83,7 +83,7 @@ def page() -> str:
             "",
             "Every step writes one row to `metrics.jsonl`; a figure of updates is the mean over the step's updates."
             " `sspo show metric NAME` prints a line of this table. Figures of an evaluation have the ends of their 95 %"
-            " interval beside them (`_low`, `_high`; [statistics.md](../evidence/statistics.md)). Shares are kept between"
+            " interval beside them (`_low`, `_high`; [statistics](../evidence/statistics.md)). Shares are kept between"
             " 0 and 1. `better` is the end to reach for; without one, `summary.json` gives no best value.",
             "",
             "| metric | unit | better | meaning |",
