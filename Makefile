@@ -7,7 +7,7 @@ PEERS := .venv-peers
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test-fast test test-long test-real check reference peers bench lock install
+.PHONY: train test-fast test test-long test-real check docs reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -39,6 +39,10 @@ check: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The documentation as a site that opens from disk: site/index.html. A warning, such as a broken link, is an error.
+docs: install
+	$(VENV)/bin/zensical build --strict --clean
 
 # Needs TRL, in an environment of its own; prints the figures of docs/evidence/peers.md.
 peers: $(PEERS)/.installed

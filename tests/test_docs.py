@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -29,3 +30,21 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{link}: no such file"
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:sspo_cli|tests|conf)/[\w./]*)`", ARCHITECTURE))))
+def test_every_path_of_the_architecture_is_there(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(("name", "path"), re.findall(r"`([\w.]+)` of\s+`(sspo_cli/[\w/]+\.py)`", ARCHITECTURE))
+def test_every_name_of_the_architecture_is_in_its_file(name: str, path: str) -> None:
+    code = (ROOT / path).read_text(encoding="utf-8")
+    for part in name.split("."):
+        assert re.search(rf"^ *(?:def|class) {part}\b", code, flags=re.MULTILINE), f"{path} defines no {part}"
+
+
+def test_the_site_lists_every_page() -> None:
+    listed = set(re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert listed == pages
