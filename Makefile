@@ -40,7 +40,7 @@ check: install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# The documentation as a site that opens from disk: site/index.html. A warning, such as a broken link, is an error.
+# The documentation as a site, site/index.html; it opens from disk. A warning, such as a broken link, is an error.
 docs: install
 	$(VENV)/bin/zensical build --strict --clean
 
