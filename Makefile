@@ -7,7 +7,7 @@ PEERS := .venv-peers
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test-fast test test-long test-real check reference peers bench lock install
+.PHONY: train test-fast test test-long test-real check docs reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -40,7 +40,11 @@ check: install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Needs TRL, in an environment of its own; prints the figures of docs/peers.md.
+# The documentation as a site, site/index.html; it opens from disk. A warning, such as a broken link, is an error.
+docs: install
+	$(VENV)/bin/zensical build --strict --clean
+
+# Needs TRL, in an environment of its own; prints the figures of docs/evidence/peers.md.
 peers: $(PEERS)/.installed
 	OMP_NUM_THREADS=1 $(PEERS)/bin/pytest tests/peers -s $(ARGS)
 
@@ -48,7 +52,7 @@ peers: $(PEERS)/.installed
 reference: install
 	$(VENV)/bin/python -m tests.reference $(ARGS)
 
-# Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/bench.md.
+# Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/evidence/bench.md.
 bench: $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks $(ARGS)
 

@@ -55,14 +55,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=1, help="rollout steps a repetition, after one to warm up")
     parser.add_argument("--threads", type=int, default=0, help="of both sides; 0 takes the cores at hand")
     parser.add_argument(
-        "--to", type=Path, help="folder of bench.json, bench.md, bench.svg: docs, or outputs/bench for short runs"
+        "--to",
+        type=Path,
+        help="folder of bench.json, bench.md, bench.svg: docs/evidence, or outputs/bench for short runs",
     )
     parser.add_argument("--render", action="store_true", help="measure nothing: tables and figure of bench.json")
     options = parser.parse_args()
     if unknown := set(options.tables) - set(TABLES):
         parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
     options.tables = options.tables or list(TABLES)
-    options.to = options.to or ROOT / ("docs" if options.repetitions >= REPETITIONS else "outputs/bench")
+    options.to = options.to or ROOT / ("docs/evidence" if options.repetitions >= REPETITIONS else "outputs/bench")
     return options
 
 

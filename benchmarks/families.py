@@ -1,5 +1,5 @@
-"""`python -m benchmarks.families [--to docs] [TYPE ...]`: every causal family of transformers, asked whether the
-sampler, micro-batches and plain forward passes agree on a small random model; writes families.md.
+"""`python -m benchmarks.families [--to docs/evidence] [TYPE ...]`: do the sampler, micro-batches and plain forward
+passes agree on a small random model of each causal family of transformers? Writes families.md.
 
 Each family runs in a process of its own, with limits on time and memory. The verdict is that of `check_agreement`. It
 is confirmed by other means: greedy responses to longer prompts, token by token against forward passes of each prefix.

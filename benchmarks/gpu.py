@@ -3,7 +3,7 @@
 The model has the shape of Qwen2.5-0.5B (494M parameters, bfloat16 products, float32 weights) and random weights, the
 rollout the shape of the recipe gsm8k: 64 prompts, 8 responses each, at most 512 tokens, 4 updates. Random weights
 hardly ever end a response, so that both sides handle the same number of tokens. The run is `sspo train` itself, killed
-after its middle checkpoint and resumed. Writes docs/gpu.json and docs/gpu.md.
+after its middle checkpoint and resumed. Writes docs/evidence/gpu.json and docs/evidence/gpu.md.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=20, help="rollout steps of the run")
     parser.add_argument("--trl-steps", type=int, default=2, help="of TRL, after one to warm up")
     parser.add_argument("--side", choices=("sspo", "trl"), help="measure this one and keep what is known of the other")
-    parser.add_argument("--to", type=Path, default=ROOT / "docs", help="folder of gpu.json and gpu.md")
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "evidence", help="folder of gpu.json and gpu.md")
     parser.add_argument("--render", action="store_true", help="measure nothing: gpu.md of gpu.json")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
     python -m benchmarks.pass_interval
 
-writes docs/interval_proof.md. A smaller version of the same is tests/evaluation/test_pass_interval.py.
+writes docs/evidence/interval_proof.md. A smaller version of the same is tests/evaluation/test_pass_interval.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scipy import special, stats
 from benchmarks.statistics import percent, table
 from sspo_cli.statistics.pass_at_k import pass_at_k, pass_interval
 
-REPORT = Path(__file__).parents[1] / "docs" / "interval_proof.md"
+REPORT = Path(__file__).parents[1] / "docs" / "evidence" / "interval_proof.md"
 PROBLEMS = (20, 30, 50, 100, 200, 500, 1000)
 SAMPLES = (2, 4, 8, 16, 32)
 CORRELATIONS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9)

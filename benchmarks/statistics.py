@@ -2,8 +2,8 @@
 
     python -m benchmarks.statistics
 
-writes docs/statistics_proof.md in some minutes: coverage of the intervals, distribution of p under the null, power
-of a planted difference. A smaller version of the same is tests/statistics/test_honesty.py.
+writes docs/evidence/statistics_proof.md in some minutes: coverage of the intervals, distribution of p under the null,
+power of a planted difference. A smaller version of the same is tests/statistics/test_honesty.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sspo_cli.statistics.intervals import iqm, iqm_interval, rest_square, two_le
 from sspo_cli.statistics.power import detectable_difference, seeds_needed
 from sspo_cli.statistics.significance import any_difference_p, holm, interval_p, paired_p, smallest_p
 
-REPORT = Path(__file__).parents[1] / "docs" / "statistics_proof.md"
+REPORT = Path(__file__).parents[1] / "docs" / "evidence" / "statistics_proof.md"
 SAMPLES = 4
 PROBLEMS = 128
 PLAIN_RESAMPLES = 1000

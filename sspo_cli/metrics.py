@@ -1,6 +1,6 @@
 """Every metric once: what it is called, how it is written, which end is better, what it means.
 
-The screens, the pages, the figures, summary.json, `sspo show metric` and docs/metrics.md read this table.
+The screens, the pages, the figures, summary.json, `sspo show metric` and docs/reference/metrics.md read this table.
 """
 
 from __future__ import annotations

@@ -22,11 +22,6 @@ def test_every_path_is_there(path: str) -> None:
     assert list(ROOT.glob(path.replace("NAME", "*")))
 
 
-@pytest.mark.parametrize("step", re.findall(r"^(\w+/[\w.]+\.py)\b", TEXT, flags=re.MULTILINE))
-def test_every_step_of_a_prompt_is_there(step: str) -> None:
-    assert (ROOT / "sspo_cli" / step).exists()
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_is_there(table: str) -> None:
     assert re.search(rf"^{table}\b.*=", CODE, flags=re.MULTILINE)

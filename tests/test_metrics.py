@@ -10,7 +10,7 @@ import pytest
 from sspo_cli.metrics import METRICS, metric
 
 REFERENCE = Path(__file__).parent / "reference" / "outputs"
-PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 
 
 def test_every_metric_that_a_run_writes_is_in_the_catalogue() -> None:
@@ -70,7 +70,7 @@ def test_names_are_unique_and_told_in_sentences() -> None:
 
 
 def page() -> str:
-    """docs/metrics.md: `python -m tests.test_metrics` writes it."""
+    """docs/reference/metrics.md: `python -m tests.test_metrics` writes it."""
     rows = [
         f"| `{item.name}` | {item.unit} | {item.better or ''} | {item.meaning} |".replace("|A|", "\\|A\\|").replace(
             " || ", " \\|\\| "
@@ -83,8 +83,8 @@ def page() -> str:
             "",
             "Every step writes one row to `metrics.jsonl`; a figure of updates is the mean over the step's updates."
             " `sspo show metric NAME` prints a line of this table. Figures of an evaluation have the ends of their 95 %"
-            " interval beside them (`_low`, `_high`; [statistics.md](statistics.md)). Shares are kept between 0 and 1."
-            " `better` is the end to reach for; without one, `summary.json` gives no best value.",
+            " interval beside them (`_low`, `_high`; [statistics](../evidence/statistics.md)). Shares are kept between"
+            " 0 and 1. `better` is the end to reach for; without one, `summary.json` gives no best value.",
             "",
             "| metric | unit | better | meaning |",
             "|---|---|---|---|",

@@ -1,58 +1,70 @@
-"""What the README shows is true."""
+"""What README.md and the pages beside it show is true; the commands themselves run in tests/cli/test_guides.py."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 from sspo_cli.config.compose import load_config
-from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
+from tests.cli.guides import Command, blocks_of
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-TRAIN = [line.partition("#")[0].strip() for line in re.findall(r"^(sspo train .*)$", README, flags=re.MULTILINE)]
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "faq.md",
+    *sorted((ROOT / "docs" / "guides").glob("*.md")),
+]  # fmt: skip
+FROM_A_RUN = ("--resume", "--config")
+
+
+def train_commands(page: Path) -> list[Command]:
+    found = [command for block in blocks_of(page) if block.kind == "bash" for command in block.commands()]
+    return [command for command in found if command.words[:2] == ["sspo", "train"]]
+
+
+def test_the_readme_is_short_and_says_how_to_begin() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 1000
+    assert {"make train", "make test"} <= set(re.findall(r"^make \w+", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_train_command_composes(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for block in blocks_of(page):
+        if block.title.startswith("conf/"):
+            file = tmp_path / block.title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text)
+    monkeypatch.chdir(tmp_path)
+    for command in train_commands(page):
+        words, options = command.words[2:], {"--name"}
+        values = {i + 1 for i, word in enumerate(words) if word in options}
+        if not set(FROM_A_RUN) & set(words):
+            load_config(
+                TrainConfig, [word for i, word in enumerate(words) if i not in values and not word.startswith("-")]
+            )
 
 
 def test_the_python_example_runs_and_prints_a_number() -> None:
-    block = next(
-        code for code in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "load_objective" in code
-    )
+    guide = ROOT / "docs" / "guides" / "write_an_objective.md"
+    (code,) = [block.text for block in blocks_of(guide) if block.title == "loss.py"]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(block, "README.md", "exec"), {})
+        exec(compile(code, "loss.py", "exec"), {})
     number = re.search(r"[\d.]+", printed.getvalue())
     assert number is not None and 0 < float(number[0]) < 2
 
 
-@pytest.mark.parametrize("line", [line for line in TRAIN if "--resume" not in line])
-def test_every_train_command_composes(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "conf" / "objective").mkdir(parents=True)
-    example = re.search(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    assert example is not None
-    (tmp_path / "conf" / "objective" / "mine.yaml").write_text(example[1])
-    monkeypatch.chdir(tmp_path)
-    load_config(TrainConfig, [word for word in shlex.split(line)[2:] if not word.startswith("-")])
-
-
-@pytest.mark.slow
-def test_the_objective_table_lists_every_objective_as_it_is_configured() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE))
-    assert list(rows) and set(rows) == set(groups()["objective"])
-    for name, row in rows.items():
-        words = ["batch.samples_per_prompt=1"] if name == "sft" else []
-        objective = load_config(TrainConfig, [f"objective={name}", *words]).objective
-        ratio, gate, pool, normalize, advantage, _ = (cell.strip() for cell in row.split("|"))
-        assert (ratio, normalize, advantage) == (objective.ratio, objective.normalize, objective.advantage)
-        assert gate.startswith(f"`{objective.gate.name}`") and pool in (objective.pool, "(one ratio)")
-        numbers = [float(value) for value in re.findall(r"[\d.]+(?:e-\d)?", gate.split(";")[0])]
-        config = vars(objective.gate)
-        assert set(numbers) <= {value for value in config.values() if isinstance(value, float)}
-
-
-def test_every_gate_is_named() -> None:
-    assert set(groups()["objective/gate"]) <= set(re.findall(r"`(\w+)`", README))
+def test_the_example_reward_reads_whole_numbers() -> None:
+    (code,) = [block.text for block in blocks_of(ROOT / "README.md") if block.title == "my_reward.py"]
+    found: dict[str, object] = {}
+    exec(compile(code, "my_reward.py", "exec"), found)
+    score = found["score"]
+    assert callable(score)
+    assert [score("1+2=", response, "3") for response in ("13", "1+2=3>3", "3.0", "none", "3 or 4", "-3")] == [
+        0, 1, 1, 0, 0, 0,
+    ]  # fmt: skip

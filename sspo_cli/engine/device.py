@@ -29,7 +29,8 @@ def choose_device(engine: EngineSection) -> torch.device:
     device = device_of(engine)
     if device.type == "cuda":
         # PyTorch prefers cuDNN's attention on new cards. It makes a plan for every new shape, and while decoding every
-        # step has a new shape: the first rollouts of a default run took 6 to 11 times as long with it (docs/speed.md).
+        # step has a new shape: the first rollouts of a default run took 6 to 11 times as long with it
+        # (docs/evidence/speed.md).
         torch.backends.cuda.enable_cudnn_sdp(False)
     return device
 

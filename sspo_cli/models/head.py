@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Linear, Module
 
 # Logits held at once. 16 MiB in float32 was the fastest on a CPU, of 4 to 128 MiB. On an H100 256 MiB made an update
-# of a 0.5B model 1.6 times as fast as 16 MiB; 1 GiB gained another 5 % (docs/speed.md).
+# of a 0.5B model 1.6 times as fast as 16 MiB; 1 GiB gained another 5 % (docs/evidence/speed.md).
 LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**26}
 POSITIONS_AT_LEAST = 64
 SAME_LOGITS = 1e-4

@@ -35,7 +35,7 @@ def two_level_interval(value_SP: Values) -> Estimate:
     of the seeds' means. It holds the noise of the answers already; the problems' level is scaled to what the problems
     add, by the mean squares of the two-way table: Var = (MS_seed + MS_problem - MS_rest) / (S P) (Cornfield and Tukey,
     1956). The sum of both levels is a Behrens-Fisher distribution, which errs on the wide side where both matter;
-    docs/statistics.md has the measured coverage.
+    docs/evidence/statistics.md has the measured coverage.
 
     Args:
         value_SP: one value per seed and problem (a mean over samples). With one column the seeds alone count.

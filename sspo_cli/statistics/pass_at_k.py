@@ -34,7 +34,7 @@ def pass_interval(problems_C: NDArray[np.int64], k: int = 1) -> tuple[Values, Va
     The problems are drawn from a population, and the samples of one problem may depend on each other in any degree. The
     interval is one of a binomial proportion with the effective number of problems in place of the number of trials, as
     Korn and Graubard do for surveys (Survey Methodology 24, 1998): between n, where every problem is all right or all
-    wrong, and about n times the samples, where they are independent. docs/statistics.md has the measured coverage.
+    wrong, and about n times the samples, where they are independent. Measured coverage: docs/evidence/statistics.md.
 
     Args:
         problems_C: how many problems have c = 0..G of G samples correct, [..., G + 1].

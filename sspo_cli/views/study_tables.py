@@ -183,7 +183,7 @@ def methods(study: Study) -> list[str]:
         " answered the same problems with the same random numbers, so differences are taken within seed and problem.",
         f"95 % interval: a two-level bootstrap with {DRAWS:,} draws. Problems are resampled; the seeds' level is drawn"
         " from Student's t, because three seeds resampled do not reach the tails. It assumes that seeds vary normally."
-        " Measured coverage: docs/statistics.md.",
+        " Measured coverage: docs/evidence/statistics.md.",
         "p: exact permutation. If the two objectives were the same, swapping them within any seed would change nothing;"
         " p is the share of all swaps that give a difference at least as large. With n seeds it cannot fall below"
         " 2 / 2^n. It is about new seeds on these problems.",

@@ -259,7 +259,7 @@ def test_what_cannot_be_rendered_is_one_line(sspo: Sspo, data: Path, tmp_path: P
 
 
 def test_the_commands_and_the_screen_of_the_docs_are_true(sspo: Sspo, tmp_path: Path, write: Write) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "prompts.md").read_text(encoding="utf-8")
     chat_folder(tmp_path / "model", THINKING)
     write("problems.jsonl", lines({"prompt": f"{i}+{i + 1}=", "answer": str(2 * i + 1)} for i in range(6, 18)))
     commands = re.findall(r"```sh\n(.*?)\n```", text, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Every example of docs/datasets.md is read as the page says."""
+"""Every example of docs/reference/datasets_and_formats.md is read as the page says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.asked import asked_dataset
 from sspo_cli.data.problem import Message, Problem
 
-PAGE = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "datasets_and_formats.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\w+ (\S+)\n(.*?)```", PAGE, flags=re.DOTALL))
 COMMANDS = re.findall(r"```sh\n(sspo train .*?)\n```", PAGE, flags=re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""A run from Python: the script of docs/session.md, and what becomes of observers and functions."""
+"""A run from Python: the script of docs/reference/session.md, and what becomes of observers and functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sspo_cli.runs.metric_rows import read_metrics
 
 pytestmark = pytest.mark.slow
 
-DOCS = Path(__file__).parents[2] / "docs" / "session.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "session.md"
 SMALL = ("preset=smoke", "batch.prompts=4")
 
 

@@ -18,7 +18,7 @@ from sspo_cli.config.schema import TrainConfig
 pytestmark = pytest.mark.slow
 
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "evidence"
 PAGES = "\n".join((DOCS / name).read_text(encoding="utf-8") for name in ("peers.md", "peers_tables.md"))
 OBJECTIVES = groups()["objective"]
 REFUSED = set(re.findall(r"refused:\s+`([^`]+)`", PAGES))

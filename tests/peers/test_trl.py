@@ -1,6 +1,6 @@
 """Loss, gradient and advantages against TRL's own code, and where TRL means something else. Skipped without TRL.
 
-`make peers` installs TRL and prints what docs/peers.md shows.
+`make peers` installs TRL and prints what docs/evidence/peers.md shows.
 """
 
 from __future__ import annotations
