@@ -17,7 +17,7 @@ from tests.cli.guides import NEEDS, Block, Command, blocks_of, is_long, missing_
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 # Pages whose commands stand alone; what they read is made by `others_files`.
-OTHERS = [ROOT / "README.md", ROOT / "docs" / "faq.md", ROOT / "docs" / "index.md"]
+OTHERS = [ROOT / "README.md", ROOT / "docs" / "faq.md"]
 FILES = ("yaml", "python", "json", "jsonl", "csv", "jinja")
 
 
