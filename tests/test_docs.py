@@ -13,6 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+# `name` of `file`, and `file`: `name`.
+NAMES = [
+    *re.findall(r"`([\w.]+)` of\s+`(sspo_cli/[\w/]+\.py)`", ARCHITECTURE),
+    *((name, path) for path, name in re.findall(r"`(sspo_cli/[\w/]+\.py)`: `([\w.]+)`", ARCHITECTURE)),
+]
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -40,7 +45,7 @@ def test_every_path_of_the_architecture_is_there(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize(("name", "path"), re.findall(r"`([\w.]+)` of\s+`(sspo_cli/[\w/]+\.py)`", ARCHITECTURE))
+@pytest.mark.parametrize(("name", "path"), NAMES)
 def test_every_name_of_the_architecture_is_in_its_file(name: str, path: str) -> None:
     code = (ROOT / path).read_text(encoding="utf-8")
     for part in name.split("."):

@@ -17,7 +17,7 @@ from tests.cli.guides import NEEDS, Block, Command, blocks_of, is_long, missing_
 ROOT = Path(__file__).parents[2]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 # Pages whose commands stand alone; what they read is made by `others_files`.
-OTHERS = [ROOT / "README.md", ROOT / "docs" / "faq.md", ROOT / "docs" / "index.md"]
+OTHERS = [ROOT / "README.md", ROOT / "docs" / "faq.md"]
 FILES = ("yaml", "python", "json", "jsonl", "csv", "jinja")
 
 
@@ -63,7 +63,7 @@ def run(command: Command, block: Block, home: Path) -> str:
         assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), words
     if program in ("make", "source"):
         return ""
-    extra = block.extra if words[:1] != ["show"] else []
+    extra = [word for word in block.extra if takes(words[0], word)]
     if program == "python":
         done = subprocess.run(
             [sys.executable, *words], cwd=home, env={**environment(), "HOME": str(home)}, capture_output=True, text=True
@@ -75,6 +75,11 @@ def run(command: Command, block: Block, home: Path) -> str:
         done = run_sspo([*expanded, *extra], home, HOME=str(home))
     assert done.returncode == command.exit_code, f"{' '.join(command.words)}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
+
+
+def takes(command: str, word: str) -> bool:
+    """Whether the command takes this word of a mark; `eval` has no presets, and others have no settings."""
+    return command in ("train", "compare", "sweep", "recipe", "inspect") or (command == "eval" and "preset" not in word)
 
 
 def matching(word: str, home: Path) -> list[str]:

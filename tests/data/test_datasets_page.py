@@ -16,7 +16,7 @@ from sspo_cli.data.asked import asked_dataset
 from sspo_cli.data.problem import Message, Problem
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "datasets_and_formats.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"```\w+ (\S+)\n(.*?)```", PAGE, flags=re.DOTALL))
+FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, flags=re.DOTALL))
 COMMANDS = re.findall(r"```sh\n(sspo train .*?)\n```", PAGE, flags=re.DOTALL)
 
 
