@@ -45,13 +45,13 @@ TRL_PASSES_PER_UPDATE = 8
 NOT_RUN = (
     "## Not run: the model's own weights on GSM8K",
     "",
-    "One command: 20 steps of the recipe, interrupted after 200 s and resumed, then the tokens/s and the memory of every"
-    " step. It needs the model and the data set in the local cache.",
+    "One command: 20 steps of the recipe, interrupted after 200 s and resumed, then tokens/s and memory of every step."
+    " It needs the model and the data set in the local cache.",
     "",
     "```",
-    "timeout -s INT 200 sspo recipe run gsm8k_qwen2.5_0.5b train.steps=20 train.save_every=5; \\",
-    "sspo train --resume outputs/train/gsm8k_qwen2.5_0.5b && \\",
-    "grep -oE '\"(step|throughput/[a-z_]+|memory/peak_gib)\": [0-9.e+]+' outputs/train/gsm8k_qwen2.5_0.5b/metrics.jsonl",
+    "timeout -s INT 200 sspo recipe run gsm8k_qwen2.5_0.5b name=gpu train.steps=20 train.save_every=5; \\",
+    "sspo train --resume outputs/train/gpu && \\",
+    "grep -oE '\"(step|throughput/[a-z_]+|memory/peak_gib)\": [0-9.e+]+' outputs/train/gpu/metrics.jsonl",
     "```",
 )
 TRL_SIDES = {"float32 weights": "float32", "bfloat16 weights": "bfloat16"}
