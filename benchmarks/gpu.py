@@ -42,6 +42,18 @@ WORKLOAD = Workload(
 KEY_VALUE_HEADS = 2
 # TRL's logits of one pass: 16 sequences of 512 tokens of 151,936 logits in float32 take 5 GB.
 TRL_PASSES_PER_UPDATE = 8
+NOT_RUN = (
+    "## Not run: the model's own weights on GSM8K",
+    "",
+    "One command: 20 steps of the recipe, interrupted after 200 s and resumed, then tokens/s and memory of every step."
+    " It needs the model and the data set in the local cache.",
+    "",
+    "```",
+    "timeout -s INT 200 sspo recipe run gsm8k_qwen2.5_0.5b name=gpu train.steps=20 train.save_every=5; \\",
+    "sspo train --resume outputs/train/gpu && \\",
+    "grep -oE '\"(step|throughput/[a-z_]+|memory/peak_gib)\": [0-9.e+]+' outputs/train/gpu/metrics.jsonl",
+    "```",
+)
 TRL_SIDES = {"float32 weights": "float32", "bfloat16 weights": "bfloat16"}
 
 
@@ -237,6 +249,8 @@ def page(found: dict[str, Any]) -> str:
             f" {min(gaps):.1e} to {max(gaps):.1e} nats on average.",
             "",
             *notes,
+            *NOT_RUN,
+            "",
         ]
     )
 

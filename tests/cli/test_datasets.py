@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from sspo_cli.config.locate import shipped
-from sspo_cli.config.recipe import load_recipe
 from tests.cli.conftest import Sspo, Write
 from tests.data.published_files import write_published
-from tests.tiny_models import NEOX, config_of, policy_of
 
 pytestmark = pytest.mark.slow
 
@@ -23,10 +19,6 @@ GYM = "chain_sum: {dataset: reasoning_gym, tasks: chain_sum, size: 40, prompt_te
 SCORE = """def score(prompt, response, answer):
     return {"length": len(response) / 100, "right": float(answer in response)}
 """
-CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
@@ -137,53 +129,6 @@ def test_a_bad_dataset_is_one_line_and_leaves_no_run(sspo: Sspo, tmp_path: Path,
     refused = sspo("train", *words)
     assert refused.returncode == 2 and len(refused.stderr.strip().splitlines()) == 1, refused.stderr
     assert not list(tmp_path.glob("outputs/train/*"))
-
-
-def stand_in(folder: Path) -> Path:
-    """A small Qwen2 with a chat template, whose prompts and responses have room."""
-    policy = policy_of(config_of("qwen2", **{**NEOX, "max_position_embeddings": 1024}, num_key_value_heads=2))
-    policy.tokenizer.chat_template = CHATML
-    policy.model.save_pretrained(folder)
-    policy.tokenizer.save_pretrained(folder)
-    return folder
-
-
-def recipe_words(name: str, changed: Mapping[str, str]) -> list[str]:
-    """The overrides of a recipe, but for those of `changed`, which are of the same keys."""
-    words = load_recipe(shipped("recipes") / f"{name}.yaml").overrides
-    keys = [word.partition("=")[0] for word in words]
-    assert set(changed) <= {*keys, "dataset.path", "preset"}
-    kept = [word for word, key in zip(words, keys, strict=True) if key not in changed]
-    return [*kept, *(f"{key}={value}" for key, value in changed.items())]
-
-
-SMALL = {"batch.prompts": "2", "batch.samples_per_prompt": "2", "batch.minibatches": "2", "train.steps": "1"}
-
-
-def test_the_gsm8k_recipe_runs_on_stand_ins_of_the_same_schema(sspo: Sspo, tmp_path: Path) -> None:
-    home = write_published(tmp_path, "gsm8k")
-    model = stand_in(tmp_path / "model")
-    changed = {**SMALL, "model": "local", "model.path": str(model), "dataset.path": str(home), "eval.problems": "1"}
-    words = recipe_words("gsm8k_qwen2.5_0.5b", {**changed, "rollout.max_response_length": "8"})
-    done = sspo("train", *words, "--name", "recipe")
-    assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "outputs" / "train" / "recipe" / "summary.json").read_text())
-    assert summary["eval/unscored"]["last"] <= 0.05
-    [row, *_] = rows(tmp_path / "outputs" / "train" / "recipe" / "samples.jsonl")
-    assert "\\boxed{}" in row["prompt"]
-
-
-def test_the_mixture_recipe_runs(sspo: Sspo, tmp_path: Path) -> None:
-    pytest.importorskip("reasoning_gym")
-    done = sspo(
-        "train", *recipe_words("reasoning_gym_mix_tiny", {"train.steps": "2"}), "eval.problems=16", "--name", "r"
-    )
-    assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "outputs" / "train" / "r" / "summary.json").read_text())
-    assert {"eval/accuracy/addition", "eval/accuracy/chain_sum"} <= summary.keys()
-    prompts = {row["prompt"] for row in rows(tmp_path / "outputs" / "train" / "r" / "samples.jsonl")}
-    assert all(prompt.endswith("=") and " " not in prompt for prompt in prompts)
-    assert any("-" in prompt for prompt in prompts)
 
 
 def test_a_part_leaves_out_prompts_by_its_own_limit(sspo: Sspo, write: Write, tmp_path: Path) -> None:
