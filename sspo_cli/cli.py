@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from enum import StrEnum
 from importlib.util import find_spec
@@ -61,6 +63,8 @@ GridDryRun = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
 
+UNREAD = 141  # 128 + SIGPIPE, as a shell tells it of any program whose reader leaves
+
 
 class Direction(StrEnum):
     """Which end of a metric is better."""
@@ -85,9 +89,27 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
-            return super().invoke(ctx)
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not left_unread():
+                raise
+            return UNREAD
         except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):  # rich has found nobody who reads
+                return UNREAD
             raise RuntimeError(f"something below this command raised {error!r}") from error
+        return code
+
+
+def left_unread() -> bool:
+    """Whether nobody reads stdout any more, as in `sspo runs | head`; what is still to be printed then goes nowhere."""
+    watch = select.poll()
+    watch.register(sys.stdout, 0)
+    if not watch.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 app = typer.Typer(
