@@ -55,7 +55,7 @@ RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recip
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
+    bool, typer.Option("--dry-run", help="Print the configuration, its size, its batch and the first prompt; train nothing.")
 ]
 GridDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
@@ -169,7 +169,7 @@ def help_without_command(ctx: typer.Context) -> None:
     epilog=examples(
         "sspo train objective=sspo",
         "sspo train objective=sspo objective/gate=erf objective.gate.tau_pos=5 --seed 1",
-        "sspo train objective=grpo dataset=jsonl dataset.path=problems.jsonl --dry-run",
+        "sspo train objective=grpo dataset=file dataset.path=problems.jsonl --dry-run",
         "sspo train --config outputs/train/sspo-addition-s0/config.yaml --name again",
         "sspo train --resume outputs/train/sspo-addition-s0",
         "sspo train --profile train.steps=2",
@@ -296,13 +296,13 @@ def sweep(
     epilog=examples(
         "sspo eval outputs/train/sspo-addition-s0",
         "sspo eval outputs/train/sspo-addition-s0 dataset=addition_hard eval.samples=8",
-        "sspo eval ~/models/my-model dataset=jsonl dataset.path=problems.jsonl --json",
+        "sspo eval ~/models/my-model dataset=file dataset.path=problems.jsonl --json",
     ),
 )
 def evaluate(
     target: Annotated[
         str,
-        typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.", autocompletion=run_words),
+        typer.Argument(metavar="RUN_OR_MODEL", help="A run, a checkpoint, a model folder, a GGUF file, or a choice of `sspo show model`.", autocompletion=run_words),
     ],
     overrides: EvalWords = None,
     name: Name = None,
@@ -328,7 +328,7 @@ def evaluate(
 )
 def show(
     group: Annotated[
-        str | None, typer.Argument(metavar="GROUP", help="For example objective.", autocompletion=group_words)
+        str | None, typer.Argument(metavar="GROUP", help="For example objective, or a section such as train.", autocompletion=group_words)
     ] = None,
     words: Annotated[
         list[str] | None,
@@ -352,7 +352,8 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the choices of every group, or explain some; `sspo show metric` tells what runs measure.
+    """List the choices of every group, or explain some; `sspo show metric` tells what runs measure, `sspo show train`
+    what the section `train` sets.
 
     A choice is told in full: what it is, its settings, and where each setting comes from.
     """

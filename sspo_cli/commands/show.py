@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from sspo_cli.commands import show_metric
-from sspo_cli.config.catalogue import choices_of, read_choices
+from sspo_cli.config.catalogue import choices_of, read_choices, section_settings, sections
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.objectives import compose_objective, override_problems
 from sspo_cli.config.schema import SoftGateSection
 from sspo_cli.views.console import print_json
-from sspo_cli.views.show import print_choices, print_groups
+from sspo_cli.views.show import print_choices, print_groups, print_section
 
 METRIC = "metric"  # no group of the configuration: what runs measure
 
 
 def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as_json: bool) -> int:
-    """Print all groups, one group, or choices of it; or draw objectives.
+    """Print all groups, one group, choices of it, or a section of settings that no group fills; or draw objectives.
 
     words: names of choices, and overrides of the settings of objectives.
 
@@ -26,8 +27,12 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
         ConfigError: for an unknown group, choice or setting, and for what only objectives can do.
     """
     known = groups()
+    if group in sections():
+        if words or plot or out:
+            raise ConfigError([f"{group}: is no group with choices; its settings: `sspo show {group}`"])
+        return show_section(group, as_json=as_json)
     if group is not None and group not in (*known, METRIC):
-        allowed = [*known, METRIC]
+        allowed = [*known, METRIC, *sections()]
         raise ConfigError([f"{group}: unknown group{did_you_mean(group, allowed)} (allowed: {', '.join(allowed)})"])
     names = list(dict.fromkeys(word for word in words if "=" not in word))
     overrides = [word for word in words if "=" in word]
@@ -66,6 +71,15 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
         print_json(found if len(found) > 1 else found[0])
     else:
         print_choices(choices, overrides)
+    return 0
+
+
+def show_section(name: str, *, as_json: bool) -> int:
+    settings = section_settings(name)
+    if as_json:
+        print_json([asdict(row) for row in settings])
+    else:
+        print_section(name, settings)
     return 0
 
 

@@ -6,8 +6,12 @@ from sspo_cli.config.fitting import fitting_reward
 from sspo_cli.config.schema import (
     EvalConfig,
     ExactReward,
+    FileData,
+    HubData,
     MixtureRewardSection,
     PartReward,
+    PublishedData,
+    PublishedSection,
     PythonReward,
     RewardConfig,
     TaskReward,
@@ -65,6 +69,18 @@ def graded_by(reward: RewardConfig | PartReward) -> str:
         end = "its end" if reward.answer_before is None else f"the next {reward.answer_before!r}"
         return f"the score of the task for the text between {begin} and {end}; correct from {reward.correct:g}"
     return "1 if the final answer equals the reference, as text or in value, else 0"
+
+
+def held_out_sentence(config: EvalConfig) -> str:
+    """The data set of the held-out problems, and where its rows come from."""
+    data, name = config.dataset, config.choices["dataset"]
+    if isinstance(data, PublishedData) and data.eval is not None:
+        return f"{data.eval} ({data.eval_path})" if data.eval_path else data.eval
+    if isinstance(data, FileData):
+        return f"{name} ({data.eval_path or data.path})"
+    if isinstance(data, HubData):
+        return f"{name} ({data.path}, {data.eval_split or data.split})"
+    return f"{name} ({data.path})" if isinstance(data, PublishedSection) else name
 
 
 def notes(config: TrainConfig) -> list[str]:

@@ -154,6 +154,16 @@ def test_fewer_problems_than_an_evaluation_takes(tmp_path: Path) -> None:
         asked_dataset(load_config(TrainConfig, ["dataset=file", f"dataset.path={file}", "eval.problems=7"]))
     enough = load_config(TrainConfig, ["dataset=file", f"dataset.path={file}", f"eval.problems={number}"])
     assert asked_dataset(enough)[1] == []
+    (tmp_path / "folder").mkdir()
+    jsonl(tmp_path / "folder", [{"prompt": f"{i}=", "answer": i} for i in range(9)], "train.jsonl")
+    places = {
+        "": "; for more, raise dataset.eval_fraction=0.1 or set dataset.eval_path;",
+        f"dataset.path={tmp_path / 'folder'}": "; for more, set dataset.eval_path;",
+        f"dataset.eval_path={file}": "10 held-out problems; eval.problems=10 takes",
+    }
+    for place, way in places.items():
+        words = ["dataset=file", f"dataset.path={file}", *filter(None, [place])]
+        assert way in asked_dataset(load_config(TrainConfig, words))[1][-1]
 
 
 @pytest.mark.parametrize("reward", ["exact", "math"])
