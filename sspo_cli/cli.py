@@ -55,7 +55,8 @@ RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recip
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the configuration, its size, its batch and the first prompt; train nothing.")
+    bool,
+    typer.Option("--dry-run", help="Print the configuration, its size, its batch and the first prompt; train nothing."),
 ]
 GridDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
@@ -302,7 +303,11 @@ def sweep(
 def evaluate(
     target: Annotated[
         str,
-        typer.Argument(metavar="RUN_OR_MODEL", help="A run, a checkpoint, a model folder, a GGUF file, or a choice of `sspo show model`.", autocompletion=run_words),
+        typer.Argument(
+            metavar="RUN_OR_MODEL",
+            help="A run, a checkpoint, a model folder, a GGUF file, or a choice of `sspo show model`.",
+            autocompletion=run_words,
+        ),
     ],
     overrides: EvalWords = None,
     name: Name = None,
@@ -328,7 +333,10 @@ def evaluate(
 )
 def show(
     group: Annotated[
-        str | None, typer.Argument(metavar="GROUP", help="For example objective, or a section such as train.", autocompletion=group_words)
+        str | None,
+        typer.Argument(
+            metavar="GROUP", help="For example objective, or a section such as train.", autocompletion=group_words
+        ),
     ] = None,
     words: Annotated[
         list[str] | None,

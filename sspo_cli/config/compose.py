@@ -185,10 +185,7 @@ def choose(request: Request, group: str, override: Override, choices: list[str])
 
 def unknown_choice(group: str, choice: str, choices: list[str]) -> str:
     meant = other_place(group, choice) or did_you_mean(choice, choices)
-    return (
-        f"{group}={choice}: unknown choice{meant} (allowed: {', '.join(choices)};"
-        f" see `sspo show {group}`)"
-    )
+    return f"{group}={choice}: unknown choice{meant} (allowed: {', '.join(choices)}; see `sspo show {group}`)"
 
 
 def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) -> DictConfig:

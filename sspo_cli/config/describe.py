@@ -88,8 +88,13 @@ def notes(config: TrainConfig) -> list[str]:
     found = reward_notes(config)
     on_policy = config.updates_per_rollout == 1 and config.rollout.staleness == 0
     if on_policy and config.objective.experience == "rollout":
-        found.append("with 1 update per rollout these objectives are the same up to normalisation")
-    kl = config.objective.kl
+        found.append("with 1 update per rollout all objectives are the same up to normalisation and advantage")
+    model, kl = config.model, config.objective.kl
+    if model.dtype != "float32" and not config.lora.rank and not config.objective.reads_reference:
+        found.append(
+            f"model.dtype={model.dtype}: is of weights that are not trained, and here all are, in float32;"
+            " engine.precision is of matrix products"
+        )
     if kl.coef and kl.place == "loss" and kl.against == "reference" and kl.estimator == "k1":
         found.append(
             "objective.kl.estimator=k1 in the loss: its expected gradient is zero, so it holds nothing back;"

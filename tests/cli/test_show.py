@@ -104,7 +104,9 @@ def test_sections_without_choices_and_those_of_a_group_are_explained(sspo: Sspo)
     assert list(sections()) == ["train", "batch", "lora", "optim", "eval"]
     of_group = {row.key: row.source for row in settings_of("rollout", "native", [], calibrated)}
     assert of_group["rollout.max_response_length"] == "tokens; a longer response is cut"
-    assert sspo("show", "lora", "rank").stderr == "sspo: lora: is no group with choices; its settings: `sspo show lora`\n"
+    assert (
+        sspo("show", "lora", "rank").stderr == "sspo: lora: is no group with choices; its settings: `sspo show lora`\n"
+    )
 
 
 def test_a_preset_shows_the_settings_it_lays_over_the_others(sspo: Sspo) -> None:

@@ -28,12 +28,15 @@ def test_other_models_have_the_name_of_their_file_or_folder(tmp_path: Path) -> N
     (tmp_path / "small.gguf").touch()
     (tmp_path / "my model").mkdir()
     names = {"small.gguf": "small-addition", "my model": "my_model-addition"}
-    for target, name in {**{str(tmp_path / file): name for file, name in names.items()}, "tiny": "tiny-addition"}.items():
+    for target, name in {
+        **{str(tmp_path / file): name for file, name in names.items()},
+        "tiny": "tiny-addition",
+    }.items():
         assert stem_of(target, settings_for(target, [])) == name
 
 
 def test_a_name_of_the_hub_that_is_no_target_is_told_with_the_command_that_takes_it() -> None:
-    with pytest.raises(ConfigError, match="`sspo eval hub model.path=Owner/Name-1.5B`"):
+    with pytest.raises(ConfigError, match=r"`sspo eval hub model\.path=Owner/Name-1\.5B`"):
         settings_for("Owner/Name-1.5B", [])
     with pytest.raises(ConfigError) as refused:
         settings_for("./Owner/Name", [])
