@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from sspo_cli.commands import show_metric
-from sspo_cli.config.catalogue import choices_of, read_choices, section_settings, sections
+from sspo_cli.commands import show_metric, show_section
+from sspo_cli.config.catalogue import choices_of, read_choices, sections
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.objectives import compose_objective, override_problems
 from sspo_cli.config.schema import SoftGateSection
 from sspo_cli.views.console import print_json
-from sspo_cli.views.show import print_choices, print_groups, print_section
+from sspo_cli.views.show import print_choices, print_groups
 
 METRIC = "metric"  # no group of the configuration: what runs measure
 
@@ -30,7 +29,7 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
     if group in sections():
         if words or plot or out:
             raise ConfigError([f"{group}: is no group with choices; its settings: `sspo show {group}`"])
-        return show_section(group, as_json=as_json)
+        return show_section.run(group, as_json=as_json)
     if group is not None and group not in (*known, METRIC):
         allowed = [*known, METRIC, *sections()]
         raise ConfigError([f"{group}: unknown group{did_you_mean(group, allowed)} (allowed: {', '.join(allowed)})"])
@@ -71,15 +70,6 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
         print_json(found if len(found) > 1 else found[0])
     else:
         print_choices(choices, overrides)
-    return 0
-
-
-def show_section(name: str, *, as_json: bool) -> int:
-    settings = section_settings(name)
-    if as_json:
-        print_json([asdict(row) for row in settings])
-    else:
-        print_section(name, settings)
     return 0
 
 
