@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from enum import StrEnum
 from importlib.util import find_spec
@@ -53,13 +55,16 @@ RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recip
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
+    bool,
+    typer.Option("--dry-run", help="Print the configuration, its size, its batch and the first prompt; train nothing."),
 ]
 GridDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
+
+UNREAD = 141  # 128 + SIGPIPE, as a shell tells it of any program whose reader leaves
 
 
 class Direction(StrEnum):
@@ -85,9 +90,27 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
-            return super().invoke(ctx)
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            if not left_unread():
+                raise
+            return UNREAD
         except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):  # rich has found nobody who reads
+                return UNREAD
             raise RuntimeError(f"something below this command raised {error!r}") from error
+        return code
+
+
+def left_unread() -> bool:
+    """Whether nobody reads stdout any more, as in `sspo runs | head`; what is still to be printed then goes nowhere."""
+    watch = select.poll()
+    watch.register(sys.stdout, 0)
+    if not watch.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 app = typer.Typer(
@@ -147,7 +170,7 @@ def help_without_command(ctx: typer.Context) -> None:
     epilog=examples(
         "sspo train objective=sspo",
         "sspo train objective=sspo objective/gate=erf objective.gate.tau_pos=5 --seed 1",
-        "sspo train objective=grpo dataset=jsonl dataset.path=problems.jsonl --dry-run",
+        "sspo train objective=grpo dataset=file dataset.path=problems.jsonl --dry-run",
         "sspo train --config outputs/train/sspo-addition-s0/config.yaml --name again",
         "sspo train --resume outputs/train/sspo-addition-s0",
         "sspo train --profile train.steps=2",
@@ -274,13 +297,17 @@ def sweep(
     epilog=examples(
         "sspo eval outputs/train/sspo-addition-s0",
         "sspo eval outputs/train/sspo-addition-s0 dataset=addition_hard eval.samples=8",
-        "sspo eval ~/models/my-model dataset=jsonl dataset.path=problems.jsonl --json",
+        "sspo eval ~/models/my-model dataset=file dataset.path=problems.jsonl --json",
     ),
 )
 def evaluate(
     target: Annotated[
         str,
-        typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model folder.", autocompletion=run_words),
+        typer.Argument(
+            metavar="RUN_OR_MODEL",
+            help="A run, a checkpoint, a model folder, a GGUF file, or a choice of `sspo show model`.",
+            autocompletion=run_words,
+        ),
     ],
     overrides: EvalWords = None,
     name: Name = None,
@@ -306,7 +333,10 @@ def evaluate(
 )
 def show(
     group: Annotated[
-        str | None, typer.Argument(metavar="GROUP", help="For example objective.", autocompletion=group_words)
+        str | None,
+        typer.Argument(
+            metavar="GROUP", help="For example objective, or a section such as train.", autocompletion=group_words
+        ),
     ] = None,
     words: Annotated[
         list[str] | None,
@@ -330,7 +360,8 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the choices of every group, or explain some; `sspo show metric` tells what runs measure.
+    """List the choices of every group, or explain some; `sspo show metric` tells what runs measure, `sspo show train`
+    what the section `train` sets.
 
     A choice is told in full: what it is, its settings, and where each setting comes from.
     """

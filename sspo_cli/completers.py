@@ -32,9 +32,10 @@ def sweep_words(incomplete: str) -> list[str]:
 
 
 def group_words(incomplete: str) -> list[str]:
+    from sspo_cli.config.catalogue import sections
     from sspo_cli.config.locate import groups
 
-    return [group for group in (*groups(), "metric") if group.startswith(incomplete)]
+    return [group for group in (*groups(), "metric", *sections()) if group.startswith(incomplete)]
 
 
 def objective_words(incomplete: str) -> list[str]:

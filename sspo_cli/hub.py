@@ -36,6 +36,9 @@ class Question:
 # Questions asked before the answer is needed, each answered once.
 AHEAD: dict[tuple[str, Kind, str], Question] = {}
 
+# Why the hub is not asked, where the environment has not forbidden it.
+UNASKED: list[str] = []
+
 
 def ask_ahead(path: str, kind: Kind, revision: str) -> None:
     """Ask now what `why_not` will want to know, so that the answer comes while something else takes time."""
@@ -50,7 +53,7 @@ def why_not(path: str, kind: Kind, revision: str) -> str | None:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set"
+        return UNASKED[-1] if UNASKED else "HF_HUB_OFFLINE is set"
     return (AHEAD.pop((path, kind, revision), None) or Question(path, kind, revision)).answer()
 
 
@@ -80,15 +83,18 @@ def ask(path: str, kind: Kind, revision: str) -> str | None:
 
 
 @contextmanager
-def not_asked() -> Iterator[None]:
+def not_asked(why: str) -> Iterator[None]:
     """Inside the block the hub is not asked: what is not on this machine is not there."""
     from huggingface_hub import constants
 
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    added = [] if before else [why]
+    UNASKED.extend(added)
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
+        del UNASKED[len(UNASKED) - len(added) :]
 
 
 def how_to_download(path: str, kind: Kind, revision: str = "main") -> str:

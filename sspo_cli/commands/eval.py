@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from sspo_cli.config.compose import with_prompt_time
-from sspo_cli.config.describe import reward_notes
+from sspo_cli.config.describe import held_out_sentence, reward_notes
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.paths import missing_paths
-from sspo_cli.config.schema import LocalModel
+from sspo_cli.config.schema import HubModel, LocalModel
 from sspo_cli.evaluation.target import settings_for, stem_of
 from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import folder as runs
@@ -55,5 +55,6 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     elif as_json:
         print(json.dumps({"folder": str(ended.folder), **ended.summary.as_json()}))
     else:
-        print_evaluation(ended.folder, ended.summary)
+        model = settings.model.path if isinstance(settings.model, LocalModel | HubModel) else target
+        print_evaluation(ended.folder, ended.summary, f"{model} on {held_out_sentence(settings)}")
     return ended.code

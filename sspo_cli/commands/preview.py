@@ -9,11 +9,12 @@ from sspo_cli.build import calibrated
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.describe import batch_sentence, checkpoints_at_once, notes, response_tokens, reward_sentence
 from sspo_cli.config.errors import all_or_problems
+from sspo_cli.config.paths import missing_graders
 from sspo_cli.config.schema import SoftGateSection, TrainConfig
 from sspo_cli.engine.device import device_of
 from sspo_cli.engine.first_prompt import beginning
 from sspo_cli.models.load import architecture
-from sspo_cli.models.size import checkpoint_bytes, memory_estimate, parameter_count
+from sspo_cli.models.size import checkpoint_bytes, memory_estimate, parameter_count, trained_count
 from sspo_cli.models.source import NotCached
 from sspo_cli.runs.folder import free_space
 from sspo_cli.views.console import print_json
@@ -29,12 +30,13 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
         ConfigError: if a local model folder, the problems or the chat template cannot be read, or no temperature gives
             the gate the width asked for.
     """
-    temperatures, (parameters, memory, checkpoint), prompt = all_or_problems(
+    temperatures, (parameters, trained, memory, checkpoint), prompt = all_or_problems(
         lambda: solved(config), lambda: size(config), lambda: beginning(config)
     )
     free = free_space(Path(config.output_dir))
     facts = {
         "parameters": parameters,
+        "trained_parameters": trained,
         "memory_gib": {part: size / GIB for part, size in memory.items()},
         "checkpoint_gib": None if checkpoint is None else checkpoint / GIB,
         "checkpoints_at_once": checkpoints_at_once(config),
@@ -44,7 +46,7 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
         "first_prompt": prompt,
         "stop_strings": config.rollout.stop,
         "reward": reward_sentence(config.reward),
-        "notes": [*temperatures, *notes(config)],
+        "notes": [*temperatures, *notes(config), *missing_graders(config.reward)],
     }
     if as_json:
         print_json({"config": to_dict(config), **facts})
@@ -61,12 +63,12 @@ def solved(config: TrainConfig) -> list[str]:
     return [f"objective.gate.calibrate: tau_pos = {found.tau_pos:.6g}, tau_neg = {found.tau_neg:.6g}"]
 
 
-def size(config: TrainConfig) -> tuple[int | None, dict[str, int], int | None]:
-    """Parameter count, bytes of memory by purpose, and of a checkpoint; unknown for a model of the hub that is not on
-    this machine yet."""
+def size(config: TrainConfig) -> tuple[int | None, int | None, dict[str, int], int | None]:
+    """Parameters, those that are trained, bytes of memory by purpose, and of a checkpoint; unknown for a model of the
+    hub that is not on this machine yet."""
     try:
         shape = architecture(config.model)
     except NotCached:
-        return None, {}, None
+        return None, None, {}, None
     memory = memory_estimate(shape, config, device_of(config.engine))
-    return parameter_count(shape), memory, checkpoint_bytes(shape, config.lora)
+    return parameter_count(shape), trained_count(shape, config.lora), memory, checkpoint_bytes(shape, config.lora)

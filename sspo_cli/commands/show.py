@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from sspo_cli.commands import show_metric
-from sspo_cli.config.catalogue import choices_of, read_choices
+from sspo_cli.commands import show_metric, show_section
+from sspo_cli.config.catalogue import choices_of, read_choices, sections
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.objectives import compose_objective, override_problems
@@ -18,7 +18,7 @@ METRIC = "metric"  # no group of the configuration: what runs measure
 
 
 def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as_json: bool) -> int:
-    """Print all groups, one group, or choices of it; or draw objectives.
+    """Print all groups, one group, choices of it, or a section of settings that no group fills; or draw objectives.
 
     words: names of choices, and overrides of the settings of objectives.
 
@@ -26,8 +26,12 @@ def run(group: str | None, words: list[str], *, plot: bool, out: Path | None, as
         ConfigError: for an unknown group, choice or setting, and for what only objectives can do.
     """
     known = groups()
+    if group in sections():
+        if words or plot or out:
+            raise ConfigError([f"{group}: is no group with choices; its settings: `sspo show {group}`"])
+        return show_section.run(group, as_json=as_json)
     if group is not None and group not in (*known, METRIC):
-        allowed = [*known, METRIC]
+        allowed = [*known, METRIC, *sections()]
         raise ConfigError([f"{group}: unknown group{did_you_mean(group, allowed)} (allowed: {', '.join(allowed)})"])
     names = list(dict.fromkeys(word for word in words if "=" not in word))
     overrides = [word for word in words if "=" in word]

@@ -30,7 +30,10 @@ def run(
     """
     if overrides:
         raise ConfigError(
-            [f"--resume {folder}: takes no overrides ({' '.join(overrides)}); a run goes on as it was started"]
+            [
+                f"--resume {folder}: takes no overrides ({' '.join(overrides)}); a run goes on as it was started,"
+                f" or with {folder}/config.yaml edited, by --resume {folder} --allow-change"
+            ]
         )
     saved = runs.checkpoints(folder)
     if not saved:

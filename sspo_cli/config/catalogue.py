@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,10 @@ from sspo_cli.config.comments import comments_for_all, comments_of_choice, heade
 from sspo_cli.config.compose import as_written, sort_overrides, to_dict
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.fitting import fitting_reward
-from sspo_cli.config.locate import choice_file, groups, is_users
+from sspo_cli.config.locate import choice_file, groups, is_users, shipped
 from sspo_cli.config.objectives import compose_objective
 from sspo_cli.config.schema import GateConfig, SoftGateSection, TrainConfig, WidthAt
-from sspo_cli.config.tree import leaves
+from sspo_cli.config.tree import load_yaml
 
 # Solves the temperatures of a gate whose width is asked for: `build.calibrated`, which takes torch.
 Solve = Callable[[SoftGateSection, str], SoftGateSection]
@@ -89,12 +89,12 @@ def settings_of(group: str, name: str, overrides: Sequence[str], solve: Solve) -
     if group == "objective":
         return objective_settings(compose_objective(name, overrides), overrides, solve)
     content = as_written(f"{group}={name}")
-    sources = comments_of_choice(group, name, content["choices"])
+    sources = comments_for_all(group) | comments_of_choice(group, name, content["choices"])
     if is_global(file_of(group, name)):
         return [Setting(key, value_at(content, key), source) for key, source in sources.items()]
     prefix = group.replace("/", ".")
     section = value_at(content, prefix)
-    found = [Setting(key, value, source_of(key, sources)) for key, value in leaves(section, f"{prefix}.")]
+    found = [Setting(key, value, source_of(key, sources)) for key, value in rows(section, f"{prefix}.")]
     fits = fitting_reward(name) if group == "dataset" else None
     return [*found, Setting("reward", fits, "fits this dataset; reward=NAME chooses another")] if fits else found
 
@@ -110,7 +110,28 @@ def objective_settings(config: TrainConfig, overrides: Sequence[str], solve: Sol
     if isinstance(config.objective.gate, SoftGateSection) and config.objective.gate.calibrate:
         gate = solve(config.objective.gate, config.objective.pool)
         content["gate"] |= {"tau_pos": gate.tau_pos, "tau_neg": gate.tau_neg}
-    return [Setting(key, value, source_of(key, sources)) for key, value in leaves(content, "objective.")]
+    return [Setting(key, value, source_of(key, sources)) for key, value in rows(content, "objective.")]
+
+
+def sections() -> dict[str, dict[str, Any]]:
+    """The sections of conf/train.yaml that no group fills, with their values."""
+    content = load_yaml((shipped("conf") / "train.yaml").read_text())
+    return {name: part for name, part in content.items() if isinstance(part, dict) and name not in groups()}
+
+
+def section_settings(name: str) -> list[Setting]:
+    """The settings of a section, each with the comment beside it."""
+    sources = comments_for_all(name)
+    return [Setting(key, value, source_of(key, sources)) for key, value in rows(sections()[name], f"{name}.")]
+
+
+def rows(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Every setting of nested mappings by its dotted key; of an empty mapping, the mapping."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from rows(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def solved_sources(gate: GateConfig) -> dict[str, str]:

@@ -31,10 +31,11 @@ def header(file: Path) -> str:
 
 
 def comments_for_all(section: str) -> dict[str, str]:
-    """The comments beside the keys that conf/train.yaml sets in `section`."""
+    """The comments beside the keys that conf/train.yaml sets in `section`, and nothing for what is no section of it."""
     text = (shipped("conf") / "train.yaml").read_text()
     nodes = {key.value: value for key, value in cast(yaml.MappingNode, yaml.compose(text)).value}
-    return trailing_comments(nodes[section], text.split("\n"), f"{section}.")
+    node = nodes.get(section)
+    return trailing_comments(node, text.split("\n"), f"{section}.") if isinstance(node, yaml.MappingNode) else {}
 
 
 def comments_of_choice(group: str, name: str, chosen: Mapping[str, str]) -> dict[str, str]:

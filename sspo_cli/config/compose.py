@@ -35,7 +35,7 @@ from sspo_cli.config.parts import fill_parts
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
 from sspo_cli.config.tree import is_under
-from sspo_cli.config.wording import key_problem, nearest_key, path_of, show_value
+from sspo_cli.config.wording import key_problem, nearest_key, other_place, path_of, show_value
 
 C = TypeVar("C", bound=EvalConfig)
 
@@ -184,10 +184,8 @@ def choose(request: Request, group: str, override: Override, choices: list[str])
 
 
 def unknown_choice(group: str, choice: str, choices: list[str]) -> str:
-    return (
-        f"{group}={choice}: unknown choice{did_you_mean(choice, choices)} (allowed: {', '.join(choices)};"
-        f" see `sspo show {group}`)"
-    )
+    meant = other_place(group, choice) or did_you_mean(choice, choices)
+    return f"{group}={choice}: unknown choice{meant} (allowed: {', '.join(choices)}; see `sspo show {group}`)"
 
 
 def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) -> DictConfig:

@@ -6,8 +6,12 @@ from sspo_cli.config.fitting import fitting_reward
 from sspo_cli.config.schema import (
     EvalConfig,
     ExactReward,
+    FileData,
+    HubData,
     MixtureRewardSection,
     PartReward,
+    PublishedData,
+    PublishedSection,
     PythonReward,
     RewardConfig,
     TaskReward,
@@ -67,13 +71,30 @@ def graded_by(reward: RewardConfig | PartReward) -> str:
     return "1 if the final answer equals the reference, as text or in value, else 0"
 
 
+def held_out_sentence(config: EvalConfig) -> str:
+    """The data set of the held-out problems, and where its rows come from."""
+    data, name = config.dataset, config.choices["dataset"]
+    if isinstance(data, PublishedData) and data.eval is not None:
+        return f"{data.eval} ({data.eval_path})" if data.eval_path else data.eval
+    if isinstance(data, FileData):
+        return f"{name} ({data.eval_path or data.path})"
+    if isinstance(data, HubData):
+        return f"{name} ({data.path}, {data.eval_split or data.split})"
+    return f"{name} ({data.path})" if isinstance(data, PublishedSection) else name
+
+
 def notes(config: TrainConfig) -> list[str]:
     """What a user should know of this configuration before waiting for it."""
     found = reward_notes(config)
     on_policy = config.updates_per_rollout == 1 and config.rollout.staleness == 0
     if on_policy and config.objective.experience == "rollout":
-        found.append("with 1 update per rollout these objectives are the same up to normalisation")
-    kl = config.objective.kl
+        found.append("with 1 update per rollout all objectives are the same up to normalisation and advantage")
+    model, kl = config.model, config.objective.kl
+    if model.dtype != "float32" and not config.lora.rank and not config.objective.reads_reference:
+        found.append(
+            f"model.dtype={model.dtype}: is of weights that are not trained, and here all are, in float32;"
+            " engine.precision is of matrix products"
+        )
     if kl.coef and kl.place == "loss" and kl.against == "reference" and kl.estimator == "k1":
         found.append(
             "objective.kl.estimator=k1 in the loss: its expected gradient is zero, so it holds nothing back;"

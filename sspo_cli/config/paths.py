@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sspo_cli.config.schema import EvalConfig, FileData
+from sspo_cli.config.schema import EvalConfig, FileData, MixtureRewardSection, PartReward, PythonReward, RewardConfig
 
 
 def missing_paths(config: EvalConfig) -> list[str]:
-    """A line for each file or folder of the dataset that is not there."""
+    """A line for each file or folder of the dataset, and each file of the reward, that is not there."""
     data = config.dataset
-    if not isinstance(data, FileData):
-        return []
-    paths = {"dataset.path": data.path, "dataset.eval_path": data.eval_path}
-    return [problem for key, path in paths.items() if path is not None and (problem := path_problem(key, path))]
+    paths = {"dataset.path": data.path, "dataset.eval_path": data.eval_path} if isinstance(data, FileData) else {}
+    found = [problem for key, path in paths.items() if path is not None and (problem := path_problem(key, path))]
+    return [*found, *missing_graders(config.reward)]
+
+
+def missing_graders(reward: RewardConfig) -> list[str]:
+    """A line for each file of the reward that is not there."""
+    parts: dict[str, RewardConfig | PartReward] = {"reward": reward}
+    if isinstance(reward, MixtureRewardSection):
+        parts = {f"reward.parts.{name}": part for name, part in reward.parts.items()}
+    paths = {f"{key}.path": part.path for key, part in parts.items() if isinstance(part, PythonReward)}
+    return [problem for key, path in paths.items() if (problem := path_problem(key, path))]
 
 
 def path_problem(key: str, path: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.complete import known_keys
@@ -11,6 +12,37 @@ from sspo_cli.config.earlier import renamed
 from sspo_cli.config.errors import did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
+
+# Keys by the names that TRL, transformers and peft have for them.
+NAMED_THERE = {
+    "attn_implementation": "model.attention",
+    "beta": "objective.kl.coef",
+    "bf16": "engine.precision",
+    "chat_template_kwargs": "model.template_args",
+    "eval_steps": "train.eval_every",
+    "learning_rate": "optim.lr",
+    "load_in_4bit": "model.quantize",
+    "lora_alpha": "lora.alpha",
+    "lr_scheduler_type": "optim.schedule",
+    "max_completion_length": "rollout.max_response_length",
+    "max_new_tokens": "rollout.max_response_length",
+    "max_steps": "train.steps",
+    "metric_for_best_model": "train.keep_best",
+    "model_name_or_path": "model.path",
+    "num_generations": "batch.samples_per_prompt",
+    "num_iterations": "batch.epochs",
+    "r": "lora.rank",
+    "report_to": "tracker",
+    "save_steps": "train.save_every",
+    "save_total_limit": "train.keep_checkpoints",
+    "steps_per_generation": "batch.minibatches",
+    "stop_strings": "rollout.stop",
+    "target_modules": "lora.targets",
+    "torch_dtype": "model.dtype",
+    "use_rslora": "lora.rslora",
+}
+# The choices of a group that take a path: on this machine, on the hub.
+PLACES = {"model": ("local", "hub"), "dataset": ("file", "hub"), "reward": ("python", None)}
 
 
 def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
@@ -39,15 +71,26 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:
-    """A question naming the key that was probably meant: beside it, of the same last name elsewhere, or alike."""
+    """A question naming the key that was probably meant: of the same last name elsewhere, what TRL or peft call so,
+    beside it, or alike."""
     known = [other for other in known if not key.startswith(f"{other}.")]
     parent, _, name = key.rpartition(".")
+    same = [other for other in known if other.rpartition(".")[2] == name]
+    if meant := [*same, *filter(None, [NAMED_THERE.get(name)])]:
+        return f", did you mean '{meant[0]}'?"
     beside = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == parent]
     close = did_you_mean(name, beside) if parent else ""
-    if close:
-        return close.replace("'", f"'{parent}.", 1)
-    elsewhere = [other for other in known if other.rpartition(".")[2] == name]
-    return did_you_mean(elsewhere[0], elsewhere) if elsewhere else did_you_mean(key, known)
+    return close.replace("'", f"'{parent}.", 1) if close else did_you_mean(key, known)
+
+
+def other_place(group: str, choice: str) -> str:
+    """How a file, a folder or a name of the hub is said, where one stands in the place of a choice."""
+    kinds = PLACES.get(group)
+    if kinds is None or ("/" not in choice and not Path(choice).suffix[1:].isalpha()):
+        return ""
+    here, hub = kinds
+    kind = hub if hub and re.fullmatch(r"\w[\w.-]*/[\w.-]+", choice) and not Path(choice).exists() else here
+    return f", did you mean {group}={kind} {group}.path={choice}?"
 
 
 def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig, FileData, HubData, MixtureRewardSection, PartReward, RewardConfig
 from sspo_cli.config.usual import usual_values
@@ -36,11 +38,20 @@ def fewer_problems(dataset: Dataset, config: EvalConfig) -> list[str]:
     wanted, there = config.eval.problems, len(dataset.evaluation)
     if not isinstance(config.dataset, FileData | HubData) or there >= wanted:
         return []
-    key = "dataset.eval_path" if isinstance(config.dataset, FileData) else "dataset.eval_split"
-    return [
-        f"{NUMBER}={wanted}: the dataset has {there} held-out problem{'s' if there > 1 else ''}; for more, raise"
-        f" dataset.eval_fraction={config.dataset.eval_fraction:g} or set {key}; {NUMBER}={there} takes what is there"
-    ]
+    told = f"{NUMBER}={wanted}: the dataset has {there} held-out problem{'s' if there > 1 else ''}"
+    return [f"{told}{way_to_more(config.dataset)}; {NUMBER}={there} takes what is there"]
+
+
+def way_to_more(data: FileData | HubData) -> str:
+    """What holds out more problems; nothing where a place is named for them."""
+    if isinstance(data, FileData):
+        key, place = "dataset.eval_path", data.eval_path
+        by_names = Path(data.path).is_dir()  # files named test are held out, not a fraction
+    else:
+        key, place, by_names = "dataset.eval_split", data.eval_split, False
+    if place is not None:
+        return ""
+    return f"; for more, {'' if by_names else f'raise dataset.eval_fraction={data.eval_fraction:g} or '}set {key}"
 
 
 def unanswered(dataset: Dataset, config: EvalConfig) -> list[str]:

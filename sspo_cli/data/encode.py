@@ -56,7 +56,7 @@ class Encoder:
                 [
                     f"{problem.id}: the prompt is a list of messages, which needs a chat template, and the model has"
                     " none; give it one by model.chat_template=FILE, use a model with a chat template, or write the"
-                    " prompt as text"
+                    " prompt as text, without dataset.system_prompt"
                 ]
             )
         return problem.prompt

@@ -18,7 +18,11 @@ SPEAKERS = {"system": "system", "human": "user", "user": "user", "gpt": "assista
 
 
 class BadField(ValueError):
-    """What is wrong with a field, to stand behind its place."""
+    """What is wrong with a field, to stand behind its place; or with several, each a line."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("; ".join(lines))
 
 
 def read_prompt(value: Any) -> str | tuple[Message, ...]:
@@ -90,12 +94,23 @@ def is_conversation(value: Any) -> bool:
     )
 
 
+def as_reply(value: Any) -> Any:
+    """The words of one message of the assistant in a list, as TRL has completions; anything else as it is."""
+    if not is_conversation(value):
+        return value
+    messages = read_messages(value)
+    if len(messages) > 1 or messages[0].role != "assistant":
+        raise BadField("is a conversation: an answer is a text, or one message of the assistant")
+    return messages[0].content
+
+
 def read_answer(value: Any) -> str | tuple[str, ...]:
-    """A text or a number, or a list of them, any of which is right.
+    """A text or a number, or a list of them, any of which is right; or a list of one message of the assistant.
 
     Raises:
         BadField: for anything else.
     """
+    value = as_reply(value)
     if not isinstance(value, list):
         return as_text(value)
     if not value:

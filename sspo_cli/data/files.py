@@ -148,6 +148,8 @@ def rows_of(name: str, file: Path) -> Rows:
     if begin.startswith(b"\x1f\x8b"):
         content = unpacked(content)
     text = decoded(content)
+    if suffix == ".txt" and not text.lstrip().startswith(("{", "[")):
+        raise Unreadable("a text: a table is read where its name ends with .csv or .tsv, JSON lines with .jsonl")
     return table_rows(name, text) if suffix in TABLES else json_rows(name, text)
 
 

@@ -11,6 +11,7 @@ from sspo_cli.config.schema import FileData, HubData, RowsSection
 from sspo_cli.config.template import names_in
 from sspo_cli.data.fields import (
     BadField,
+    as_reply,
     as_text,
     floats,
     is_conversation,
@@ -102,7 +103,8 @@ def as_problems(rows: Rows, config: RowsSection, told: str) -> tuple[list[Proble
         try:
             problems.append(as_problem(row, config, id_field))
         except BadField as error:
-            faults.setdefault(str(error), []).append(row.where)
+            for line in error.lines:
+                faults.setdefault(line, []).append(row.where)
         else:
             if config.answer_field is not None:
                 numbers += [(row.where, number) for number in floats(row.content[config.answer_field])[:1]]
@@ -173,9 +175,9 @@ def as_problem(row: Row, config: RowsSection, id_field: str | None) -> Problem:
         "solution_field": config.solution_field,
         "id_field": id_field,
     }
-    for key, name in wanted.items():
-        if name is not None and name not in fields:
-            raise BadField(missing(key, name, fields))
+    lacking = {key: name for key, name in wanted.items() if name is not None and name not in fields}
+    if lacking:
+        raise BadField(*(missing(key, name, fields) for key, name in lacking.items()))
     if reads_prompt:
         prompt, answer, solution = named(config.prompt_field, lambda value: asked(value, config), fields)
         question = prompt_text(prompt)
@@ -188,7 +190,7 @@ def as_problem(row: Row, config: RowsSection, id_field: str | None) -> Problem:
     if config.answer_field is not None:
         answer = named(config.answer_field, read_answer, fields)
     if config.solution_field is not None:
-        solution = named(config.solution_field, as_text, fields)
+        solution = named(config.solution_field, lambda value: as_text(as_reply(value)), fields)
     id = named(id_field, as_text, fields) if id_field is not None else row.where
     return Problem(id, framed, answer, solution, fields, question=question)
 

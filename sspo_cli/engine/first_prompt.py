@@ -54,7 +54,7 @@ def first_prompt(config: TrainConfig) -> FirstPrompt:
         NotAtHand: if the model's tokenizer, or the dataset, is not on this machine.
         ConfigError: for whatever is wrong with either of them.
     """
-    with not_asked():
+    with not_asked("a dry run downloads nothing"):
         try:
             generation = generation_config(config.model)
             tokenizer = load_tokenizer(config.model, download=False)

@@ -12,6 +12,8 @@ from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.status import read_state
 
+HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+
 
 def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     """The run's own configuration where there is one, else conf/eval.yaml with the model that `target` names.
@@ -25,9 +27,7 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     if path.is_file() and path.suffix.lower() == ".gguf":
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(target)}", *overrides])
     if not path.is_dir():
-        raise ConfigError(
-            [f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"]
-        )
+        raise ConfigError([unknown(target)])
     checkpoint = path
     run_folder = run_of(path)
     if run_folder is None:
@@ -41,14 +41,22 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
 
 
+def unknown(target: str) -> str:
+    """A line about a target that is nothing."""
+    told = f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"
+    return f"{told}; a model of the hub: `sspo eval hub model.path={target}`" if HUB_ID.fullmatch(target) else told
+
+
 def run_of(path: Path) -> Path | None:
     """The run that `path` is, or is a checkpoint of."""
     return next((folder for folder in (path, *path.absolute().parents[:2]) if runs.is_run(folder)), None)
 
 
 def stem_of(target: str, settings: EvalConfig) -> str:
-    """A readable name for the folder of the evaluation."""
-    model = Path(settings.model.path).name if isinstance(settings.model, LocalModel) else target
-    owner = Path(target).name if Path(target).is_dir() else target
-    name = owner if owner == model else f"{owner}-{model}"
+    """A readable name for the folder of the evaluation: of a checkpoint, with that of its run before it."""
+    name = target
+    if isinstance(settings.model, LocalModel):
+        model = Path(settings.model.path).absolute()
+        run = run_of(model)
+        name = f"{runs.title(run)}-{model.name}" if run else model.stem if model.is_file() else model.name
     return re.sub(r"[^\w.\-]", "_", f"{name}-{settings.choices['dataset']}")

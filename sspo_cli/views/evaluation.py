@@ -12,8 +12,8 @@ from sspo_cli.metrics import metric
 from sspo_cli.runs.summary import EvalSummary
 
 
-def print_evaluation(folder: Path, summary: EvalSummary) -> None:
-    """Accuracy, pass@k and length with their intervals, and warnings."""
+def print_evaluation(folder: Path, summary: EvalSummary, what: str) -> None:
+    """Accuracy, pass@k and length with their intervals, and warnings. what: which model on which problems."""
     metrics = summary.metrics
     table = Table(box=None, pad_edge=False)
     for title in ("", "mean", "95 % interval"):
@@ -23,6 +23,7 @@ def print_evaluation(folder: Path, summary: EvalSummary) -> None:
         table.add_row(name.removeprefix("eval/"), mean, f"{low} to {high}")
     console = Console(soft_wrap=True, highlight=False)
     decoding = f"temperature {summary.temperature:g}" if summary.temperature else "greedy decoding"
+    console.print(Text(what, style="bold"))
     console.print(
         f"{summary.problems} held-out problems x {summary.samples} samples, {decoding};"
         " intervals over problems (length: bootstrap)"

@@ -27,17 +27,20 @@ def show_end(folder: Path, summary: RunSummary, profile: Mapping[str, Any] | Non
         print(json.dumps({"folder": str(folder), **summary.as_json(), **({"profile": profile} if profile else {})}))
         return
     samples = [row.as_json() for row in read_samples(folder) or read_evaluations(folder)]
-    print_summary(folder, summary.as_json(), samples, next_commands(folder, summary.objective, summary.status))
+    print_summary(folder, summary.as_json(), samples, next_commands(folder, summary))
     if profile:
         print_profile(profile, folder)
 
 
-def next_commands(folder: Path, objective: str, status: str) -> list[str]:
+def next_commands(folder: Path, summary: RunSummary) -> list[str]:
     """What to type next: evaluate and compare a run that is done, go on with one that is not."""
-    if status != "done":
+    if summary.status != "done":
         return [runs.way_on(folder)]
-    if objective == "sft":
-        last = runs.checkpoints(folder)[-1]
-        return [f"sspo eval {folder}", f"sspo train objective=sspo model=local model.path={last}"]
-    other = "grpo" if objective != "grpo" else "sspo"
-    return [f"sspo eval {folder}", f"sspo train --config {folder}/config.yaml objective={other}", "sspo show objective"]
+    last, best = runs.checkpoints(folder)[-1], summary.best_checkpoint
+    found = [f"sspo eval {folder}"]
+    if best is not None and folder / best != last:
+        found.append(f"sspo eval {folder / best}")
+    if summary.objective == "sft":
+        return [*found, f"sspo train objective=sspo model=local model.path={last}"]
+    other = "grpo" if summary.objective != "grpo" else "sspo"
+    return [*found, f"sspo train --config {folder}/config.yaml objective={other}", "sspo show objective"]

@@ -259,5 +259,5 @@ def test_a_dry_run_tells_cells_cost_and_power_and_runs_nothing(home: Path) -> No
     shown = run(home, *words, "batch.minibatches=1")
     assert shown.returncode == 0, shown.stderr
     assert "6 runs, 2 at once" in shown.stdout and "from one step taken now" in shown.stdout
-    assert "with 1 update per rollout these objectives are the same up to normalisation" in shown.stdout
+    assert "with 1 update per rollout all objectives are the same up to normalisation and advantage" in shown.stdout
     assert times(grid(home)) == before and len(list(grid(home).parent.iterdir())) <= 2

@@ -49,6 +49,7 @@ def test_the_best_checkpoint_stays_beside_the_newest_and_a_resumed_run_knows_it(
         summary["best_checkpoint"] == f"checkpoints/step_{best:06d}" and "best_checkpoint" not in summary["eval/reward"]
     )
     assert not integrity.damage(run / summary["best_checkpoint"])
+    assert (f"sspo eval run/checkpoints/step_{best:06d}\n" in done.stdout) == (best != 5)
     # The opposite end of a metric, a run that is stopped, and one that goes on.
     words = ["train", *SHORT, *JUDGED, *EVERY, "train.keep_best=eval/truncated", "train.keep_checkpoints=2"]
     done = sspo(*words, "--folder", "other", "-q")

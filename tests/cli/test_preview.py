@@ -54,7 +54,7 @@ def test_the_batch_is_told_in_one_sentence(words: list[str], sentence: str) -> N
 def test_objectives_are_called_the_same_exactly_where_every_ratio_is_1() -> None:
     def told(*words: str) -> bool:
         return notes(load_config(TrainConfig, ["batch.minibatches=1", *words])) == [
-            "with 1 update per rollout these objectives are the same up to normalisation"
+            "with 1 update per rollout all objectives are the same up to normalisation and advantage"
         ]
 
     assert told()
@@ -62,6 +62,17 @@ def test_objectives_are_called_the_same_exactly_where_every_ratio_is_1() -> None
     assert not told("batch.minibatches=4")
     assert not told("rollout.staleness=1")
     assert not told("objective=sft", "batch.samples_per_prompt=1")
+
+
+def test_the_type_of_frozen_weights_is_told_where_none_are_frozen() -> None:
+    def told(*words: str) -> list[str]:
+        return [line for line in notes(load_config(TrainConfig, ["model.dtype=bfloat16", *words])) if "dtype" in line]
+
+    assert told() == [
+        "model.dtype=bfloat16: is of weights that are not trained, and here all are, in float32; engine.precision is of"
+        " matrix products"
+    ]
+    assert told("lora.rank=4") == [] == told("objective.kl.coef=0.1") == told("model.dtype=float32")
 
 
 def test_parameters_are_counted_as_the_built_model_has_them() -> None:

@@ -110,6 +110,12 @@ def test_a_dry_run_says_what_is_not_here(sspo: Sspo, data: Path) -> None:
     both = sspo("train", "--dry-run", "--json", "dataset=gsm8k", "dataset.path=nobody/nothing")
     assert "dataset.path=nobody/nothing" in json.loads(both.stdout)["first_prompt"]["unknown"]
     assert json.loads(both.stdout)["parameters"] > 0
+    asked = sspo("train", "--dry-run", *DATA, "model=hub", "model.path=a/b", "lora.rank=2", HF_HUB_OFFLINE="")
+    assert "a dry run downloads nothing" in asked.stdout and "HF_HUB_OFFLINE" not in asked.stdout
+    own = ["reward=python", "reward.path=nowhere.py", "lora.rank=2"]
+    grader = sspo("train", "--dry-run", *DATA, *own)
+    assert grader.returncode == 0 and "\nreward.path=nowhere.py: no such file (looked in " in grader.stdout
+    assert re.search(r"\nparameters: [\d,]+; adapters train [\d,]+ more\n", grader.stdout)
     missing = sspo("train", "--dry-run", *ways("nowhere.jsonl"))
     assert missing.returncode == 0 and "first prompt: unknown: dataset.path=nowhere.jsonl: no such" in missing.stdout
 

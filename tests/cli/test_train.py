@@ -278,5 +278,8 @@ def test_a_number_that_is_not_finite_stops_the_run_with_code_3(sspo: Sspo, tmp_p
 
 def test_one_update_per_rollout_says_that_the_objectives_coincide(sspo: Sspo) -> None:
     done = sspo("train", *SMOKE, "batch.minibatches=1", "train.steps=1")
-    assert done.stderr.splitlines()[0] == "with 1 update per rollout these objectives are the same up to normalisation"
+    assert (
+        done.stderr.splitlines()[0]
+        == "with 1 update per rollout all objectives are the same up to normalisation and advantage"
+    )
     assert "same up to normalisation" not in sspo("train", *SMOKE, "train.steps=1").stderr

@@ -175,6 +175,7 @@ def test_a_run_that_cannot_learn_says_why(sspo: Sspo, tmp_path: Path) -> None:
     assert cause in (run_folder(tmp_path) / "report.html").read_text()
     done = sspo("eval", "outputs/train/run", "eval.problems=4")
     assert done.returncode == 0 and "100.0% of the responses truncated" in done.stdout
+    assert done.stdout.startswith("outputs/train/run/checkpoints/step_000004 on addition\n")
 
 
 def test_golds_that_are_no_mathematics_are_told_and_empty_ones_leave_the_denominator(

@@ -118,6 +118,35 @@ def test_a_conversation_can_end_with_its_answer(tmp_path: Path) -> None:
     assert "or set it to null: the last message of the assistant" in refused(tmp_path, [{"prompt": [HUMAN, GPT]}])
 
 
+def test_an_answer_can_be_one_message_of_the_assistant(tmp_path: Path) -> None:
+    """As TRL has prompts and completions."""
+    row = {"prompt": [USER], "completion": [ASSISTANT]}
+    both = ["dataset.answer_field=completion", "dataset.solution_field=completion"]
+    found = first(tmp_path, row, *both)
+    assert (found.prompt, found.answer, found.solution) == ((Message("user", "1+1="),), ">2", ">2")
+    for talk in ([USER], [ASSISTANT, USER]):
+        told = refused(tmp_path, [{**row, "completion": talk}], both[0])
+        assert "'completion' is a conversation: an answer is a text, or one message of the assistant" in told
+
+
+def test_every_field_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(*words(jsonl(tmp_path, [{"question": "1+1=", "result": 2}] * 2)))
+    lines = raised.value.problems
+    assert ["dataset.prompt_field=" in lines[0], "dataset.answer_field=" in lines[1], len(lines)] == [True, True, 2]
+    assert all("(the first of 2 such rows)" in line for line in lines)
+
+
+def test_a_table_called_txt_is_told_how_it_is_read(tmp_path: Path) -> None:
+    """As Excel saves Unicode text."""
+    file = tmp_path / "sums.txt"
+    file.write_text("prompt\tanswer\n1+1=\t2\n", encoding="utf-16")
+    with pytest.raises(ConfigError, match=r"sums.txt: a text: a table is read where its name ends with \.csv or \.tsv"):
+        load(*words(file))
+    file.write_text('{"prompt": "1+1=", "answer": 2}\n')
+    assert load(*words(file)).evaluation[0].answer == "2"
+
+
 def test_a_template_that_does_not_read_the_prompt_needs_none(tmp_path: Path) -> None:
     row = {"a": 1, "b": 2, "answer": "3"}
     assert first(tmp_path, row, "dataset.prompt_template='{{ a }}+{{ b }}='").prompt == "1+2="
@@ -154,6 +183,16 @@ def test_fewer_problems_than_an_evaluation_takes(tmp_path: Path) -> None:
         asked_dataset(load_config(TrainConfig, ["dataset=file", f"dataset.path={file}", "eval.problems=7"]))
     enough = load_config(TrainConfig, ["dataset=file", f"dataset.path={file}", f"eval.problems={number}"])
     assert asked_dataset(enough)[1] == []
+    (tmp_path / "folder").mkdir()
+    jsonl(tmp_path / "folder", [{"prompt": f"{i}=", "answer": i} for i in range(9)], "train.jsonl")
+    places = {
+        "": "; for more, raise dataset.eval_fraction=0.1 or set dataset.eval_path;",
+        f"dataset.path={tmp_path / 'folder'}": "; for more, set dataset.eval_path;",
+        f"dataset.eval_path={file}": "10 held-out problems; eval.problems=10 takes",
+    }
+    for place, way in places.items():
+        words = ["dataset=file", f"dataset.path={file}", *filter(None, [place])]
+        assert way in asked_dataset(load_config(TrainConfig, words))[1][-1]
 
 
 @pytest.mark.parametrize("reward", ["exact", "math"])
