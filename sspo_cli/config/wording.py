@@ -27,6 +27,9 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
     if item["type"] == "missing":
         return f"missing key '{key}': set it with {key}=...{hint}"
     if item["type"] == "union_tag_not_found":
+        choice = key.replace(".", "/")
+        if choice in groups():
+            return f"missing key '{key}': choose one with {choice}=NAME (see `sspo show {choice}`)"
         return f"missing key '{key}.{discriminator}'{hint}"
     if item["type"] == "union_tag_invalid":
         if now := renamed(f"{key}.{discriminator}", item["ctx"]["tag"]):

@@ -35,6 +35,8 @@ def print_groups(listing: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None
         console.print()
     first = next(iter(listing))
     console.print(Text(f"One choice: sspo show {first} {next(iter(listing[first]))}", style="dim"))
+    if len(listing) > 1:
+        console.print(Text("Settings outside groups: sspo show train; one of any: sspo show optim.lr", style="dim"))
 
 
 def print_choices(choices: Sequence[Choice], overrides: Sequence[str]) -> None:
