@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sspo_cli.config.complete import known_keys
 from sspo_cli.config.earlier import renamed
-from sspo_cli.config.errors import did_you_mean
+from sspo_cli.config.errors import closest, did_you_mean
+from sspo_cli.config.fitting import section_of
+from sspo_cli.config.hints.choices import fix_choice, fix_unlike
+from sspo_cli.config.hints.settings import advice, explained_fix, fix_key, fix_section, fix_value
 from sspo_cli.config.locate import groups
+from sspo_cli.config.reference import below, meaning_of
 from sspo_cli.config.schema import TrainConfig
+
+# Pydantic's problems with a value where a section of settings belongs.
+NO_SECTION = ("dataclass_type", "dataclass_exact_type", "model_attributes_type", "dict_type")
 
 
 def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
@@ -20,12 +27,10 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
     hint = f" (see `sspo show {group}`)" if group in groups() else ""
     discriminator = str(item.get("ctx", {}).get("discriminator", "")).strip("'")
     if item["type"] == "unexpected_keyword_argument":
-        choice = choices.get(parent.replace(".", "/"))
-        where = f" with {parent.replace('.', '/')}={choice}" if choice else ""
-        known = [other for other in known_keys(TrainConfig) if other != key and not choice]
-        return f"unknown key '{key}'{where}{did_you_mean(key, known)}{hint}"
+        return unknown_beside(key, str(item["input"]), parent.replace(".", "/"), choices) + hint
     if item["type"] == "missing":
-        return f"missing key '{key}': set it with {key}=...{hint}"
+        meaning = meaning_of(key)
+        return f"missing key '{key}': set it with {key}=...{f', {meaning}' if meaning else ''}{hint}"
     if item["type"] == "union_tag_not_found":
         choice = key.replace(".", "/")
         if choice in groups():
@@ -37,20 +42,66 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
         return f"{key}.{discriminator}={item['ctx']['tag']}: allowed: {item['ctx']['expected_tags']}{hint}"
     if now := renamed(key, item["input"]):
         return f"{key}={item['input']}: is called {now} now; write {key}={now}"
+    value = show_value(item["input"])
+    if item["type"] in NO_SECTION and below(key):
+        return f"{key}={value}: {fix_section(key, value)}"
     reason = re.sub(r"^(Input|String) should", "must", item["msg"])
-    return f"{key}={show_value(item['input'])}: {reason}{hint}"
+    fix = fix_value(key, item["input"], known_keys(TrainConfig).get(key, ()), item["type"])
+    return f"{key}={value}: {reason}{f'; write {key}={fix}' if fix else ''}{hint}"
+
+
+def unknown_beside(key: str, value: str, group: str, choices: Mapping[str, str]) -> str:
+    """The problem of a key that a section has not: with another choice of its group it may."""
+    if choice := choices.get(group):
+        name = key.rpartition(".")[2]
+        others = [other for other in groups()[group] if name in section_of(group, other)]
+        elsewhere = f"; it is a setting of {group}={', '.join(others)}" if others else ""
+        return f"unknown key '{key}' with {group}={choice}{elsewhere}"
+    return unknown_key(key, value, [other for other in known_keys(TrainConfig) if other != key])
+
+
+def unknown_key(key: str, value: str, known: Iterable[str]) -> str:
+    """The problem of a key that no section has, with the key that was meant where that can be told."""
+    known = [other for other in known if not key.startswith(f"{other}.")]
+    if fix := fix_key(key, value, known):
+        return f"unknown key '{key}'; {advice(explained_fix(fix))}"
+    near = nearest_key(key, known)
+    meaning = meaning_of(near)
+    told = f", did you mean '{near}'?" + (f" It is {meaning}" if meaning else "") if near else ""
+    return f"unknown key '{key}'{told} (`sspo show train` lists settings)"
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:
-    """A question naming the key that was probably meant: beside it, of the same last name elsewhere, or alike."""
-    known = [other for other in known if not key.startswith(f"{other}.")]
+    """The key that was probably meant: beside it, of the same last name elsewhere, or alike; "" if none is close."""
+    known = list(known)
     parent, _, name = key.rpartition(".")
     beside = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == parent]
-    close = did_you_mean(name, beside) if parent else ""
-    if close:
-        return close.replace("'", f"'{parent}.", 1)
+    if parent and (close := closest(name, beside)):
+        return f"{parent}.{close}"
     elsewhere = [other for other in known if other.rpartition(".")[2] == name]
-    return did_you_mean(elsewhere[0], elsewhere) if elsewhere else did_you_mean(key, known)
+    return elsewhere[0] if elsewhere else closest(key, known)
+
+
+def unknown_choice(group: str, choice: str, choices: Sequence[str]) -> str:
+    """The problem of a choice that a group has not, with the words that were meant where that can be told."""
+    allowed = f"(allowed: {', '.join(choices)}; see `sspo show {group}`)"
+    if fix := fix_choice(group, choice):
+        return f"{group}={choice}: unknown choice; {advice(fix)} (see `sspo show {group}`)"
+    near = did_you_mean(choice, choices)
+    unlike = "" if near else fix_unlike(group, choice)
+    return f"{group}={choice}: unknown choice{near}{f'; {advice(unlike)}' if unlike else ''} {allowed}"
+
+
+def for_several(word: str, words: Sequence[str]) -> str:
+    """What runs several values of one key, given all `words` of the command."""
+    key = word.partition("=")[0]
+    others = [other for other in words if other.partition("=")[0] in ("objective", "seed") and other != word]
+    line = " ".join([*others, word])
+    if key == "objective" or (key == "seed" and not others):
+        return f"; several are compared with `sspo compare {line}`"
+    if key == "seed":
+        return f"; several are tried with `sspo sweep {line}`, and objectives compared over seeds with `sspo compare`"
+    return f"; several are tried with `sspo sweep {line}`"
 
 
 def path_of(loc: tuple[int | str, ...], content: Any) -> list[int | str]:

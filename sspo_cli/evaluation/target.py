@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sspo_cli.config.compose import load_config, quoted
+from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
+from sspo_cli.config.words import quoted
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.status import read_state
 
@@ -30,6 +31,8 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         )
     checkpoint = path
     run_folder = run_of(path)
+    if run_folder is None and not is_model(path):
+        raise ConfigError([f"{target}: {what_it_is(path)}"])
     if run_folder is None:
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(str(path))}", *overrides])
     if run_folder == path:
@@ -39,6 +42,24 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         checkpoint = saved[-1]
     local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder may hold a model or adapters; what it lacks is told when it is read."""
+    return any(next(folder.glob(name), None) for name in ("*config.json", "*.safetensors", "*.gguf", "tokenizer*"))
+
+
+def what_it_is(folder: Path) -> str:
+    """What a folder is that holds neither a run nor a model."""
+    if (folder / "grid.json").is_file():
+        cell = next((path.parent for path in sorted(folder.rglob("STATUS"))), None)
+        return f"is a grid of runs; evaluate one of them{f', such as `sspo eval {cell}`' if cell else ''}"
+    if (inside := next((path for path in sorted(folder.iterdir()) if runs.is_run(path)), None)) is not None:
+        return f"is a folder of runs; evaluate one of them, such as `sspo eval {inside}`"
+    return (
+        "is neither a run (it has no config.yaml) nor a model (it has no config.json); runs are folders such as"
+        " outputs/train/NAME (`sspo runs` lists them)"
+    )
 
 
 def run_of(path: Path) -> Path | None:

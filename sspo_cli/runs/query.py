@@ -12,6 +12,7 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.wording import show_value
+from sspo_cli.metrics import BOUNDS
 from sspo_cli.runs.record import Record
 
 ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
@@ -104,20 +105,29 @@ def as_number(value: Any) -> float | None:
         return None
 
 
-def check_keys(keys: Iterable[str], runs: Sequence[Record]) -> None:
-    """Refuse keys that no run has a value for.
+def full_keys(keys: Iterable[str], runs: Sequence[Record]) -> dict[str, str]:
+    """Each key as some run has it; the beginning of a last name is enough where it is of one only: acc, lr.
 
     Raises:
-        ConfigError: with a line for each.
+        ConfigError: with a line for each key that no run has a value for, or that several keys begin with.
     """
     known = keys_of(runs)
-    problems = [
-        f"'{key}': no run has such a setting or metric{did_you_mean(key, known)} (all of them: `sspo runs --json`)"
-        for key in keys
-        if key not in known
-    ]
+    found, problems = {}, []
+    for key in keys:
+        like = [key] if key in known else [name for name in known if begins(name, key)]
+        if len(like) == 1:
+            found[key] = like[0]
+            continue
+        near = f"; it can be {', '.join(like)}" if like else did_you_mean(key, known)
+        problems.append(f"'{key}': no run has such a setting or metric{near} (all of them: `sspo runs --json`)")
     if problems:
         raise ConfigError(problems)
+    return found
+
+
+def begins(name: str, word: str) -> bool:
+    """Whether the last name of a setting or a metric begins with `word`; ends of intervals have none of their own."""
+    return re.split(r"[./]", name)[-1].startswith(word) and not name.endswith(tuple(BOUNDS))
 
 
 def ordered(runs: Iterable[Record], key: str) -> list[Record]:

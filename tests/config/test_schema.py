@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from sspo_cli.config.complete import known_keys
-from sspo_cli.config.compose import load_config, quoted, to_dict, to_yaml
+from sspo_cli.config.compose import load_config, to_dict, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import AdditionData, EvalConfig, FileData, LocalModel, TrainConfig
 from sspo_cli.config.tree import differences
+from sspo_cli.config.words import quoted
 from sspo_cli.runs.settings import read_settings
 from sspo_cli.study.files import CellFiles
 from sspo_cli.study.settings import identity, settings
