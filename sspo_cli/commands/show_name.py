@@ -8,6 +8,7 @@ from dataclasses import asdict
 from sspo_cli.commands import show_metric
 from sspo_cli.config.catalogue import choices_of
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.hints.settings import fix_key
 from sspo_cli.config.recipe import recipe_files
 from sspo_cli.config.reference import Explained, below, explained, sections
 from sspo_cli.metrics import METRICS, known, metric
@@ -60,7 +61,12 @@ def name_problem(name: str, groups: Mapping[str, Sequence[str]]) -> str | None:
         return f"{name}: is a recipe; print it with `sspo recipe show {name}`"
     metrics = [item.name for item in METRICS]
     choices = [choice for names in groups.values() for choice in names]
-    near = did_you_mean(name, ["metric", *groups, *choices, *sections(), *explained(), *metrics])
+    same = fix_key(name, None, explained()).partition("=")[0]
+    near = (
+        f", did you mean '{same}'?"
+        if same in explained()
+        else did_you_mean(name, ["metric", *groups, *choices, *sections(), *explained(), *metrics])
+    )
     return (
         f"{name}: no group, choice, setting or metric has this name{near} (`sspo show` lists groups and choices,"
         " `sspo show train` settings, `sspo show metric` metrics)"

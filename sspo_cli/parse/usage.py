@@ -62,8 +62,6 @@ def unknown_command(command: str, words: Sequence[str], known: Sequence[str]) ->
     within = f"{command} " if command != "sspo" else "sspo "
     if command == "sspo" and (written := COMMANDS.get(name.lower())):
         return f"{told}; write `sspo {written.format(rest).strip()}`"
-    if near := did_you_mean(name, known):
-        return f"{told}{near} (see `{within}--help`)"
     if fix := command_for(command, list(words)):
         return f"{told}; write `{fix}`"
-    return f"{told} (see `{within}--help`)"
+    return f"{told}{did_you_mean(name, known)} (see `{within}--help`)"

@@ -152,7 +152,7 @@ def test_a_tilde_is_the_home_directory() -> None:
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("lr=1", "unknown key 'lr', did you mean 'optim.lr'?"),
+        ("lr=1", "unknown key 'lr'; write optim.lr=1 (the learning rate"),
         ("objective.epz=1", "unknown key 'objective.epz'"),
         ("batch.promts=1", "did you mean 'batch.prompts'?"),
         ("+objective.gate.tau_pso=1", "did you mean 'objective.gate.tau_pos'?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from sspo_cli.config.hints.choices import fix_choice, squashed
+from sspo_cli.config.hints.choices import fix_choice, fix_unlike, squashed
 from sspo_cli.config.hints.tables import MAIN_KEYS, SETTINGS, VALUES
 from sspo_cli.config.locate import groups
 from sspo_cli.config.reference import below, explained, meaning_of
@@ -29,11 +29,11 @@ def fix_key(key: str, value: str | None, known: Iterable[str]) -> str:
     last = whole.rpartition(".")[2].rpartition("/")[2]
     for group in groups():
         if whole == squashed_key(group) or whole == group.rpartition("/")[2]:
-            return (fix_choice(group, shown) if value else "") or f"{group}={shown}"
+            return (fix_choice(group, shown) or fix_unlike(group, shown) if value else "") or f"{group}={shown}"
     template = SETTINGS.get(whole) or (SETTINGS.get(last) if "." in whole else None)
     if template:
         group = template.removesuffix("={}")
-        wanted = fix_choice(group, shown) if group in groups() and value else ""
+        wanted = (fix_choice(group, shown) or fix_unlike(group, shown)) if group in groups() and value else ""
         return wanted or template.format(shown)
     same = [other for other in known if other.rpartition(".")[2] == last and "." in other]
     return " or ".join(f"{other}={shown}" for other in same) if 0 < len(same) <= MANY else ""
