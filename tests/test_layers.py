@@ -169,7 +169,11 @@ def test_only_the_cli_imports_commands(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) in (*BELOW_COMMANDS, *WITHOUT_TORCH)])
 def test_nothing_below_the_commands_leads_back_up(name: str) -> None:
-    above = {found for found in reachable(name) if room(found) in ("commands", "cli", "parse") and is_under(found, "sspo_cli")}
+    above = {
+        found
+        for found in reachable(name)
+        if room(found) in ("commands", "cli", "parse") and is_under(found, "sspo_cli")
+    }
     assert not above, f"{name} leads to {sorted(above)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from sspo_cli import __version__
 from sspo_cli.config.errors import ConfigError
@@ -29,9 +29,10 @@ class Command(TyperCommand):
         rows: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for param in self.get_params(ctx):
             if record := param.get_help_record(ctx):
-                is_argument = param.param_type_name == "argument"
-                name = param.display_name_raw if is_argument else record[0]
-                rows["Arguments" if is_argument else "Options"].append((name, record[1]))
+                if isinstance(param, TyperArgument):
+                    rows["Arguments"].append((param.display_name_raw, record[1]))
+                else:
+                    rows["Options"].append(record)
         for title, records in rows.items():
             if records:
                 with formatter.section(title):
@@ -78,7 +79,7 @@ class Commands(TyperGroup):
 class App(typer.Typer):
     """An app whose commands are `Command`s."""
 
-    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # type: ignore[override]
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
         return super().command(name, cls=Command, **options)
 
 

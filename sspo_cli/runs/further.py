@@ -46,10 +46,7 @@ def longer(folder: Path, settings: TrainConfig, words: Sequence[str]) -> TrainCo
 def no_checkpoint(folder: Path) -> str:
     """What `folder` is, where it is no run that can go on."""
     if (folder / "grid.json").is_file():
-        return (
-            "is a grid of runs; its own command goes on with what is left of it, and one of its runs is resumed by its"
-            f" own folder in it: `sh {folder}/command.sh`"
-        )
+        return f"is a grid of runs; its own command goes on: `sh {folder}/command.sh`"
     if not folder.exists():
         return "no such folder, so no checkpoint; runs are folders such as outputs/train/NAME (`sspo runs` lists them)"
     return "no checkpoint there; runs are folders such as outputs/train/NAME (`sspo runs` lists them)"

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from sspo_cli.config.locate import groups
 from tests.cli.conftest import run_fresh, run_sspo
 
 pytestmark = pytest.mark.slow
@@ -69,8 +68,8 @@ WORDS = [
     ("train mine.jsonl", "write dataset=file dataset.path=mine.jsonl"),
     ("train my.py", "write reward=python reward.path=my.py"),
     ("train conf/objective/mine.yaml", "write objective=mine"),
-    ("train optim.lr", "write optim.lr=VALUE (the learning rate"),
     ("train optim", "`sspo show optim` lists them"),
+    ("train optim.lr", "write optim.lr=VALUE (the learning rate"),
     ("train 'dataset.path=my (file).jsonl'", "quote a value with special characters"),
 ]  # fmt: skip
 CHOICES = [
@@ -168,13 +167,13 @@ Row = tuple[str, str]
 def chunks(rows: Sequence[Row]) -> list[list[Row]]:
     """Rows of one word each for `sspo train`, as few commands: all problems of a command are told at once.
 
-    A command has one value of a key; of a group it can have several, but none of its settings beside them.
+    A command has one setting of a section.
     """
     found: list[tuple[set[str], list[Row]]] = []
     for row in rows:
-        key = row[0].removeprefix("train ").partition("=")[0]
+        key = row[0].removeprefix("train ").partition("=")[0].lstrip("+~").split(".")[0]
         for keys, chunk in found:
-            if key not in keys or key in groups():
+            if key not in keys:
                 keys.add(key)
                 chunk.append(row)
                 break
@@ -186,10 +185,11 @@ def chunks(rows: Sequence[Row]) -> list[list[Row]]:
 def fits(row: Row) -> bool:
     """Whether a row can share a command with others: one KEY=VALUE of train."""
     words = shlex.split(row[0])
-    return words[0] == "train" and len(words) == 2 and re.match(r"[a-z+~]", words[1]) is not None
+    return words[0] == "train" and len(words) == 2 and re.match(r"[a-z+~][^,]*$", words[1]) is not None
 
 
-TOGETHER = [chunk for rows in (SETTINGS, WORDS, CHOICES, VALUES) for chunk in chunks([*filter(fits, rows)])]
+TOGETHER = [chunk for rows in (SETTINGS, VALUES) for chunk in chunks([*filter(fits, rows)])]
+TOGETHER += [[*filter(fits, rows)] for rows in (WORDS, CHOICES)]
 ALONE = [row for row in TABLE if not fits(row) or row in PATHS]
 
 

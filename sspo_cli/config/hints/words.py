@@ -50,7 +50,9 @@ def is_name(word: str) -> bool:
 
 def is_setting(word: str) -> bool:
     """Whether a word is the name of a setting or a group, and not of a choice too."""
-    return word in groups() or word in explained() or bool(fix_key(word, None, ()) and not choices_named(word))
+    if word in groups() or word in explained():
+        return True
+    return bool(re.fullmatch(r"[\w-]+", word) and fix_key(word, None, ()) and not choices_named(word))
 
 
 def assignment(key: str, value: str) -> str:
