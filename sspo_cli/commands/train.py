@@ -39,7 +39,8 @@ def run(
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if config is not None and not config.is_file():
-        raise ConfigError([f"--config {config}: no such file"])
+        inside = f"; write --config {config}/config.yaml" if (config / "config.yaml").is_file() else ""
+        raise ConfigError([f"--config {config}: no such file{inside}"])
     if config is not None:
         run_format.check(config.parent)
     # A replay is a run of its own, with a folder of its own.

@@ -35,6 +35,7 @@ from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
 from sspo_cli.config.tree import is_under
 from sspo_cli.config.wording import (
+    FIX,
     for_several,
     key_problem,
     path_of,
@@ -130,6 +131,8 @@ def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Reques
             request.problems.append(f"'{word}': a key cannot be removed; set it to another value with {key}=...")
         elif override.is_sweep_override():
             request.problems.append(f"'{word}': sspo {root} takes one value for {key}{for_several(word, overrides)}")
+        elif override.value() == "None" and key in text_keys(schema) and not re.search("[\"']", word):
+            request.problems.append(f"{word}: write {key}=null for none, or {key}=\"'None'\" for the word")
         elif key in known and not isinstance(override.value(), dict):
             choose(request, key, override, known[key])
         else:
@@ -272,11 +275,16 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
     try:
         return cast(C, adapter(ROOTS[schema]).validate_python(mark_missing(content)))
     except ValidationError as error:
+        found: dict[str, list[str]] = {}
         for item in error.errors():
             key = ".".join(str(part) for part in path_of(item["loc"], content))
             told = any(f"{other}.".startswith(f"{key}.") for other in unresolved)
             if not told and not request.is_under_unknown_group(key):
-                request.refuse(key, key_problem(key, item, tree.choices))
+                found.setdefault(key, []).append(key_problem(key, item, tree.choices))
+        for key, lines in found.items():
+            # A value of several types has a problem with each: the one that can be mended is enough.
+            for line in [line for line in lines if FIX in line] or lines:
+                request.refuse(key, line)
         return None
 
 

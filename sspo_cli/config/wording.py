@@ -13,9 +13,10 @@ from sspo_cli.config.fitting import section_of
 from sspo_cli.config.hints.choices import fix_choice, fix_unlike
 from sspo_cli.config.hints.settings import advice, explained_fix, fix_key, fix_section, fix_value
 from sspo_cli.config.locate import groups
-from sspo_cli.config.reference import below, meaning_of
+from sspo_cli.config.reference import below, explained, meaning_of
 from sspo_cli.config.schema import TrainConfig
 
+FIX = "; write "  # before the words that mend a problem
 # Pydantic's problems with a value where a section of settings belongs.
 NO_SECTION = ("dataclass_type", "dataclass_exact_type", "model_attributes_type", "dict_type")
 
@@ -46,8 +47,10 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
     if item["type"] in NO_SECTION and below(key):
         return f"{key}={value}: {fix_section(key, value)}"
     reason = re.sub(r"^(Input|String) should", "must", item["msg"])
+    if item["type"] in NO_SECTION and key in explained():
+        reason = f"must be {explained()[key].allowed}"
     fix = fix_value(key, item["input"], known_keys(TrainConfig).get(key, ()), item["type"])
-    return f"{key}={value}: {reason}{f'; write {key}={fix}' if fix else ''}{hint}"
+    return f"{key}={value}: {reason}{f'{FIX}{key}={fix}' if fix else ''}{hint}"
 
 
 def unknown_beside(key: str, value: str, group: str, choices: Mapping[str, str]) -> str:

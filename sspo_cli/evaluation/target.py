@@ -7,10 +7,12 @@ from pathlib import Path
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.hints.choices import fix_choice
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
 from sspo_cli.config.words import quoted
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.find import SEE_RUNS, holder_of_runs
 from sspo_cli.runs.status import read_state
 
 
@@ -27,12 +29,16 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(target)}", *overrides])
     if not path.is_dir():
         raise ConfigError(
-            [f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"]
+            [
+                f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"
+                f"{of_hub(target)}"
+            ]
         )
     checkpoint = path
     run_folder = run_of(path)
     if run_folder is None and not is_model(path):
-        raise ConfigError([f"{target}: {what_it_is(path)}"])
+        neither = "is neither a run (it has no config.yaml) nor a model (it has no config.json)"
+        raise ConfigError([f"{target}: {holder_of_runs(path) or f'{neither}; {SEE_RUNS}'}"])
     if run_folder is None:
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(str(path))}", *overrides])
     if run_folder == path:
@@ -44,22 +50,18 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
 
 
+def of_hub(target: str) -> str:
+    """How a model of the hub is evaluated, to append to a problem with `target`; "" if it cannot be one."""
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", target):
+        return ""
+    choice = fix_choice("model", target).partition("model=")[2]
+    words = choice if choice in groups()["model"] else f"hub model.path={target}"
+    return f"; a model of the hub is evaluated with `sspo eval {words}`"
+
+
 def is_model(folder: Path) -> bool:
     """Whether a folder may hold a model or adapters; what it lacks is told when it is read."""
     return any(next(folder.glob(name), None) for name in ("*config.json", "*.safetensors", "*.gguf", "tokenizer*"))
-
-
-def what_it_is(folder: Path) -> str:
-    """What a folder is that holds neither a run nor a model."""
-    if (folder / "grid.json").is_file():
-        cell = next((path.parent for path in sorted(folder.rglob("STATUS"))), None)
-        return f"is a grid of runs; evaluate one of them{f', such as `sspo eval {cell}`' if cell else ''}"
-    if (inside := next((path for path in sorted(folder.iterdir()) if runs.is_run(path)), None)) is not None:
-        return f"is a folder of runs; evaluate one of them, such as `sspo eval {inside}`"
-    return (
-        "is neither a run (it has no config.yaml) nor a model (it has no config.json); runs are folders such as"
-        " outputs/train/NAME (`sspo runs` lists them)"
-    )
 
 
 def run_of(path: Path) -> Path | None:

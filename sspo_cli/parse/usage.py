@@ -21,7 +21,14 @@ def usage_problem(error: typer.TyperException, typed: Sequence[str]) -> str:
         possible = [name for param in context.command.params for name in param.opts] if context else []
         return unknown_option(command, option, typed, possible)
     message = " ".join(error.format_message().split()).rstrip(".")
-    return f"{message[0].lower()}{message[1:]} (see `{command} --help`)"
+    example = first_example(context) if type(error).__name__ == "MissingParameter" else ""
+    return f"{message[0].lower()}{message[1:]}{example} (see `{command} --help`)"
+
+
+def first_example(context: typer.Context | None) -> str:
+    """The first of the examples in the help of a command, to append to a problem."""
+    lines = ((context.command.epilog or "") if context else "").split("\n")
+    return f"; for example `{lines[2].strip()}`" if len(lines) > 2 else ""
 
 
 def unknown_option(command: str, option: str, typed: Sequence[str], possible: Sequence[str]) -> str:
@@ -33,6 +40,8 @@ def unknown_option(command: str, option: str, typed: Sequence[str], possible: Se
     if not equals and following and not following.startswith("-") and "=" not in following:
         value = following
     told = f"{name}: {command} has no such option"
+    if name == "--resume" and command.split()[-1] in ("compare", "sweep"):
+        return f"{told}; the same `{command}` command again goes on with what is left"
     if command.split()[-1] in WITH_SETTINGS and (fix := as_setting(name, value)):
         return f"{told}; {fix}"
     return f"{told}{did_you_mean(name, possible)} (see `{command} --help`)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -127,7 +128,10 @@ def read_both(
         made, read = all_or_problems(lambda: first[0] if first else config(), points)
     except ConfigError as error:
         lines = error.problems
-        raise ConfigError(line for line in lines if not any(other.endswith(f": {line}") for other in lines)) from None
+        lines = [line for line in lines if not any(other.endswith(f": {line}") for other in lines)]
+        # The schema of a grid knows more settings than that of its cells, and so a better answer to the same words.
+        heads = [re.split(r"[;(,]", line)[0].strip() for line in lines]
+        raise ConfigError(line for place, line in enumerate(lines) if heads[place] not in heads[:place]) from None
     return made, read
 
 

@@ -67,7 +67,7 @@ def test_a_grid_is_neither_resumed_nor_evaluated_as_a_run(sspo: Sspo, tmp_path: 
         and f"is a grid of runs; its own command goes on: `sh {grid}/command.sh`" in refused.stderr
     )
     refused = sspo("eval", str(grid))
-    assert refused.returncode == 2 and f"such as `sspo eval {grid}/sspo/seed_0`" in refused.stderr
+    assert refused.returncode == 2 and f"name one of them, such as {grid}/sspo/seed_0" in refused.stderr
 
 
 def test_a_reader_that_stops_reading_is_no_error(made_runs: Path) -> None:
