@@ -137,7 +137,7 @@ def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Reques
             choose(request, key, override, known[key])
         else:
             request.typed[key] = word.partition("=")[2]
-            request.values[key] = as_typed(override) if key in text_keys(schema) else override.value()
+            request.values[key] = as_typed(override, is_text=key in text_keys(schema))
     return request
 
 

@@ -30,19 +30,26 @@ def read_words(words: Sequence[str], command: str) -> tuple[list[Override], list
     return found, problems
 
 
-def as_typed(override: Override) -> Any:
-    """The value of a key whose type is text: the word itself, which may look like a number, such as name=2026_02_14.
+def as_typed(override: Override, *, is_text: bool) -> Any:
+    """The value of an override; of a key whose type is text, the word itself, which may look like a number.
 
-    Escapes such as \\n stand for a character inside double quotes alone, in a list of texts too.
+    Escapes such as \\n stand for a character inside double quotes alone, in lists and mappings too.
     """
     value, word = override.value(), str(override.input_line).partition("=")[2].strip()
-    if isinstance(value, bool | int | float):
+    if is_text and isinstance(value, bool | int | float):
         return word
-    if isinstance(value, str) and word[:1] == '"':
-        return with_escapes(value)
+    if isinstance(value, str):
+        return with_escapes(value) if word[:1] == '"' else value
+    return escapes_read(value, word)
+
+
+def escapes_read(value: Any, word: str) -> Any:
+    """A list or a mapping, with the escapes in the texts that `word` has in double quotes."""
+    if isinstance(value, str):
+        return with_escapes(value) if f'"{value}"' in word else value
     if isinstance(value, list):
-        return [with_escapes(item) if isinstance(item, str) and f'"{item}"' in word else item for item in value]
-    return value
+        return [escapes_read(item, word) for item in value]
+    return {key: escapes_read(item, word) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def with_escapes(text: str) -> str:

@@ -114,7 +114,7 @@ def full_keys(keys: Iterable[str], runs: Sequence[Record]) -> dict[str, str]:
     known = keys_of(runs)
     found, problems = {}, []
     for key in keys:
-        like = [key] if key in known else [name for name in known if begins(name, key)]
+        like = [key] if key in known else meant(key, known)
         if len(like) == 1:
             found[key] = like[0]
             continue
@@ -125,9 +125,11 @@ def full_keys(keys: Iterable[str], runs: Sequence[Record]) -> dict[str, str]:
     return found
 
 
-def begins(name: str, word: str) -> bool:
-    """Whether the last name of a setting or a metric begins with `word`; ends of intervals have none of their own."""
-    return re.split(r"[./]", name)[-1].startswith(word) and not name.endswith(tuple(BOUNDS))
+def meant(word: str, known: Iterable[str]) -> list[str]:
+    """The keys whose last name is `word`, or else begins with it; settings before metrics, without ends of intervals."""
+    last = {name: re.split(r"[./]", name)[-1] for name in known if not name.endswith(tuple(BOUNDS))}
+    found = [name for name in last if last[name] == word] or [name for name in last if last[name].startswith(word)]
+    return [name for name in found if "/" not in name] or found
 
 
 def ordered(runs: Iterable[Record], key: str) -> list[Record]:

@@ -108,7 +108,7 @@ def read_axis(override: Override, problems: list[str]) -> Axis | None:
 
 
 def typed_value(key: str, override: Override) -> Any:
-    return as_typed(override) if key in text_keys(TrainConfig) else override.value()
+    return as_typed(override, is_text=key in text_keys(TrainConfig))
 
 
 def allow_problems(allowed: Sequence[str]) -> list[str]:

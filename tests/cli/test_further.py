@@ -59,7 +59,9 @@ def test_runs_are_sorted_by_the_beginning_of_a_name(made_runs: Path, tmp_path: P
 
 def test_a_grid_is_neither_resumed_nor_evaluated_as_a_run(sspo: Sspo, tmp_path: Path, made_runs: Path) -> None:
     grid = tmp_path / "outputs/compare/mine"
-    shutil.copytree(made_runs / "outputs/train/first", grid / "sspo/seed_0", ignore=shutil.ignore_patterns("step_*"))
+    shutil.copytree(
+        made_runs / "outputs/train/first", grid / "cells/sspo/seed_0", ignore=shutil.ignore_patterns("step_*")
+    )
     (grid / "grid.json").write_text("{}")
     refused = sspo("train", "--resume", str(grid))
     assert (
@@ -67,7 +69,7 @@ def test_a_grid_is_neither_resumed_nor_evaluated_as_a_run(sspo: Sspo, tmp_path: 
         and f"is a grid of runs; its own command goes on: `sh {grid}/command.sh`" in refused.stderr
     )
     refused = sspo("eval", str(grid))
-    assert refused.returncode == 2 and f"name one of them, such as {grid}/sspo/seed_0" in refused.stderr
+    assert refused.returncode == 2 and f"name one of them, such as {grid}/cells/sspo/seed_0" in refused.stderr
 
 
 def test_a_reader_that_stops_reading_is_no_error(made_runs: Path) -> None:

@@ -70,10 +70,7 @@ def lone_word(word: str, command: str) -> str:
     if re.fullmatch(r"[\w./]+=[^\s,\[{('\"]*(,[\w./]+=[^\s,\[{('\"]*)+", word):
         return f"'{word}': settings are words of their own; write {word.replace(',', ' ')}"
     if "=" in word:
-        return (
-            f"cannot read '{word}'; write key=value, such as seed=1, and quote a value with special characters:"
-            " \"dataset.path='my (file).jsonl'\""
-        )
+        return f"cannot read '{word}'; quote a value with special characters: {in_both_quotes(word)}"
     if choices := choices_named(word):
         return f"{told}; write {' or '.join(choices)}"
     key, colon, value = word.partition(":")
@@ -93,6 +90,14 @@ def lone_word(word: str, command: str) -> str:
         return f"{told}; write {explained_fix(fix)}"
     names = [*(name for names in groups().values() for name in names), *explained(), *groups()]
     return f"{told}, such as seed=1{did_you_mean(word, names)}"
+
+
+def in_both_quotes(word: str) -> str:
+    """KEY=VALUE with the value in quotes for the grammar, and all of it in quotes for the shell."""
+    key, _, value = word.partition("=")
+    if not re.search("[\"'\n]", value):
+        return f"'{key}=\"{value}\"'"
+    return "'dataset.path=\"my (file).jsonl\"'"
 
 
 def of_path(word: str, command: str) -> str:
