@@ -126,7 +126,7 @@ def full_keys(keys: Iterable[str], runs: Sequence[Record]) -> dict[str, str]:
 
 
 def meant(word: str, known: Iterable[str]) -> list[str]:
-    """The keys whose last name is `word`, or else begins with it; settings before metrics, without ends of intervals."""
+    """The keys whose last name is `word`, or else begins with it; settings before metrics, never ends of intervals."""
     last = {name: re.split(r"[./]", name)[-1] for name in known if not name.endswith(tuple(BOUNDS))}
     found = [name for name in last if last[name] == word] or [name for name in last if last[name].startswith(word)]
     return [name for name in found if "/" not in name] or found
