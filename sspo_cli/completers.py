@@ -32,8 +32,8 @@ def sweep_words(incomplete: str) -> list[str]:
 
 
 def group_words(incomplete: str) -> list[str]:
-    from sspo_cli.config.catalogue import sections
     from sspo_cli.config.locate import groups
+    from sspo_cli.config.reference import sections
 
     return [group for group in (*groups(), "metric", *sections()) if group.startswith(incomplete)]
 

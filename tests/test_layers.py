@@ -162,14 +162,18 @@ def test_drawing_needs_no_window(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_only_the_cli_imports_commands(name: str) -> None:
-    if name not in ("sspo_cli.cli", "sspo_cli.completers") and room(name) != "commands":
+    if name not in ("sspo_cli.cli", "sspo_cli.completers") and room(name) not in ("commands", "parse"):
         found = {imported for imported in imports(MODULES[name]) if is_under(imported, "sspo_cli.commands")}
         assert not found, f"{name} imports {sorted(found)}"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) in (*BELOW_COMMANDS, *WITHOUT_TORCH)])
 def test_nothing_below_the_commands_leads_back_up(name: str) -> None:
-    above = {found for found in reachable(name) if room(found) in ("commands", "cli") and is_under(found, "sspo_cli")}
+    above = {
+        found
+        for found in reachable(name)
+        if room(found) in ("commands", "cli", "parse") and is_under(found, "sspo_cli")
+    }
     assert not above, f"{name} leads to {sorted(above)}"
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.text import Text
 
 from sspo_cli.build import build_objective
+from sspo_cli.config.errors import all_or_problems
+from sspo_cli.config.objectives import compose_objective
 from sspo_cli.config.schema import ObjectiveConfig
 from sspo_cli.objectives import lens
 from sspo_cli.views.console import print_json, results
@@ -15,6 +19,17 @@ from sspo_cli.views.lens_screen import left_out, print_lens
 from sspo_cli.views.picture import write_picture
 
 RATIOS = {"token": "token", "sequence": "sequence", "sequence_token": "sequence", "product": "product"}
+
+
+def draw(names: Sequence[str], overrides: Sequence[str], stem: str, out: Path | None, *, as_json: bool) -> int:
+    """Draw the objectives of these names.
+
+    Raises:
+        ConfigError: with every problem of any of them.
+    """
+    configs = all_or_problems(*(partial(compose_objective, name, overrides) for name in names))
+    objectives = {name: config.objective for name, config in zip(names, configs, strict=True)}
+    return run(objectives, stem, out, as_json=as_json)
 
 
 def run(configs: dict[str, ObjectiveConfig], stem: str, out: Path | None, *, as_json: bool) -> int:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.recipe import copy_recipe, judged, load_recipe, recipe_file, recipe_files
 from sspo_cli.views.console import print_json
 from sspo_cli.views.recipe import print_judgements, print_recipes
 
 
 def list_recipes(*, as_json: bool) -> int:
-    recipes = {name: load_recipe(file) for name, file in recipe_files().items()}
+    recipes, problems = {}, []
+    for name, file in recipe_files().items():
+        try:
+            recipes[name] = load_recipe(file)
+        except ConfigError as error:
+            problems += error.problems
+    for problem in problems:
+        print(f"sspo: left out: {problem} (check it with `sspo recipe validate FILE`)", file=sys.stderr)
     if as_json:
         print_json({name: asdict(recipe) for name, recipe in recipes.items()})
     else:

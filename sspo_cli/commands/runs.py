@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.find import find_runs
 from sspo_cli.runs.query import as_json as run_as_json
-from sspo_cli.runs.query import check_keys, ordered, parse_condition, why_empty
+from sspo_cli.runs.query import full_keys, ordered, parse_condition, why_empty
 from sspo_cli.runs.record import Record, read_record
 from sspo_cli.views.console import print_json
 from sspo_cli.views.display import phases
@@ -32,7 +33,10 @@ def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int |
     found = read_all(folders or [OUTPUTS], quiet=as_json)
     keys = [condition.key for condition in conditions] + ([sort.removeprefix("-")] if sort else [])
     if found:
-        check_keys(keys, found)
+        named = full_keys(keys, found)
+        conditions = [replace(condition, key=named[condition.key]) for condition in conditions]
+        sort = sort and sort.replace(sort.removeprefix("-"), named[sort.removeprefix("-")])
+        keys = list(named.values())
     chosen = [run for run in found if all(condition.holds(run) for condition in conditions)]
     chosen = ordered(chosen, sort or NEWEST_FIRST)
     shown = chosen[:limit]

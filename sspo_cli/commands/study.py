@@ -6,10 +6,8 @@ import sys
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.study.axes import Kind
-from sspo_cli.study.cost import preview
 from sspo_cli.study.launcher import share
-from sspo_cli.study.plan import Plan, command_line, read_plan
-from sspo_cli.study.read import write_results
+from sspo_cli.study.plan import Plan, command_line, missing, read_plan
 from sspo_cli.study.run import Outcome, find_left, follow, running
 
 OK, FAILURE, STOPPED = 0, 1, 130
@@ -29,9 +27,13 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
 
     with waiting("reading the grid", quiet=quiet):
         plan = read_plan(kind, words, allowed)
+        if problems := missing(plan):
+            raise ConfigError(problems)
         todo = [found.todo for found in find_left(plan, follow(plan))]
         how = share(plan.launcher, len(plan.cells), gpus_for(plan) if set(todo) != {"nothing"} else 0)
     if dry_run:
+        from sspo_cli.study.cost import preview
+
         with waiting("taking one step, to see how long it takes", quiet=quiet):
             found = preview(plan, how, todo)
         print_preview(found, as_json=as_json)
@@ -52,6 +54,7 @@ def gpus_for(plan: Plan) -> int:
 
 def finish(plan: Plan, outcome: Outcome, *, quiet: bool, as_json: bool) -> int:
     """Write and print what came of the cells, or why there are no results."""
+    from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results

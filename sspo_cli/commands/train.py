@@ -13,6 +13,8 @@ from sspo_cli.config.paths import missing_paths
 from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import format as run_format
+from sspo_cli.runs.folder import name_problems
+from sspo_cli.runs.further import way_on
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.startup import imports
 
@@ -37,7 +39,8 @@ def run(
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if config is not None and not config.is_file():
-        raise ConfigError([f"--config {config}: no such file"])
+        inside = f"; write --config {config}/config.yaml" if (config / "config.yaml").is_file() else ""
+        raise ConfigError([f"--config {config}: no such file{inside}"])
     if config is not None:
         run_format.check(config.parent)
     # A replay is a run of its own, with a folder of its own.
@@ -49,8 +52,9 @@ def run(
 
         preview(settings, as_json=as_json)
         return 0
-    if missing := missing_paths(settings):
-        raise ConfigError(missing)
+    placed = name_problems(settings.output_dir, "train", settings.name, way_on) if folder is None else []
+    if problems := [*placed, *missing_paths(settings)]:
+        raise ConfigError(problems)
     ask_ahead(settings.model)
     with imports():
         from sspo_cli.commands.execute import execute, tell

@@ -7,6 +7,7 @@ from pathlib import Path
 from sspo_cli.config.errors import ConfigError, all_or_problems
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
+from sspo_cli.runs.further import LENGTH, done_problem, longer, no_checkpoint, schedule_notes, write_length
 from sspo_cli.runs.integrity import damage
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state
@@ -23,24 +24,23 @@ def run(
     allow_change: bool = False,
     parent: int | None = None,
 ) -> int:
-    """Go on with the run in `folder`; the exit code. allow_change: with what has changed since it began.
+    """Go on with the run in `folder`; the exit code.
+
+    overrides: of its length, beyond which it goes on where it is done. allow_change: with what has changed since it
+    began.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    if overrides:
-        raise ConfigError(
-            [
-                f"--resume {folder}: takes no overrides ({' '.join(overrides)}); a run goes on as it was started,"
-                f" or with {folder}/config.yaml edited, by --resume {folder} --allow-change"
-            ]
-        )
     saved = runs.checkpoints(folder)
     if not saved:
-        raise ConfigError([f"--resume {folder}: no checkpoint there; runs are folders such as outputs/train/NAME"])
-    settings = read_settings(folder)
-    if read_state(folder).word == "done" and not damage(saved[-1]):
-        raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
+        raise ConfigError([f"--resume {folder}: {no_checkpoint(folder)}"])
+    began_as = read_settings(folder)
+    settings = longer(folder, began_as, overrides)
+    step = int(saved[-1].name.removeprefix("step_"))
+    is_done = read_state(folder).word == "done" and not damage(saved[-1])
+    if is_done and (problem := done_problem(folder, began_as, settings, step)):
+        raise ConfigError([problem])
     with imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
@@ -48,7 +48,7 @@ def run(
         from sspo_cli.views.display import waiting
 
     with hold(folder):
-        began = Began(folder, allow=allow_change)
+        began = Began(folder, allow=allow_change, asked=LENGTH if overrides else ())
         checkpoint, damaged = newest_whole(folder)
         continued = Continued(folder, checkpoint, began)
         session = Session(settings, continued=continued)
@@ -64,6 +64,9 @@ def run(
         tell(began.remarks(checkpoint))
         for other, faults in damaged.items():
             set_aside(other, faults, continued.step)
+        if settings != began_as:
+            tell(schedule_notes(began_as, settings, continued.step))
+            write_length(folder, settings)
         if began.changes:
             began.record(session.standing(), continued.step)
         return execute(session, profiled, parent, quiet=quiet, as_json=as_json)

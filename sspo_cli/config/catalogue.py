@@ -12,10 +12,9 @@ from sspo_cli.config.comments import comments_for_all, comments_of_choice, heade
 from sspo_cli.config.compose import as_written, sort_overrides, to_dict
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.fitting import fitting_reward
-from sspo_cli.config.locate import choice_file, groups, is_users, shipped
+from sspo_cli.config.locate import choice_file, groups, is_users
 from sspo_cli.config.objectives import compose_objective
 from sspo_cli.config.schema import GateConfig, SoftGateSection, TrainConfig, WidthAt
-from sspo_cli.config.tree import load_yaml
 
 # Solves the temperatures of a gate whose width is asked for: `build.calibrated`, which takes torch.
 Solve = Callable[[SoftGateSection, str], SoftGateSection]
@@ -111,18 +110,6 @@ def objective_settings(config: TrainConfig, overrides: Sequence[str], solve: Sol
         gate = solve(config.objective.gate, config.objective.pool)
         content["gate"] |= {"tau_pos": gate.tau_pos, "tau_neg": gate.tau_neg}
     return [Setting(key, value, source_of(key, sources)) for key, value in rows(content, "objective.")]
-
-
-def sections() -> dict[str, dict[str, Any]]:
-    """The sections of conf/train.yaml that no group fills, with their values."""
-    content = load_yaml((shipped("conf") / "train.yaml").read_text())
-    return {name: part for name, part in content.items() if isinstance(part, dict) and name not in groups()}
-
-
-def section_settings(name: str) -> list[Setting]:
-    """The settings of a section, each with the comment beside it."""
-    sources = comments_for_all(name)
-    return [Setting(key, value, source_of(key, sources)) for key, value in rows(sections()[name], f"{name}.")]
 
 
 def rows(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

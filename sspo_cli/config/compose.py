@@ -17,7 +17,6 @@ from typing import Any, TypeVar, cast
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.config.complete import OPEN, known_keys, open_keys, text_keys
 from sspo_cli.config.earlier import RENAMED, jinja_template, renamed
-from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.fitting import fitting_reward, usual_reward
 from sspo_cli.config.interpolation import broken, listed_variables_only, reason
 from sspo_cli.config.literal import escaped
@@ -35,11 +34,19 @@ from sspo_cli.config.parts import fill_parts
 from sspo_cli.config.rules import problems_between_keys
 from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
 from sspo_cli.config.tree import is_under
-from sspo_cli.config.wording import key_problem, nearest_key, other_place, path_of, show_value
+from sspo_cli.config.wording import (
+    FIX,
+    for_several,
+    key_problem,
+    path_of,
+    show_value,
+    unknown_choice,
+    unknown_key,
+)
+from sspo_cli.config.words import as_typed, read_words
 
 C = TypeVar("C", bound=EvalConfig)
 
-ESCAPES = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
 ROOTS: dict[type[EvalConfig], str] = {
     TrainConfig: "train",
     EvalConfig: "eval",
@@ -50,10 +57,11 @@ ROOTS: dict[type[EvalConfig], str] = {
 
 @dataclass
 class Request:
-    """The user's words, sorted: which files, which values, and what is wrong so far."""
+    """The user's words, sorted: which files, which values, and what is wrong so far. typed: the values as words."""
 
     choices: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     unknown_groups: set[str] = field(default_factory=set)
 
@@ -112,66 +120,25 @@ def shadowed_choices() -> list[str]:
 
 def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Request:
     """Tell group choices from values and refuse what Hydra would silently ignore."""
-    request, root = Request(), ROOTS[schema]
-    parser = OverridesParser.create()
-    known = groups()
-    for word in overrides:
-        try:
-            override = parser.parse_override(with_home(word))
-        except HydraException:
-            request.problems.append(
-                f"cannot read '{word}'; write key=value, such as seed=1, and quote a value with special characters:"
-                " \"dataset.path='my (file).jsonl'\""
-            )
-            continue
-        key = override.key_or_group
+    root, known = ROOTS[schema], groups()
+    read, problems = read_words(overrides, root)
+    request = Request(problems=problems)
+    for override in read:
+        key, word = override.key_or_group, str(override.input_line)
         if key.startswith("hydra.") or key.startswith("hydra/") or key == "hydra":
             request.problems.append(f"'{word}': sspo {root} runs one configuration, so hydra settings have no effect")
         elif override.is_delete():
             request.problems.append(f"'{word}': a key cannot be removed; set it to another value with {key}=...")
         elif override.is_sweep_override():
-            request.problems.append(f"'{word}': sspo {root} takes one value for {key}, not a list of them")
+            request.problems.append(f"'{word}': sspo {root} takes one value for {key}{for_several(word, overrides)}")
+        elif override.value() == "None" and key in text_keys(schema) and not re.search("[\"']", word):
+            request.problems.append(f"{word}: write {key}=null for none, or {key}=\"'None'\" for the word")
         elif key in known and not isinstance(override.value(), dict):
             choose(request, key, override, known[key])
         else:
-            request.values[key] = as_typed(override) if key in text_keys(schema) else override.value()
+            request.typed[key] = word.partition("=")[2]
+            request.values[key] = as_typed(override, is_text=key in text_keys(schema))
     return request
-
-
-def as_typed(override: Override) -> Any:
-    """The value of a key whose type is text: the word itself, which may look like a number, such as name=2026_02_14.
-
-    Escapes such as \\n stand for a character inside double quotes alone, in a list of texts too.
-    """
-    value, word = override.value(), str(override.input_line).partition("=")[2].strip()
-    if isinstance(value, bool | int | float):
-        return word
-    if isinstance(value, str) and word[:1] == '"':
-        return with_escapes(value)
-    if isinstance(value, list):
-        return [with_escapes(item) if isinstance(item, str) and f'"{item}"' in word else item for item in value]
-    return value
-
-
-def with_escapes(text: str) -> str:
-    return re.sub(r"\\([\\nrt])", lambda found: ESCAPES[found[1]], text)
-
-
-def with_home(word: str) -> str:
-    """`key=~/folder` with the home directory filled in: shells leave it, and the grammar cannot read it."""
-    key, equals, value = word.partition("=")
-    return f"{key}={in_quotes(str(Path(value).expanduser()))}" if equals and value.startswith("~/") else word
-
-
-def quoted(text: str) -> str:
-    """`text` as a value of the override grammar, whatever characters it holds."""
-    return in_quotes(escaped(text))
-
-
-def in_quotes(text: str) -> str:
-    """`text` as a value of the override grammar, but for the interpolations in it."""
-    # The grammar reads a backslash as an escape only where a quote follows the backslashes.
-    return "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'"
 
 
 def choose(request: Request, group: str, override: Override, choices: list[str]) -> None:
@@ -181,11 +148,6 @@ def choose(request: Request, group: str, override: Override, choices: list[str])
         return
     request.unknown_groups.add(group)
     request.problems.append(unknown_choice(group, choice, choices))
-
-
-def unknown_choice(group: str, choice: str, choices: list[str]) -> str:
-    meant = other_place(group, choice) or did_you_mean(choice, choices)
-    return f"{group}={choice}: unknown choice{meant} (allowed: {', '.join(choices)}; see `sspo show {group}`)"
 
 
 def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) -> DictConfig:
@@ -275,8 +237,7 @@ def with_values(tree: DictConfig, request: Request, schema: type[EvalConfig]) ->
     known, named_by_user = known_keys(schema), open_keys(schema)
     for key, value in list(request.values.items()):
         if key not in known and not is_under(key, named_by_user):
-            hint = "(every key: `sspo train --dry-run`)" if issubclass(schema, TrainConfig) else ""
-            request.refuse(key, f"unknown key '{key}'{nearest_key(key, known)} {hint}".rstrip())
+            request.refuse(key, unknown_key(key, request.typed[key], known))
             continue
         group = key.replace(".", "/")
         if group in groups() and not isinstance(value, dict):
@@ -314,11 +275,16 @@ def check(schema: type[C], tree: DictConfig, request: Request) -> C | None:
     try:
         return cast(C, adapter(ROOTS[schema]).validate_python(mark_missing(content)))
     except ValidationError as error:
+        found: dict[str, list[str]] = {}
         for item in error.errors():
             key = ".".join(str(part) for part in path_of(item["loc"], content))
             told = any(f"{other}.".startswith(f"{key}.") for other in unresolved)
             if not told and not request.is_under_unknown_group(key):
-                request.refuse(key, key_problem(key, item, tree.choices))
+                found.setdefault(key, []).append(key_problem(key, item, tree.choices))
+        for key, lines in found.items():
+            # A value of several types has a problem with each: the one that can be mended is enough.
+            for line in [line for line in lines if FIX in line] or lines:
+                request.refuse(key, line)
         return None
 
 

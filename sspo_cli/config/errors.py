@@ -17,8 +17,16 @@ class ConfigError(Exception):
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A question to append to a problem, naming the closest of `choices`; empty if none is close."""
-    close = difflib.get_close_matches(word, list(choices), n=1)
-    return f", did you mean '{close[0]}'?" if close else ""
+    close = closest(word, choices)
+    return f", did you mean '{close}'?" if close else ""
+
+
+def closest(word: str, choices: Iterable[str]) -> str:
+    """The most alike of `choices`, "" if none is close; letters that are swapped count as alike."""
+    lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), list(lower), n=5)
+    swapped = [found for found in close if sorted(found) == sorted(word.lower())]
+    return lower[(swapped or close)[0]] if close else ""
 
 
 def all_or_problems(*makers: Callable[[], Any]) -> list[Any]:

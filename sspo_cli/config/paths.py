@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from sspo_cli.config.schema import EvalConfig, FileData, MixtureRewardSection, PartReward, PythonReward, RewardConfig
+from sspo_cli.config.schema import (
+    EvalConfig,
+    FileData,
+    LocalModel,
+    MixtureData,
+    MixtureRewardSection,
+    PythonReward,
+)
+
+GGUF = ".gguf"
 
 
 def missing_paths(config: EvalConfig) -> list[str]:
-    """A line for each file or folder of the dataset, and each file of the reward, that is not there."""
+    """A line for each file or folder of the dataset, the reward and the model that is not there."""
+    problems = [path_problem(key, path) for key, path in named_paths(config)]
+    problems.append(model_problem(config.model.path) if isinstance(config.model, LocalModel) else None)
+    return [problem for problem in problems if problem]
+
+
+def named_paths(config: EvalConfig) -> Iterator[tuple[str, str]]:
+    """The files of the dataset and of the reward, and of their parts, by key."""
     data = config.dataset
-    paths = {"dataset.path": data.path, "dataset.eval_path": data.eval_path} if isinstance(data, FileData) else {}
-    found = [problem for key, path in paths.items() if path is not None and (problem := path_problem(key, path))]
-    return [*found, *missing_graders(config.reward)]
-
-
-def missing_graders(reward: RewardConfig) -> list[str]:
-    """A line for each file of the reward that is not there."""
-    parts: dict[str, RewardConfig | PartReward] = {"reward": reward}
-    if isinstance(reward, MixtureRewardSection):
-        parts = {f"reward.parts.{name}": part for name, part in reward.parts.items()}
-    paths = {f"{key}.path": part.path for key, part in parts.items() if isinstance(part, PythonReward)}
-    return [problem for key, path in paths.items() if (problem := path_problem(key, path))]
+    sources = data.parts if isinstance(data, MixtureData) else {"": data}
+    for name, source in sources.items():
+        if isinstance(source, FileData):
+            section = f"dataset.parts.{name}" if name else "dataset"
+            yield f"{section}.path", source.path
+            if source.eval_path is not None:
+                yield f"{section}.eval_path", source.eval_path
+    if isinstance(config.reward, PythonReward):
+        yield "reward.path", config.reward.path
+    if isinstance(config.reward, MixtureRewardSection):
+        for name, part in config.reward.parts.items():
+            if isinstance(part, PythonReward):
+                yield f"reward.parts.{name}.path", part.path
 
 
 def path_problem(key: str, path: str) -> str | None:
@@ -39,3 +57,18 @@ def path_problem(key: str, path: str) -> str | None:
     if not os.access(place, os.R_OK):
         return f"{key}={path}: cannot be read: Permission denied"
     return None
+
+
+def model_problem(path: str) -> str | None:
+    """Why there can be no model at `path`; None if there may be."""
+    place = Path(path)
+    if path.lower().endswith(GGUF) and not place.is_dir():
+        return None if place.exists() else f"model.path={path}: no such file (looked for {place.absolute()})"
+    if place.is_dir():
+        return None
+    hint = f"; for a model of the hub write model=hub model.path={path}" if is_hub_name(path) else ""
+    return f"model.path={path}: no such folder (looked for {place.absolute()}){hint}"
+
+
+def is_hub_name(path: str) -> bool:
+    return path.count("/") == 1 and not path.startswith((".", "/", "~")) and not path.endswith("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,15 @@ from sspo_cli.config.locate import shipped
 from sspo_cli.config.schema import Text, section
 from sspo_cli.config.tree import load_yaml
 
+# What a recipe is made of.
+KEYS = {
+    "about": "one line on what the experiment shows",
+    "command": "train, compare or sweep",
+    "overrides": "a list of settings, such as [objective=sspo, train.steps=20]",
+    "allow": "of a compare, keys in which its runs may differ",
+    "expect": "bounds of its summary.json, such as {eval/accuracy: {at_least: 0.1}}; {} for none",
+    "verified": "not run in full, or {on: MACHINE, version: 0.1.0, value: 0.5}",
+}
 Bounds = Annotated[dict[Literal["at_least", "at_most"], float], MinLen(1)]
 
 
@@ -85,7 +95,13 @@ def load_recipe(file: Path) -> Recipe:
     """
     try:
         content = load_yaml(file.read_text(encoding="utf-8"), as_text=True)
+        if not isinstance(content, dict):
+            raise ConfigError([f"{file}: holds no keys; a recipe begins with about: and command:"])
         recipe = TypeAdapter(Recipe).validate_python(content)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}"]
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError([f"{file}: not YAML: {' '.join(str(error).split())}"]) from error
     except ValidationError as error:
@@ -100,7 +116,12 @@ def load_recipe(file: Path) -> Recipe:
 def recipe_problem(item: Any) -> str:
     """One line for one of pydantic's problems."""
     key = ".".join(str(part) for part in item["loc"] if part not in ("Verified", "[key]"))
-    return f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    if item["type"] == "unexpected_keyword_argument":
+        return f"{key}: unknown key{did_you_mean(key, KEYS)} (allowed: {', '.join(KEYS)})"
+    if item["type"] == "missing":
+        return f"{key}: missing; {KEYS.get(key, 'write it')}"
+    reason = re.sub(r"^Input should", "must", item["msg"]).replace("valid dictionary", "mapping of keys to values")
+    return f"{key}: {reason[0].lower()}{reason[1:]}"
 
 
 def copy_recipe(name: str) -> Path:

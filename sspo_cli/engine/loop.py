@@ -65,6 +65,7 @@ class Loop:
     def resume(self, checkpoint: Path) -> None:
         """Stand where `checkpoint` stood; the policy must hold its weights already."""
         self.progress, waiting = restore(checkpoint, self.optimizer)
+        self.progress.finished = self.reaches_a_limit(self.progress.step)  # which may be another limit now
         self.source.restore(self.progress.prompts, waiting)
         for name in ("metrics", "samples", "eval"):
             jsonl.split_off(self.folder / f"{name}.jsonl", self.progress.step)

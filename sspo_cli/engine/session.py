@@ -39,6 +39,7 @@ from sspo_cli.rewards.base import Rewarder, RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.alarms import run_alarms
+from sspo_cli.runs.further import way_on
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.manifest import write_manifest
 from sspo_cli.runs.metric_rows import read_metrics
@@ -149,7 +150,7 @@ class Session:
         problems = check_tracker(config.tracker, self.continued.folder if self.continued else None)
         problems += keep_best_problems(config)
         if self.continued is None and self.asked is None:
-            problems += runs.name_problems(config.output_dir, "train", config.name)
+            problems += runs.name_problems(config.output_dir, "train", config.name, way_on)
         elif self.continued is None and self.asked is not None:
             problems += runs.folder_problems(self.asked, config.name)
         if problems:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sspo_cli.config.compose import load_config, quoted
+from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.hints.choices import fix_choice
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import EvalConfig, LocalModel
+from sspo_cli.config.words import quoted
 from sspo_cli.runs import folder as runs
+from sspo_cli.runs.find import SEE_RUNS, holder_of_runs
 from sspo_cli.runs.status import read_state
-
-HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 
 
 def settings_for(target: str, overrides: list[str]) -> EvalConfig:
@@ -27,9 +28,17 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     if path.is_file() and path.suffix.lower() == ".gguf":
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(target)}", *overrides])
     if not path.is_dir():
-        raise ConfigError([unknown(target)])
+        raise ConfigError(
+            [
+                f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"
+                f"{of_hub(target)}"
+            ]
+        )
     checkpoint = path
     run_folder = run_of(path)
+    if run_folder is None and not is_model(path):
+        neither = "is neither a run (it has no config.yaml) nor a model (it has no config.json)"
+        raise ConfigError([f"{target}: {holder_of_runs(path) or f'{neither}; {SEE_RUNS}'}"])
     if run_folder is None:
         return load_config(EvalConfig, ["model=local", f"model.path={quoted(str(path))}", *overrides])
     if run_folder == path:
@@ -41,10 +50,18 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
 
 
-def unknown(target: str) -> str:
-    """A line about a target that is nothing."""
-    told = f"{target}: no such run, model folder or model choice; runs are folders such as outputs/train/NAME"
-    return f"{told}; a model of the hub: `sspo eval hub model.path={target}`" if HUB_ID.fullmatch(target) else told
+def of_hub(target: str) -> str:
+    """How a model of the hub is evaluated, to append to a problem with `target`; "" if it cannot be one."""
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", target):
+        return ""
+    choice = fix_choice("model", target).partition("model=")[2]
+    words = choice if choice in groups()["model"] else f"hub model.path={target}"
+    return f"; a model of the hub is evaluated with `sspo eval {words}`"
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder may hold a model or adapters; what it lacks is told when it is read."""
+    return any(next(folder.glob(name), None) for name in ("*config.json", "*.safetensors", "*.gguf", "tokenizer*"))
 
 
 def run_of(path: Path) -> Path | None:

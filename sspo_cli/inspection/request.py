@@ -34,6 +34,11 @@ def read_request(words: list[str]) -> Request:
     Raises:
         ConfigError: with everything wrong with any of the objectives.
     """
+    named = [word for word in words if word in groups()["objective"]]
+    if named and not Path(named[0]).exists():
+        raise ConfigError(
+            [f"'{' '.join(named)}': objectives are named as a setting; write objective={','.join(named)}"]
+        )
     target = words[0] if words and "=" not in words[0] else None
     names, rest = split_objectives(words[1:] if target else words)
     base, checkpoint = (None, None) if target is None else start_of(target)

@@ -107,9 +107,11 @@ def set_aside(checkpoint: Path, faults: list[str], step: int) -> None:
 class Began:
     """What a run stood on when it began, or when a change was last allowed: compared with what it would go on with."""
 
-    def __init__(self, folder: Path, *, allow: bool) -> None:
+    def __init__(self, folder: Path, *, allow: bool, asked: Sequence[str] = ()) -> None:
+        """asked: keys that the user changes as the run goes on. allow: any may have changed."""
         self.folder = folder
         self.allow = allow
+        self.asked = asked
         self.manifest = manifest.read(folder)
         self.changes: list[Change] = []
 
@@ -166,7 +168,8 @@ class Began:
         known = [change.what for change in self.changes]
         found = [Change(key, old.get(key, MISSING), new.get(key, MISSING)) for key in differences(old, new)]
         self.changes += found
-        if not self.allow and (left := [change for change in found if not change.is_explained_by(known)]):
+        left = [change for change in found if change.what not in self.asked and not change.is_explained_by(known)]
+        if left and not self.allow:
             raise ConfigError(f"{change}; undo the change, or go on with it by --allow-change" for change in left)
 
     def record(self, standing: Mapping[str, Any], step: int) -> None:

@@ -11,6 +11,7 @@ from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import is_run
 
 SIGNS = (run_format.FILE, "config.yaml", "STATUS", "metrics.jsonl", "eval.jsonl")
+SEE_RUNS = "runs are folders such as outputs/train/NAME (`sspo runs` lists them)"
 NOT_RUNS = ("inspect.json",)
 RUNS, GRIDS = ("train", "eval"), ("compare", "sweep")  # of the kinds in run.json
 # What else a run has, and may have before anything else.
@@ -85,11 +86,22 @@ def existing_run(word: str, outputs: Path = Path("outputs")) -> Path:
     folder = Path(word)
     if folder.is_dir():
         run_format.check(folder)
+        if not is_place_of_run(folder) and (what := holder_of_runs(folder)):
+            raise ConfigError([f"{word}: {what}"])
         return folder
     known = {str(run): run for run in find_runs(outputs)}
     named = [path for path, run in known.items() if run.name == folder.name]
     hint = f", did you mean '{named[0]}'?" if named else did_you_mean(word, known)
     raise ConfigError([f"{word}: no such run folder{hint} (see `sspo runs`)"])
+
+
+def holder_of_runs(folder: Path) -> str:
+    """What a folder is that holds runs and is none: a grid, or a folder of them; "" if it holds none."""
+    inside = find_runs(folder)
+    if not inside or inside == [folder]:
+        return ""
+    kind = "a grid of runs" if (folder / "grid.json").is_file() else "a folder of runs"
+    return f"is {kind}; name one of them, such as {inside[0]}"
 
 
 def run_of(path: Path) -> Path | None:

@@ -7,7 +7,8 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,17 @@ from sspo_cli.runs import format as run_format
 LEFT_BY_A_START = {run_format.FILE, "log.txt", "STATUS", ".lock"}
 
 
-def name_problems(output_dir: str, kind: str, name: str | None) -> list[str]:
-    """What is wrong with writing a run `name` under `output_dir`/`kind`, before anything is written."""
+def name_problems(
+    output_dir: str, kind: str, name: str | None, way_on: Callable[[Path], str] = lambda folder: ""
+) -> list[str]:
+    """What is wrong with writing a run `name` under `output_dir`/`kind`, before anything is written.
+
+    way_on: what else than another name there is to do about a run that has it.
+    """
     problems = spelling_problems(name)
     parent = Path(output_dir) / kind
     if name is not None and not problems and (parent / name).exists():
-        hint = f", or go on with `sspo train --resume {parent / name}`" if kind == "train" else ""
+        hint = way_on(parent / name)
         problems.append(f"name={name}: {parent / name} exists and is never overwritten; choose another name{hint}")
     return problems + writing_problems(f"output_dir={output_dir}", parent, "; set output_dir=FOLDER")
 
@@ -52,9 +58,18 @@ def spelling_problems(name: str | None) -> list[str]:
 def writing_problems(asked: str, folder: Path, hint: str = "") -> list[str]:
     """Whether `folder`, or the nearest above it that exists, can be written to."""
     ancestor = nearest(folder)
-    if ancestor.is_dir() and os.access(ancestor, os.W_OK):
+    if ancestor.is_dir() and os.access(ancestor, os.W_OK) and can_hold_a_folder(ancestor):
         return []
     return [f"{asked}: cannot write to {ancestor.absolute()}{hint}"]
+
+
+def can_hold_a_folder(folder: Path) -> bool:
+    """Whether a folder can be made in `folder`, which permissions alone do not tell of /proc or a full disk."""
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".sspo-"):
+            return True
+    except OSError:
+        return False
 
 
 def nearest(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.wording import show_value
+from sspo_cli.metrics import BOUNDS
 from sspo_cli.runs.record import Record
 
 ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
@@ -104,20 +105,31 @@ def as_number(value: Any) -> float | None:
         return None
 
 
-def check_keys(keys: Iterable[str], runs: Sequence[Record]) -> None:
-    """Refuse keys that no run has a value for.
+def full_keys(keys: Iterable[str], runs: Sequence[Record]) -> dict[str, str]:
+    """Each key as some run has it; the beginning of a last name is enough where it is of one only: acc, lr.
 
     Raises:
-        ConfigError: with a line for each.
+        ConfigError: with a line for each key that no run has a value for, or that several keys begin with.
     """
     known = keys_of(runs)
-    problems = [
-        f"'{key}': no run has such a setting or metric{did_you_mean(key, known)} (all of them: `sspo runs --json`)"
-        for key in keys
-        if key not in known
-    ]
+    found, problems = {}, []
+    for key in keys:
+        like = [key] if key in known else meant(key, known)
+        if len(like) == 1:
+            found[key] = like[0]
+            continue
+        near = f"; it can be {', '.join(like)}" if like else did_you_mean(key, known)
+        problems.append(f"'{key}': no run has such a setting or metric{near} (all of them: `sspo runs --json`)")
     if problems:
         raise ConfigError(problems)
+    return found
+
+
+def meant(word: str, known: Iterable[str]) -> list[str]:
+    """The keys whose last name is `word`, or else begins with it; settings before metrics, never ends of intervals."""
+    last = {name: re.split(r"[./]", name)[-1] for name in known if not name.endswith(tuple(BOUNDS))}
+    found = [name for name in last if last[name] == word] or [name for name in last if last[name].startswith(word)]
+    return [name for name in found if "/" not in name] or found
 
 
 def ordered(runs: Iterable[Record], key: str) -> list[Record]:

@@ -8,14 +8,14 @@ from typing import Any, Literal, get_args
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import HydraException
 
 from sspo_cli.config.complete import known_keys, text_keys
-from sspo_cli.config.compose import as_typed, load_config, with_home
+from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.config.tree import is_under
+from sspo_cli.config.words import as_typed, read_words
 from sspo_cli.study.fairness import FREE
 
 Kind = Literal["compare", "sweep"]
@@ -53,15 +53,10 @@ def is_launcher_word(word: str) -> bool:
 
 def sort_words(kind: Kind, words: Sequence[str]) -> Words:
     """Tell axes from settings that all cells share, and both from what is the grid's own."""
-    parser = OverridesParser.create()
-    found = Words()
-    for word in words:
-        try:
-            override = parser.parse_override(with_home(word))
-        except HydraException:
-            found.problems += problems_of([word])
-            continue
-        key = override.key_or_group
+    read, problems = read_words(words, kind)
+    found = Words(problems=problems)
+    for override in read:
+        key, word = override.key_or_group, str(override.input_line)
         if override.is_hydra_override() or key == "hydra":
             if is_launcher_word(word) and not override.is_sweep_override():
                 found.launcher.append(word)
@@ -113,7 +108,7 @@ def read_axis(override: Override, problems: list[str]) -> Axis | None:
 
 
 def typed_value(key: str, override: Override) -> Any:
-    return as_typed(override) if key in text_keys(TrainConfig) else override.value()
+    return as_typed(override, is_text=key in text_keys(TrainConfig))
 
 
 def allow_problems(allowed: Sequence[str]) -> list[str]:

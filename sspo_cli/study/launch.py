@@ -13,8 +13,8 @@ from pathlib import Path
 
 import hydra
 
-from sspo_cli.config.compose import quoted
 from sspo_cli.config.interpolation import listed_variables_only
+from sspo_cli.config.words import quoted
 from sspo_cli.runs.lock import signature
 from sspo_cli.study.job import run_cell  # imported, so that workers find it by its name
 from sspo_cli.study.launcher import Launch, search_path

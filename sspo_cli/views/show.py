@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.config.catalogue import Choice, Setting, sections
+from sspo_cli.config.catalogue import Choice, Setting
 from sspo_cli.config.wording import show_value
 from sspo_cli.metrics import Metric
 from sspo_cli.views.console import results
@@ -36,7 +36,7 @@ def print_groups(listing: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None
     first = next(iter(listing))
     console.print(Text(f"One choice: sspo show {first} {next(iter(listing[first]))}", style="dim"))
     if len(listing) > 1:
-        console.print(Text(f"Other settings: sspo show {', '.join(sections())}", style="dim"))
+        console.print(Text("Settings outside groups: sspo show train; one of any: sspo show optim.lr", style="dim"))
 
 
 def print_choices(choices: Sequence[Choice], overrides: Sequence[str]) -> None:
@@ -60,13 +60,6 @@ def print_choice(console: Console, choice: Choice, overrides: Sequence[str]) -> 
     if choice.settings:
         console.print()
         print_settings(console, choice.settings)
-
-
-def print_section(name: str, settings: Sequence[Setting]) -> None:
-    """The settings of a section that no group fills."""
-    console = results()
-    console.print(Text(name, style="bold"))
-    print_settings(console, settings)
 
 
 def print_settings(console: Console, settings: Sequence[Setting]) -> None:

@@ -83,8 +83,10 @@ def test_a_run_name_that_exists_is_never_overwritten(sspo: Sspo, tmp_path: Path)
     taken.mkdir(parents=True)
     done = sspo("train", "--name", "mine")
     assert done.returncode == 2 and "name=mine" in done.stderr and "never overwritten" in done.stderr
-    assert "sspo train --resume outputs/train/mine" in done.stderr
+    assert "--resume" not in done.stderr, "there is nothing to go on with"
     assert list(taken.iterdir()) == []
+    (taken / "checkpoints/step_000001").mkdir(parents=True)
+    assert "sspo train --resume outputs/train/mine" in sspo("train", "--name", "mine").stderr
 
 
 def test_outputs_that_cannot_be_written(sspo: Sspo, tmp_path: Path, write: Write) -> None:

@@ -37,10 +37,10 @@ def bash(sspo: Sspo) -> Complete:
 
 def test_bash_completes_commands_and_options(bash: Complete) -> None:
     assert bash("") == [
-        "train", "compare", "sweep", "eval", "show", "selftest", "inspect", "report", "runs", "diff", "samples",
-        "export", "recipe",
+        "train", "compare", "sweep", "eval", "show", "new", "doctor", "selftest", "inspect", "report", "runs", "diff",
+        "samples", "export", "recipe",
     ]  # fmt: skip
-    assert bash("recipe", "") == ["list", "show", "run", "copy"]
+    assert bash("recipe", "") == ["list", "show", "run", "copy", "validate"]
     assert bash("train", "--dry") == ["--dry-run"]
     assert "--multirun" not in bash("train", "--")
 

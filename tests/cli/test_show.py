@@ -124,7 +124,7 @@ def test_unknown_names_are_answered_with_the_closest_and_the_allowed(sspo: Sspo)
     group = sspo("show", "objectiv")
     name = sspo("show", "objective", "ssp")
     assert (group.returncode, name.returncode) == (2, 2)
-    assert group.stderr.startswith("sspo: objectiv: unknown group, did you mean 'objective'?")
+    assert group.stderr.startswith("sspo: objectiv: no group, choice, setting or metric has this name, did you mean")
     assert name.stderr.startswith("sspo: objective=ssp: unknown choice, did you mean 'sspo'?")
     assert "gmpo, gpg, grpo, gspo, gspo_token" in name.stderr
     assert len(name.stderr.splitlines()) == 1 and name.stdout == ""
@@ -137,12 +137,17 @@ def settings(sspo: Sspo, *words: str) -> dict[str, tuple[object, str]]:
 
 def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_says_otherwise(sspo: Sspo) -> None:
     found = settings(sspo, "objective", "scopic")
-    assert found["objective.entropy_coef"] == (0.0, "of a bonus on the entropy of every token's distribution")
-    assert found["objective.kl.estimator"][1].startswith("k1, k2 or k3")
+    assert found["objective.entropy_coef"] == (
+        0.0,
+        "how much a bonus on the entropy of each token's distribution weighs; 0: no bonus",
+    )
+    assert found["objective.kl.estimator"][1].startswith("estimate of the KL: k1: -log r")
     assert found["objective.kl.coef"] == (1.0, "Scopic, Atari")
     level = found["objective.correction.level"][1]
-    assert level.startswith("none: ratios start from") and level.endswith("min(trainer / sampler, cap) weighs them")
-    assert found["objective.correction.cap"] == (2.0, "the largest weight")
+    assert level.startswith("what is weighed: none: ratios start from") and level.endswith(
+        "min(trainer / sampler, cap) weighs them"
+    )
+    assert found["objective.correction.cap"] == (2.0, "the largest weight of a token or a sequence")
 
 
 def test_several_choices_are_told_one_after_the_other(sspo: Sspo) -> None:
@@ -293,9 +298,33 @@ def test_metrics_are_explained_and_bad_requests_are_a_line_each(sspo: Sspo) -> N
     for words, said in (
         (["metric", "grad/nrom", "nope"], ["metric=grad/nrom: unknown metric, did you mean", "metric=nope: unknown"]),
         (["metric", "--plot"], ["--plot: only objectives are drawn"]),
-        (["metrics"], ["metrics: unknown group, did you mean 'metric'?"]),
+        (["metrics"], ["metrics: no group, choice, setting or metric has this name, did you mean 'metric'?"]),
     ):
         refused = sspo("show", *words)
         assert refused.returncode == 2 and refused.stdout == ""
         lines = refused.stderr.splitlines()
         assert len(lines) == len(said) and all(f"sspo: {one}" in line for one, line in zip(said, lines, strict=True))
+
+
+def test_a_name_of_one_group_is_shown_and_of_several_they_are_listed(sspo: Sspo) -> None:
+    assert sspo("show", "grpo").stdout == sspo("show", "objective", "grpo").stdout
+    assert sspo("show", "grpo", "sapo", "objective.pool=arithmetic", "--json").returncode == 0
+    listed = json.loads(sspo("show", "hub", "--json").stdout)
+    assert list(listed) == ["dataset", "model"] and all(list(names) == ["hub"] for names in listed.values())
+    assert "One choice: sspo show dataset hub" in sspo("show", "hub").stdout
+
+
+def test_settings_sections_and_metrics_are_shown_by_their_names(sspo: Sspo) -> None:
+    told = sspo("show", "optim.lr").stdout.split("\n")
+    assert told[0] == "optim.lr" and told[1].split("  ")[1].strip() == "The learning rate, after warm-up."
+    assert told[2].split() == ["default", "1e-05"] and told[3].split()[1:] == ["a", "number", "above", "0"]
+    rows = [line.split()[0] for line in sspo("show", "train").stdout.splitlines()]
+    assert rows[:3] == ["setting", "seed", "name"] and {"train.steps", "batch.epochs", "eval.samples"} <= set(rows)
+    assert [item["key"] for item in json.loads(sspo("show", "objective.overlong", "--json").stdout)] == [
+        "objective.overlong.penalty", "objective.overlong.buffer",
+    ]  # fmt: skip
+    assert sspo("show", "reward/errors").stdout == sspo("show", "metric", "reward/errors").stdout != ""
+    assert "rollout.staleness" in sspo("show", "rollout").stdout
+    assert sspo("show", "quickstart").stderr == (
+        "sspo: quickstart: is a recipe; print it with `sspo recipe show quickstart`\n"
+    )

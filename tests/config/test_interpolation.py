@@ -9,10 +9,11 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from sspo_cli.config.compose import as_written, load_config, quoted, to_yaml
+from sspo_cli.config.compose import as_written, load_config, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.literal import escaped, unescaped
 from sspo_cli.config.schema import EvalConfig, TrainConfig
+from sspo_cli.config.words import quoted
 from sspo_cli.runs.settings import read_settings
 from sspo_cli.study.files import CellFiles, mapping
 from sspo_cli.study.launcher import read_hydra

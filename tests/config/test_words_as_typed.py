@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.config.compose import load_config, to_yaml
-from sspo_cli.config.schema import FileData, PythonRewardSection, TrainConfig
+from sspo_cli.config.schema import FileData, FilePart, MixtureData, PythonRewardSection, TrainConfig
 from sspo_cli.study.axes import sort_words
 
 DATA = ["dataset=jsonl", "dataset.path=mine.jsonl"]
@@ -47,6 +47,14 @@ def test_escapes_stand_for_characters_inside_double_quotes_alone(word: str, expe
     config = load_config(TrainConfig, [*DATA, f"dataset.prompt_template={word}"])
     assert isinstance(config.dataset, FileData)
     assert config.dataset.prompt_template == expected
+
+
+def test_escapes_are_read_in_lists_and_mappings_too() -> None:
+    part = 'dataset.parts={addition: {}, mine: {dataset: file, path: a, prompt_template: "{{ prompt }}\\nA:"}}'
+    config = load_config(TrainConfig, ["dataset=mixture", part, "rollout.stop=[\"\\n\\n\",'\\n']"])
+    assert isinstance(config.dataset, MixtureData) and isinstance(config.dataset.parts["mine"], FilePart)
+    assert config.dataset.parts["mine"].prompt_template == "{{ prompt }}\nA:"
+    assert config.rollout.stop == ["\n\n", "\\n"]
 
 
 def test_values_of_an_axis_are_words_too() -> None:

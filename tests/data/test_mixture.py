@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.build import build_rewarder
-from sspo_cli.config.compose import load_config, quoted, to_yaml
+from sspo_cli.config.compose import load_config, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig, MathReward, MixtureData, PythonReward, TrainConfig
+from sspo_cli.config.words import quoted
 from sspo_cli.data.apart import asked
 from sspo_cli.data.load import load_dataset
 from sspo_cli.data.mixture import BLOCK, Mixture
