@@ -25,6 +25,7 @@ from sspo_cli.completers import (
 )
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.guards import OutOfMemory
+from sspo_cli.ranks import this_rank
 
 TrainWords = Annotated[
     list[str] | None,
@@ -663,6 +664,6 @@ def main() -> None:
         problems = error.problems
     except OutOfMemory as error:
         problems, code = [str(error)], 1
-    for problem in problems:
+    for problem in problems if this_rank() == 0 else []:
         print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
     sys.exit(code)

@@ -546,6 +546,10 @@ class EvalSection:
 
 @section
 class EngineSection:
+    """kind and processes: the defaults are as in earlier versions. processes: ranks; torchrun may have started them."""
+
+    kind: Literal["single", "ddp"] = "single"
+    processes: Count = 1
     device: Literal["auto", "cpu", "cuda"]
     threads: Whole
     precision: Literal["auto", "float32", "bfloat16"]
