@@ -25,7 +25,7 @@ from sspo_cli.engine.loop import Loop
 from sspo_cli.engine.observer import Observer
 from sspo_cli.engine.parts import load_parts
 from sspo_cli.engine.signals import StopRequest
-from sspo_cli.engine.world import OneProcess
+from sspo_cli.engine.world import OneProcess, World
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
 from sspo_cli.types import Trajectory
@@ -100,10 +100,14 @@ def learned_from() -> Iterator[list[Trajectory]]:
     seen: list[Trajectory] = []
 
     def watched(
-        trajectories: Sequence[Trajectory], policy: Policy, reference: Reference | None, config: TrainConfig
+        trajectories: Sequence[Trajectory],
+        policy: Policy,
+        reference: Reference | None,
+        config: TrainConfig,
+        world: World,
     ) -> list[Trajectory]:
         seen.extend(trajectories)
-        return with_logprobs(trajectories, policy, reference, config)
+        return with_logprobs(trajectories, policy, reference, config, world)
 
     with patch.object(engine_loop, "with_logprobs", watched):
         yield seen

@@ -14,6 +14,7 @@ from sspo_cli.guards import OutOfMemory
 from sspo_cli.parse import explaining, making, reading, recipes, running
 from sspo_cli.parse.app import app, examples, help_without_command, print_version
 from sspo_cli.parse.usage import usage_problem
+from sspo_cli.ranks import this_rank
 
 __all__ = ["app", "explaining", "main", "making", "reading", "recipes", "running"]  # each registers its commands
 
@@ -75,6 +76,6 @@ def told() -> int:
         problems, code = error.problems, 2
     except OutOfMemory as error:
         problems, code = [str(error)], 1
-    for problem in problems:
+    for problem in problems if this_rank() == 0 else []:
         print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
     return code

@@ -11,6 +11,10 @@ class OutOfMemory(Exception):
     """The memory of the machine or of a GPU was not enough; says which keys to change. Exit code 1."""
 
 
+class RankLost(Exception):
+    """Another rank ended in the middle of a run. Exit code 1."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that the memory of the machine, which has no type of its own, or of a GPU was not enough."""
     return (

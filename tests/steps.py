@@ -42,14 +42,14 @@ def sampled_logp(item: Trajectory) -> Tensor:
 
 def sample_groups(parts: TrainParts, config: TrainConfig, count: int, *, step: int = 1, first: int = 0) -> list[Group]:
     """The groups of `count` prompts of the training stream from number `first` on, as those of step `step`."""
-    return parts.collector(config).collect(
+    return parts.collector(config, OneProcess()).collect(
         "train",
         step,
         problems_from(parts.dataset, first, count),
         config.batch.samples_per_prompt,
         decoding_of(parts.policy, config.rollout.temperature, config.rollout.max_response_length, config.rollout.stop),
         lambda done, total: None,
-        first=first,
+        numbers=range(first, first + count),
     )
 
 
@@ -68,12 +68,14 @@ def credited(groups: Sequence[Group], parts: TrainParts, config: TrainConfig) ->
 
 def with_logps(trajectories: Sequence[Trajectory], parts: TrainParts, config: TrainConfig) -> list[Trajectory]:
     """With all log-probabilities that the objective reads."""
-    return with_logprobs(trajectories, parts.policy, parts.reference, config)
+    return with_logprobs(trajectories, parts.policy, parts.reference, config, OneProcess())
 
 
 def rollout_of(parts: TrainParts, config: TrainConfig, step: int = 1, first: int = 0) -> Rollout:
     """The rollout of step `step` under the weights of now."""
-    collected = collect_step(parts.collector(config), parts.dataset, config, step, first, lambda done, total: None)
+    collected = collect_step(
+        parts.collector(config, OneProcess()), parts.dataset, config, step, first, lambda done, total: None
+    )
     return to_rollout(collected, parts.reference, config)
 
 

@@ -21,12 +21,12 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
             with open_display(title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet) as display:
                 outcome = session.train([display, *([profiler] if profiler else [])], parent)
         finally:
-            if ended := session.outcome:
+            if (ended := session.outcome) and ended.summary:
                 from sspo_cli.views.run import show_end  # its plots take a second to import
 
                 profile = profiler.found if profiler else None
                 show_end(session.folder, ended.summary, profile, as_json=as_json)
-    if outcome.code == FAILED:
+    if outcome.code == FAILED and session.writes:
         file = reward_error_file(session.folder)
         of_reward = (
             f"; the response and the traceback are in {file}; with reward.on_error=skip a run goes on without such"
@@ -40,3 +40,8 @@ def tell(lines: Iterable[str]) -> None:
     """Lines for the user beside the run."""
     for line in lines:
         print(f"sspo: {line}", file=sys.stderr)
+
+
+def tell_notes(lines: Iterable[str], *, quiet: bool) -> None:
+    for line in [] if quiet else lines:
+        print(line, file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from sspo_cli.config.compose import load_config
@@ -12,6 +11,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.paths import missing_paths
 from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.models.source import ask_ahead
+from sspo_cli.ranks import launch, under_torchrun
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import name_problems
 from sspo_cli.runs.further import way_on
@@ -55,26 +55,26 @@ def run(
     placed = name_problems(settings.output_dir, "train", settings.name, way_on) if folder is None else []
     if problems := [*placed, *missing_paths(settings)]:
         raise ConfigError(problems)
+    if settings.engine.kind == "ddp" and not under_torchrun():
+        return launch(sys.argv[1:], settings.engine.processes)
     ask_ahead(settings.model)
     with imports():
-        from sspo_cli.commands.execute import execute, tell
+        from sspo_cli.commands.execute import execute, tell, tell_notes
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Session
+        from sspo_cli.engine.world import world_of
         from sspo_cli.views.display import waiting
 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
-    session = Session(settings, folder=folder, words=overrides, command=command)
-    session.check()
-    tell(remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else [])
-    profiled = step_to_profile(settings, 0) if profile else None
-    tell_notes(notes(settings), quiet=quiet)
-    with waiting("loading model and problems", quiet=quiet) as progress:
-        session.load(progress)
-    tell_notes(session.parts.notes, quiet=quiet)
-    return execute(session, profiled, parent, quiet=quiet, as_json=as_json)
-
-
-def tell_notes(lines: Iterable[str], *, quiet: bool) -> None:
-    for line in [] if quiet else lines:
-        print(line, file=sys.stderr)
+    with world_of(settings.engine) as world:
+        quiet = quiet or world.rank > 0
+        session = Session(settings, folder=folder, words=overrides, command=command, world=world)
+        session.check()
+        tell(remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) and session.writes else [])
+        profiled = step_to_profile(settings, 0) if profile else None
+        tell_notes(notes(settings), quiet=quiet)
+        with waiting("loading model and problems", quiet=quiet) as progress:
+            session.load(progress)
+        tell_notes(session.parts.notes, quiet=quiet)
+        return execute(session, profiled, parent, quiet=quiet, as_json=as_json)

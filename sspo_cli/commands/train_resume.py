@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError, all_or_problems
+from sspo_cli.ranks import launch, under_torchrun
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
 from sspo_cli.runs.further import LENGTH, done_problem, longer, no_checkpoint, schedule_notes, write_length
@@ -45,13 +48,17 @@ def run(
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Continued, Session
+        from sspo_cli.engine.world import world_of
         from sspo_cli.views.display import waiting
 
-    with hold(folder):
+    if settings.engine.kind == "ddp" and not under_torchrun():
+        return launch(sys.argv[1:], settings.engine.processes)
+    with world_of(settings.engine) as world, hold(folder) if world.rank == 0 else nullcontext():
+        quiet = quiet or world.rank > 0
         began = Began(folder, allow=allow_change, asked=LENGTH if overrides else ())
         checkpoint, damaged = newest_whole(folder)
         continued = Continued(folder, checkpoint, began)
-        session = Session(settings, continued=continued)
+        session = Session(settings, continued=continued, world=world)
         try:
             with waiting("loading the checkpoint", quiet=quiet) as progress:
                 _, profiled, _ = all_or_problems(
@@ -61,12 +68,13 @@ def run(
                 )
         except ConfigError as error:
             raise ConfigError([*error.problems, *began.elsewhere(settings)]) from error
-        tell(began.remarks(checkpoint))
-        for other, faults in damaged.items():
-            set_aside(other, faults, continued.step)
-        if settings != began_as:
-            tell(schedule_notes(began_as, settings, continued.step))
-            write_length(folder, settings)
-        if began.changes:
-            began.record(session.standing(), continued.step)
+        if session.writes:
+            tell(began.remarks(checkpoint))
+            for other, faults in damaged.items():
+                set_aside(other, faults, continued.step)
+            if settings != began_as:
+                tell(schedule_notes(began_as, settings, continued.step))
+                write_length(folder, settings)
+            if began.changes:
+                began.record(session.standing(), continued.step)
         return execute(session, profiled, parent, quiet=quiet, as_json=as_json)

@@ -16,6 +16,8 @@ LEFT_OUT: Mapping[str, Any] = {
     "rollout.kind": "native",
     "choices.rollout": "native",
     "choices.engine": "single",
+    "engine.kind": "single",
+    "engine.processes": 1,
     "reward.workers": 0,
     "reward.timeout_s": None,
     "reward.memory_gib": None,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sspo_cli.config.schema import (
     AdditionData,
+    CompareConfig,
     EvalConfig,
     MixtureData,
     MixtureRewardSection,
@@ -17,6 +18,7 @@ from sspo_cli.config.schema import (
     ReasoningGymData,
     SoftGateSection,
     SourceConfig,
+    SweepConfig,
     TrainConfig,
 )
 from sspo_cli.config.template import template_problems
@@ -28,7 +30,8 @@ def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
     problems = time_problems(config) + dataset_problems(config) + reward_problems(config) + eval_problems(config)
     if isinstance(config, TrainConfig):
-        problems += batch_problems(config) + objective_problems(config) + lora_problems(config)
+        problems += engine_problems(config) + batch_problems(config)
+        problems += objective_problems(config) + lora_problems(config)
     return problems
 
 
@@ -130,6 +133,18 @@ def eval_problems(config: EvalConfig) -> list[str]:
             f"eval.samples={config.eval.samples}: must be 1 with eval.temperature=0;"
             " greedy decoding gives the same response every time"
         ]
+    return []
+
+
+def engine_problems(config: TrainConfig) -> list[str]:
+    engine = config.engine
+    if engine.kind == "single":
+        one = "engine=single is one process; write engine=ddp"
+        return [f"engine.processes={engine.processes}: {one}"] if engine.processes > 1 else []
+    if isinstance(config, (CompareConfig, SweepConfig)):
+        return ["engine=ddp: every cell of a grid is one process; leave engine=ddp out, or train the cells one by one"]
+    if engine.processes > config.batch.prompts:
+        return [f"engine.processes={engine.processes}: is more than batch.prompts={config.batch.prompts}; start fewer"]
     return []
 
 

@@ -12,6 +12,7 @@ from sspo_cli.config.schema import OverlongSection, TrainConfig
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Problem
 from sspo_cli.engine.logprobs import trajectory_logprobs
+from sspo_cli.engine.world import World, shared
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
 from sspo_cli.objectives.advantage import ADVANTAGES
@@ -132,7 +133,11 @@ def kl_of_responses(trajectories: Sequence[Trajectory], reference: Reference, co
 
 
 def with_logprobs(
-    trajectories: Sequence[Trajectory], policy: Policy, reference: Reference | None, config: TrainConfig
+    trajectories: Sequence[Trajectory],
+    policy: Policy,
+    reference: Reference | None,
+    config: TrainConfig,
+    world: World,
 ) -> list[Trajectory]:
     """The trajectories with the log-probabilities that the objective reads besides the sampler's.
 
@@ -141,10 +146,21 @@ def with_logprobs(
     """
     objective, found = config.objective, list(trajectories)
     if objective.correction.compares:
-        logps = trajectory_logprobs(policy, found, config)
+        logps = shared_logprobs(policy, found, config, world)
         found = [replace(item, trainer_logp_L=logp_L) for item, logp_L in zip(found, logps, strict=True)]
     if reference is not None and objective.kl.place == "loss":
         with reference.active() as reference_policy:
-            logps = trajectory_logprobs(reference_policy, found, config)
+            logps = shared_logprobs(reference_policy, found, config, world)
         found = [replace(item, reference_logp_L=logp_L) for item, logp_L in zip(found, logps, strict=True)]
     return found
+
+
+def shared_logprobs(
+    policy: Policy, trajectories: Sequence[Trajectory], config: TrainConfig, world: World
+) -> list[Tensor]:
+    """`trajectory_logprobs`, each rank having computed its share."""
+    return shared(
+        world,
+        [item.tokens for item in trajectories],
+        lambda places: trajectory_logprobs(policy, [trajectories[place] for place in places], config),
+    )

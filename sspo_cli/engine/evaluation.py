@@ -15,6 +15,7 @@ from sspo_cli.engine.fingerprint import of_problems, of_reward
 from sspo_cli.engine.memory import memory_told
 from sspo_cli.engine.parts import Parts
 from sspo_cli.engine.signals import stop_request
+from sspo_cli.engine.world import OneProcess
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.evaluation.target import run_of
 from sspo_cli.guards import GuardStop, OutOfMemory
@@ -93,7 +94,7 @@ def measure(
 ) -> EvalSummary:
     """Write eval.jsonl and summary.json; the summary."""
     result = evaluate(
-        parts.collector(settings),
+        parts.collector(settings, OneProcess()),
         parts.dataset.evaluation,
         settings,
         lambda done, total: progress("evaluation", done, total),

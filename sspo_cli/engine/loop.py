@@ -52,7 +52,7 @@ class Loop:
         self.stop = stop
         self.updater = make_updater(parts.policy, parts.objective, config, world)
         self.optimizer = self.updater.optimizer
-        self.collector = parts.collector(config)
+        self.collector = parts.collector(config, world)
         self.source = Source(self.collect, config.rollout.staleness, config.train.steps)
         self.progress = Progress()
         self.rows: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ class Loop:
         self.progress, waiting = restore(checkpoint, self.optimizer)
         self.progress.finished = self.reaches_a_limit(self.progress.step)  # which may be another limit now
         self.source.restore(self.progress.prompts, waiting)
-        for name in ("metrics", "samples", "eval"):
+        for name in ("metrics", "samples", "eval") if self.world.rank == 0 else ():
             jsonl.split_off(self.folder / f"{name}.jsonl", self.progress.step)
 
     def run(self) -> bool:
@@ -130,7 +130,7 @@ class Loop:
         self.progress.prompts = self.source.prompts
         self.progress.step = step
         self.progress.seconds += watch.total
-        self.progress.finished = self.reaches_a_limit(step)
+        self.progress.finished = self.world.any(self.reaches_a_limit(step))
         if self.world.rank == 0:
             append_samples(self.folder, rollout.samples)
         learned = sum(item.trained for item in rollout.trajectories) * self.config.batch.epochs
@@ -230,7 +230,7 @@ class Loop:
         updates_per_step = self.config.updates_per_rollout
         history: list[dict[str, float]] = []
         parts = self.parts
-        trajectories = with_logprobs(rollout.trajectories, parts.policy, parts.reference, self.config)
+        trajectories = with_logprobs(rollout.trajectories, parts.policy, parts.reference, self.config, self.world)
         for places in minibatches(self.config, step):
             number = (step - 1) * updates_per_step + len(history)
             lr = learning_rate(self.config.optim, number, self.config.train.steps * updates_per_step)
@@ -249,9 +249,9 @@ class Loop:
         return result.metrics
 
     def evaluated(self, done: int, total: int) -> None:
-        """Told of every finished response, where an evaluation can be interrupted."""
+        """Told of every finished response, where an evaluation can be interrupted; ranks end it together."""
         self.observer.phase("evaluation", done, total)
-        if self.stopping:
+        if self.world.size == 1 and self.stopping:
             raise EvaluationStopped
 
     def record(self, row: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.device import choose_device, choose_precision
 from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
+from sspo_cli.engine.shared_collector import SharedCollector
+from sspo_cli.engine.world import World
 from sspo_cli.models.base import Base, base_of_checkpoint, find, pinned
 from sspo_cli.models.fit import check_solutions, that_fit
 from sspo_cli.models.load import load_policy
@@ -41,8 +43,9 @@ class Parts:
     sampler: Sampler
     notes: Sequence[str]
 
-    def collector(self, config: EvalConfig) -> Collector:
-        return Collector(self.policy, self.sampler, self.rewarder, config.prompt_time, config.reward.special_tokens)
+    def collector(self, config: EvalConfig, world: World) -> Collector:
+        special_tokens = config.reward.special_tokens
+        return SharedCollector(self.policy, self.sampler, self.rewarder, config.prompt_time, special_tokens, world)
 
     def close(self) -> None:
         """End what runs beside this process."""

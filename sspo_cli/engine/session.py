@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from sspo_cli import __version__
 from sspo_cli.build import function_reward
 from sspo_cli.config.compose import to_dict, to_yaml, with_prompt_time
 from sspo_cli.config.errors import ConfigError, did_you_mean
@@ -29,9 +30,9 @@ from sspo_cli.engine.memory import memory_told
 from sspo_cli.engine.observer import Observer, Observers
 from sspo_cli.engine.parts import Beginning, TrainParts, load_parts
 from sspo_cli.engine.signals import stop_request
-from sspo_cli.engine.world import OneProcess
+from sspo_cli.engine.world import OneProcess, World, agreed
 from sspo_cli.evaluation.evaluate import metric_names
-from sspo_cli.guards import GuardStop, OutOfMemory
+from sspo_cli.guards import GuardStop, OutOfMemory, RankLost
 from sspo_cli.metrics import metric
 from sspo_cli.models.base import to_json
 from sspo_cli.models.source import resolved, settle
@@ -62,11 +63,12 @@ def keep_best_problems(config: TrainConfig) -> list[str]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. code: the exit code. status: as in STATUS. summary: as in summary.json."""
+    """How a run ended. code: the exit code. status: as in STATUS. summary: as in summary.json; None on a rank that does
+    not write."""
 
     code: int
     status: str
-    summary: RunSummary
+    summary: RunSummary | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,9 @@ class Session:
         words: Sequence[str] = (),
         command: Sequence[str] | None = None,
         continued: Continued | None = None,
+        world: World | None = None,
     ) -> None:
+        self.world = world or OneProcess()
         self.make_rewarder: Callable[[], Rewarder] | None = None
         if reward is not None:
             name = getattr(reward, "__name__", type(reward).__name__)
@@ -115,7 +119,7 @@ class Session:
             )
             config = replace(config, reward=section, choices={**config.choices, "reward": "function"})
             self.make_rewarder = partial(function_reward, reward, section)
-        self.config = with_prompt_time(config)
+        self.config = self.world.gather([with_prompt_time(config)])[0]
         self.asked = Path(folder) if folder is not None else None
         self.words = list(words)
         self.command = command
@@ -146,7 +150,19 @@ class Session:
         Raises:
             ConfigError: with everything that is wrong.
         """
+        agreed(self.world, lambda: self.check_request() if self.writes else None)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this rank writes the folder."""
+        return self.world.rank == 0
+
+    def check_request(self) -> None:
         config = self.config
+        if self.world.size > config.batch.prompts:
+            raise ConfigError(
+                [f"engine: {self.world.size} ranks for batch.prompts={config.batch.prompts}; start fewer"]
+            )
         problems = check_tracker(config.tracker, self.continued.folder if self.continued else None)
         problems += keep_best_problems(config)
         if self.continued is None and self.asked is None:
@@ -168,11 +184,32 @@ class Session:
             raise RuntimeError("a session needs the main thread, which alone hears Ctrl-C")
         self.check()
         with memory_told(self.config):
-            if self.continued is None:
-                self.loaded = load_parts(self.config, reward=self.make_rewarder, progress=progress)
-            else:
-                continued = self.continued
-                self.loaded = load_parts(self.config, continued.checkpoint, continued.began, progress=progress)
+            self.loaded = agreed(self.world, lambda: self.load_here(progress))
+        if self.world.size > 1:
+            self.check_ranks()
+
+    def load_here(self, progress: Callable[[int, int], None]) -> TrainParts:
+        if self.continued is None:
+            return load_parts(self.config, reward=self.make_rewarder, progress=progress)
+        return load_parts(self.config, self.continued.checkpoint, self.continued.began, progress=progress)
+
+    def check_ranks(self) -> None:
+        """Check that all ranks have loaded the same.
+
+        Raises:
+            ConfigError: naming the rank, and what is another there.
+        """
+        parts = self.parts
+        found = {"version": __version__, **fingerprints(parts.policy, parts.dataset, parts.base, self.config)}
+        first, *others = self.world.gather([found])
+        problems = [
+            f"rank {rank}: its {name.replace('_', ' ')} is not that of rank 0; give all the same code, model and data"
+            for rank, other in enumerate(others, start=1)
+            for name in first
+            if other.get(name) != first[name]
+        ]
+        if problems:
+            raise ConfigError(problems)
 
     def __enter__(self) -> Self:
         if self.state != "new":
@@ -181,9 +218,8 @@ class Session:
         self.open.callback(self.parts.close)
         try:
             if self.continued is None:
-                self.folder = self.make_folder()
-                self.open.enter_context(hold(self.folder))
-                self.describe()
+                agreed(self.world, lambda: self.begin() if self.writes else None)
+                self.folder = self.world.gather([self.folder])[0]
         except BaseException as error:
             self.refused = isinstance(error, ConfigError)
             self.__exit__(type(error), error, error.__traceback__)
@@ -193,12 +229,18 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.state == "entered" and self.continued is None and self.folder != Path():
+        if self.writes and self.state == "entered" and self.continued is None and self.folder != Path():
             runs.set_status(self.folder, status_after(error) if error else "failed: it was left before it trained")
         self.state = "over"
         self.open.close()
         if self.refused and self.made is not None and not (self.made / "metrics.jsonl").exists():
             shutil.rmtree(self.made)  # refused before it measured anything
+
+    def begin(self) -> None:
+        """Make the folder, hold it, and describe the run in it."""
+        self.folder = self.make_folder()
+        self.open.enter_context(hold(self.folder))
+        self.describe()
 
     def make_folder(self) -> Path:
         if self.asked is not None:
@@ -247,18 +289,19 @@ class Session:
         code, status = FAILED, "failed"
         loop = None
         try:
-            tracker = open_tracker(self.config.tracker, self.folder, to_dict(self.config))
+            tracker = agreed(self.world, self.open_tracker)
             watching = Observers([*observers, *tracker])
             with stop_request(parent) as stop, memory_told(self.config):
-                runs.set_status(self.folder, "running")
-                loop = Loop(self.config, self.parts, self.folder, watching, OneProcess(), stop)
+                self.set_status("running")
+                loop = Loop(self.config, self.parts, self.folder, watching, self.world, stop)
                 if self.continued is not None:
                     loop.resume(self.continued.checkpoint)
                 code, status = (OK, "done") if loop.run() else (INTERRUPTED, "interrupted")
         except RewardError as error:
             code, status = FAILED, f"failed: {error}"
-            runs.write_reward_error(self.folder, error.to_json())
-        except OutOfMemory as error:
+            if self.writes:
+                runs.write_reward_error(self.folder, error.to_json())
+        except (OutOfMemory, RankLost) as error:
             code, status = FAILED, f"failed: {error}"
         except GuardStop as stopped:
             code, status = GUARDED, f"failed: {stopped}"
@@ -268,13 +311,20 @@ class Session:
             status, self.refused = status_after(error), isinstance(error, ConfigError)
             raise
         finally:
-            runs.set_status(self.folder, status)
+            self.set_status(status)
             watching.close(code)
-            if not self.refused:
+            if self.writes and not self.refused:
                 seconds = loop.progress.seconds if loop else 0.0
                 best = loop.progress.best if loop else None
-                self.outcome = outcome = Outcome(code, status, self.summarise(status, seconds, best))
-        return outcome
+                self.outcome = Outcome(code, status, self.summarise(status, seconds, best))
+        return self.outcome or Outcome(code, status, None)
+
+    def open_tracker(self) -> Sequence[Observer]:
+        return open_tracker(self.config.tracker, self.folder, to_dict(self.config)) if self.writes else []
+
+    def set_status(self, status: str) -> None:
+        if self.writes:
+            runs.set_status(self.folder, status)
 
     def summarise(self, status: str, seconds: float, best: Best | None) -> RunSummary:
         """Write summary.json."""

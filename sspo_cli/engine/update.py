@@ -12,7 +12,7 @@ from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.logprobs import token_logprobs
 from sspo_cli.engine.microbatch import cut, pad_right, to_microbatch
 from sspo_cli.engine.optimizer import make_optimizer
-from sspo_cli.engine.world import World
+from sspo_cli.engine.world import World, deal, sum_gradients
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.recompute import recomputing
@@ -87,6 +87,7 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
         loss, entropy, batch = self.backward(trajectories)
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        sum_gradients(self.world, parameters)
         grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             raise GuardStop(f"loss {loss} or gradient norm {grad_norm} is not finite; no update was made")
@@ -107,13 +108,13 @@ class Updater:
         }
 
     def backward(self, trajectories: Sequence[Trajectory]) -> tuple[float, float, PolicyBatch]:
-        """Accumulate the gradient over micro-batches: loss, mean token entropy, and the whole batch, detached."""
-        counts = self.counts(trajectories)
+        """Accumulate the gradient of this rank's share over micro-batches. Returns loss, mean token entropy, and the
+        batch, detached, all three of the whole update."""
+        counts = Counts(len(trajectories), sum(item.trained for item in trajectories), self.max_response_length)
+        places = deal([item.tokens for item in trajectories], self.world.size)[self.world.rank]
         loss = entropy = 0.0
         parts: list[PolicyBatch] = []
-        passes = list(self.passes(trajectories))
-        for number in range(self.world.most(len(passes))):
-            group, moving = passes[number]
+        for group, moving in self.passes([trajectories[place] for place in places]):
             with torch.set_grad_enabled(moving), recomputing(self.policy.model, wanted=self.recompute and moving):
                 batch = self.forward(group)
                 share = self.objective(batch, counts).loss
@@ -122,13 +123,8 @@ class Updater:
             parts.append(batch.detach())
             loss += float(share.detach())
             entropy += float(torch.where(batch.mask_BT, parts[-1].needed("entropy_BT"), 0).sum()) / counts.tokens
-        return loss, entropy, join(parts)
-
-    def counts(self, trajectories: Sequence[Trajectory]) -> Counts:
-        """Of the whole update, whatever part of it is here."""
-        here = [len(trajectories), sum(item.trained for item in trajectories)]
-        responses, tokens = self.world.sum(torch.tensor(here)).tolist()
-        return Counts(responses, tokens, self.max_response_length)
+        loss, entropy = self.world.sum(torch.tensor([loss, entropy], dtype=torch.float64)).tolist()
+        return loss, entropy, join(self.world.gather(parts))
 
     def passes(self, trajectories: Sequence[Trajectory]) -> Iterator[tuple[list[Trajectory], bool]]:
         """Micro-batches, and whether each moves the weights: the others are only measured, without a backward pass."""

@@ -1,13 +1,29 @@
-"""The processes that train together: for now one. The only place that knows of ranks."""
+"""The processes that train together: the only place that knows of ranks.
+
+Every rank holds all weights. Problems, log-probabilities and the responses of an update are dealt out to the ranks, and
+what comes back is gathered, the same on every rank, so that every rank takes the same step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
+from sspo_cli.config.schema import EngineSection
+from sspo_cli.guards import RankLost
+
 T = TypeVar("T")
+R = TypeVar("R")
+
+PATIENCE = timedelta(hours=2)  # how long a rank waits for the others, whose rewards may be slow
+BUCKET = 2**24  # elements of gradients summed over ranks at once
 
 
 class World(Protocol):
@@ -21,10 +37,6 @@ class World(Protocol):
 
     def sum(self, value_N: Tensor) -> Tensor:
         """The sum over ranks, on every rank."""
-        ...
-
-    def most(self, count: int) -> int:
-        """The largest count of any rank: so many passes every rank makes."""
         ...
 
     def any(self, flag: bool) -> bool:
@@ -44,11 +56,133 @@ class OneProcess:
     def sum(self, value_N: Tensor) -> Tensor:
         return value_N
 
-    def most(self, count: int) -> int:
-        return count
-
     def any(self, flag: bool) -> bool:
         return flag
 
     def gather(self, items: Sequence[T]) -> list[T]:
         return list(items)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The process group that torchrun started; `world_of` opens it."""
+
+    rank: int
+    size: int
+
+    def sum(self, value_N: Tensor) -> Tensor:
+        total_N = value_N.clone()
+        with others_there():
+            torch.distributed.all_reduce(total_N)
+        return total_N
+
+    def any(self, flag: bool) -> bool:
+        return any(self.gather([flag]))
+
+    def gather(self, items: Sequence[T]) -> list[T]:
+        found: list[Any] = [None] * self.size
+        with others_there():
+            torch.distributed.all_gather_object(found, list(items))
+        return [item for of_rank in found for item in of_rank]
+
+
+@contextmanager
+def others_there() -> Iterator[None]:
+    """Whatever a collective call raises inside the block says that another rank has ended.
+
+    Raises:
+        RankLost: in its place.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].rpartition("pair.cc")[2].partition("] ")[2].partition(". ")[0]
+        raise RankLost(f"another rank has ended ({reason or error})") from error
+
+
+@contextmanager
+def world_of(config: EngineSection) -> Iterator[World]:
+    """The world that `engine` names: of one process, or of the ranks that torchrun started this one among."""
+    if config.kind == "single":
+        yield OneProcess()
+        return
+    torch.distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE
+    )
+    try:
+        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def deal(weights: Sequence[int], size: int) -> list[list[int]]:
+    """Places in `weights` for each of `size` ranks, in order: the heaviest first, each to the rank with the least."""
+    shares: list[list[int]] = [[] for _ in range(size)]
+    load = [0] * size
+    for place in sorted(range(len(weights)), key=lambda place: -weights[place]):
+        rank = load.index(min(load))
+        shares[rank].append(place)
+        load[rank] += weights[place]
+    return [sorted(share) for share in shares]
+
+
+def shared(world: World, weights: Sequence[int], work: Callable[[list[int]], Sequence[R]]) -> list[R]:
+    """What `work` makes of all places in `weights`, in order, on every rank, each having done its share.
+
+    Raises:
+        Exception: what the first rank that failed raised, on every rank.
+    """
+    places = deal(weights, world.size)[world.rank]
+    found = agreed(world, lambda: work(places))
+    by_place = dict(world.gather(list(zip(places, found, strict=True))))
+    return [by_place[place] for place in range(len(weights))]
+
+
+def agreed(world: World, work: Callable[[], R]) -> R:
+    """What `work` gives here, once it has succeeded on every rank.
+
+    Raises:
+        Exception: what the first rank that failed raised, on every rank.
+    """
+    if world.size == 1:
+        return work()
+    result, failure = None, None
+    try:
+        result = work()
+    except RankLost:
+        raise
+    except Exception as error:
+        failure = error if travels(error) else RuntimeError(f"rank {world.rank}: {error!r}")
+    for failed in world.gather([failure]):
+        if failed is not None:
+            raise failed
+    return result  # type: ignore[return-value]
+
+
+def travels(error: Exception) -> bool:
+    """Whether another process can make `error` again."""
+    try:
+        copy.deepcopy(error)
+    except Exception:
+        return False
+    return True
+
+
+def sum_gradients(world: World, parameters: Sequence[torch.nn.Parameter]) -> None:
+    """The gradients of all ranks added up, in place; a parameter without one counts as zeros."""
+    if world.size == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    while gradients:
+        count, elements = 0, 0
+        while count < len(gradients) and (not count or elements + gradients[count].numel() <= BUCKET):
+            elements += gradients[count].numel()
+            count += 1
+        bucket, gradients = gradients[:count], gradients[count:]
+        total_N = world.sum(torch.cat([gradient.flatten() for gradient in bucket]))
+        parts = torch.split(total_N, [gradient.numel() for gradient in bucket])
+        for gradient, part_N in zip(bucket, parts, strict=True):
+            gradient.copy_(part_N.view_as(gradient))

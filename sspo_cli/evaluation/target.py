@@ -15,6 +15,8 @@ from sspo_cli.runs import folder as runs
 from sspo_cli.runs.find import SEE_RUNS, holder_of_runs
 from sspo_cli.runs.status import read_state
 
+ONE_PROCESS = ("engine.kind=single", "engine.processes=1")  # whatever the run had
+
 
 def settings_for(target: str, overrides: list[str]) -> EvalConfig:
     """The run's own configuration where there is one, else conf/eval.yaml with the model that `target` names.
@@ -46,7 +48,7 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         if not saved:
             raise ConfigError([f"{target}: the run has no checkpoint yet (status: {read_state(path)})"])
         checkpoint = saved[-1]
-    local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null"]
+    local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null", *ONE_PROCESS]
     return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
 
 

@@ -76,7 +76,7 @@ def inspect(
 
     def drawn(r: int) -> list[Group]:
         phase = f"rollout {r + 1} of {rollouts + 1}"
-        return parts.collector(config).collect(
+        return parts.collector(config, OneProcess()).collect(
             "train",
             step + r,
             problems_from(parts.dataset, begun.prompts + r * P, P),
@@ -116,7 +116,9 @@ def inspect(
 def trajectories_of(rollouts: Sequence[Sequence[Group]], parts: TrainParts, config: TrainConfig) -> list[Trajectory]:
     """The responses of `rollouts`, in order, as the objective of `config` sees them."""
     learned = [compute_advantages(groups, parts.reference, config)[0] for groups in rollouts]
-    return with_logprobs([item for rollout in learned for item in rollout], parts.policy, parts.reference, config)
+    return with_logprobs(
+        [item for rollout in learned for item in rollout], parts.policy, parts.reference, config, OneProcess()
+    )
 
 
 def move(

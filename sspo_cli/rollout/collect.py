@@ -88,9 +88,9 @@ class Collector:
         decoding: Decoding,
         progress: Progress,
         *,
-        first: int = 0,
+        numbers: Sequence[int] | None = None,
     ) -> list[Group]:
-        """`samples` scored responses to each of `problems`, of which the first is number `first` of step `step`.
+        """`samples` scored responses to each of `problems`. numbers: theirs in step `step`; from 0 on if not given.
 
         progress(done, total) is called with the responses scored so far; whatever it raises ends the collection.
         """
@@ -100,7 +100,8 @@ class Collector:
             replace(problem, rendered=encoder.spelled(context_S))
             for problem, context_S in zip(problems, contexts, strict=True)
         ]
-        keys = [[Key(stream, step, first + p, k) for k in range(samples)] for p in range(len(problems))]
+        numbers = range(len(problems)) if numbers is None else numbers
+        keys = [[Key(stream, step, number, k) for k in range(samples)] for number in numbers]
         problem_of = {key: problem for of_problem, problem in zip(keys, problems, strict=True) for key in of_problem}
         requests = (
             Request(key, context_S, decoding)
@@ -187,7 +188,7 @@ def collect_step(
                 config.rollout.stop,
             ),
             progress,
-            first=place,
+            numbers=range(place, place + len(problems)),
         )
         missing = P - sum(not group.tied for group in groups)
     live_first = sorted(range(len(groups)), key=lambda place: groups[place].tied)

@@ -43,7 +43,7 @@ def test_responses_and_scores_come_in_any_order_and_are_matched_by_key(policy: P
     told: list[tuple[int, int]] = []
     collector = shuffled_collector(policy, own_number)
     problems = [problem_of(number) for number in (3, 1, 4, 1, 5)]
-    groups = collector.collect("eval", 7, problems, 4, DECODING, lambda *now: told.append(now), first=2)
+    groups = collector.collect("eval", 7, problems, 4, DECODING, lambda *now: told.append(now), numbers=range(2, 7))
     assert isinstance(collector.sampler, ShuffledSampler)
     keys = [[Key("eval", 7, 2 + p, k) for k in range(4)] for p in range(5)]
     assert [request.key for request in collector.sampler.asked] == [key for of_problem in keys for key in of_problem]

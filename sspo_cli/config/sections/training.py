@@ -73,12 +73,16 @@ class EvalSection:
 
 @section
 class EngineSection:
+    """kind, processes, gradient_checkpointing: the defaults are as in earlier versions."""
+
+    kind: Literal["single", "ddp"] = "single"
+    processes: Count = 1
     device: Literal["auto", "cpu", "cuda"]
     threads: Whole
     precision: Literal["auto", "float32", "bfloat16"]
     tokens_per_microbatch: Whole
     tokens_per_generation: Whole
-    gradient_checkpointing: bool = False  # as in earlier versions
+    gradient_checkpointing: bool = False
 
 
 @section
