@@ -46,7 +46,7 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
         "first_prompt": prompt,
         "stop_strings": config.rollout.stop,
         "reward": reward_sentence(config.reward),
-        "notes": [*temperatures, *notes(config), *missing_graders(config.reward)],
+        "notes": [*temperatures, *notes(config), *missing_graders(config)],
     }
     if as_json:
         print_json({"config": to_dict(config), **facts})

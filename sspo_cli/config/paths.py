@@ -25,6 +25,12 @@ def missing_paths(config: EvalConfig) -> list[str]:
     return [problem for problem in problems if problem]
 
 
+def missing_graders(config: EvalConfig) -> list[str]:
+    """A line for each file of the reward that is not there."""
+    of_reward = [(key, path) for key, path in named_paths(config) if key.startswith("reward.")]
+    return [problem for key, path in of_reward if (problem := path_problem(key, path))]
+
+
 def named_paths(config: EvalConfig) -> Iterator[tuple[str, str]]:
     """The files of the dataset and of the reward, and of their parts, by key."""
     data = config.dataset

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sspo_cli.build import calibrated
-from sspo_cli.config.catalogue import sections, settings_of
+from sspo_cli.config.catalogue import settings_of
 from sspo_cli.config.locate import groups
 from sspo_cli.metrics import METRICS
 from sspo_cli.views.picture import write_picture
@@ -96,17 +96,6 @@ def test_a_setting_that_the_user_must_give_is_said_in_words(sspo: Sspo) -> None:
     assert "(you must set it)" in shown
     row = next(line.split() for line in shown.split("\n") if line.startswith(" model.template_args"))
     assert row[1] == "{}" and "template" in row, "an empty mapping is a setting too"
-
-
-def test_sections_without_choices_and_those_of_a_group_are_explained(sspo: Sspo) -> None:
-    rows = {row["key"]: row for row in json.loads(sspo("show", "lora", "--json").stdout)}
-    assert rows["lora.rank"]["value"] == 0 and rows["lora.rank"]["source"].startswith("0 trains all weights")
-    assert list(sections()) == ["train", "batch", "lora", "optim", "eval"]
-    of_group = {row.key: row.source for row in settings_of("rollout", "native", [], calibrated)}
-    assert of_group["rollout.max_response_length"] == "tokens; a longer response is cut"
-    assert (
-        sspo("show", "lora", "rank").stderr == "sspo: lora: is no group with choices; its settings: `sspo show lora`\n"
-    )
 
 
 def test_a_preset_shows_the_settings_it_lays_over_the_others(sspo: Sspo) -> None:
