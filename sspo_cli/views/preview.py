@@ -53,7 +53,7 @@ def print_facts(console: Console, facts: dict[str, Any]) -> None:
     else:
         terms = " + ".join(f"{part} {gib:.3g}" for part, gib in memory.items())
         trained = facts["trained_parameters"]
-        share = f"; adapters train {trained:,} more" if trained != parameters else ""
+        share = f"; trained: {trained:,}, of the adapters" if trained != parameters else ""
         console.print(Text(f"parameters: {parameters:,}{share}"))
         console.print(Text(f"memory: {sum(memory.values()):.3g} GiB without activations = {terms}"))
     each, free = facts["checkpoint_gib"], facts["free_gib"]

@@ -115,7 +115,7 @@ def test_a_dry_run_says_what_is_not_here(sspo: Sspo, data: Path) -> None:
     own = ["reward=python", "reward.path=nowhere.py", "lora.rank=2"]
     grader = sspo("train", "--dry-run", *DATA, *own)
     assert grader.returncode == 0 and "\nreward.path=nowhere.py: no such file (looked in " in grader.stdout
-    assert re.search(r"\nparameters: [\d,]+; adapters train [\d,]+ more\n", grader.stdout)
+    assert re.search(r"\nparameters: [\d,]+; trained: [\d,]+, of the adapters\n", grader.stdout)
     missing = sspo("train", "--dry-run", *ways("nowhere.jsonl"))
     assert missing.returncode == 0 and "first prompt: unknown: dataset.path=nowhere.jsonl: no such" in missing.stdout
 
