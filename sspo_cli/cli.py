@@ -58,6 +58,9 @@ DryRun = Annotated[
 GridDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
 ]
+Probe = Annotated[
+    bool, typer.Option("--probe", help="With --dry-run: take two steps of one cell, to tell how long all cells take.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]
 
@@ -231,6 +234,7 @@ def compare(
         typer.Option("--allow", metavar="KEY", help="Let cells differ in this key too; can be repeated."),
     ] = None,
     dry_run: GridDryRun = False,
+    probe: Probe = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -242,7 +246,7 @@ def compare(
     from sspo_cli.commands import compare as command
 
     words = with_options(overrides, name, None)
-    return command.run(words, allowed=allow or [], dry_run=dry_run, quiet=quiet, as_json=as_json)
+    return command.run(words, allowed=allow or [], dry_run=dry_run, probing=probe, quiet=quiet, as_json=as_json)
 
 
 @app.command(
@@ -256,6 +260,7 @@ def sweep(
     overrides: SweepWords = None,
     name: Name = None,
     dry_run: GridDryRun = False,
+    probe: Probe = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -266,7 +271,8 @@ def sweep(
     """
     from sspo_cli.commands import sweep as command
 
-    return command.run(with_options(overrides, name, None), dry_run=dry_run, quiet=quiet, as_json=as_json)
+    words = with_options(overrides, name, None)
+    return command.run(words, dry_run=dry_run, probing=probe, quiet=quiet, as_json=as_json)
 
 
 @app.command(
@@ -446,6 +452,7 @@ def report(
         "sspo runs --where objective=sspo,grpo --where 'eval/accuracy>0.5' --sort -eval/accuracy",
         "sspo runs outputs/compare --where status=failed",
         "sspo runs --where 'age<24' --sort optim.lr --json",
+        "sspo runs --watch",
     )
 )
 def runs(
@@ -466,6 +473,9 @@ def runs(
         typer.Option("--sort", metavar="KEY", help="Sort by KEY; by -KEY from the highest.", show_default="age"),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The first N only.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the runs and cells that are running, live, until none is.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """List runs: what they are, how far they got, what they reached.
@@ -475,7 +485,7 @@ def runs(
     """
     from sspo_cli.commands import runs as command
 
-    return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json)
+    return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json, watching=watch)
 
 
 @app.command(

@@ -31,8 +31,7 @@ def run(
     from sspo_cli.study.combined_folder import combined_folder
     from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
-    from sspo_cli.views.plots import plot_run
-    from sspo_cli.views.report import write_report as write_run_report
+    from sspo_cli.views.run import write_pages
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 
@@ -46,8 +45,7 @@ def run(
             write_report(study, progress)
         else:
             summary = run_summary(folders[0])
-            plot_run(folders[0])
-            write_run_report(folders[0])
+            write_pages(folders[0], progress)
     if is_grid:
         print_results(study, as_json=as_json)
     elif as_json:

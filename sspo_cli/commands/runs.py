@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.runs.find import find_runs
+from sspo_cli.runs.find import find_runs, grid_of
+from sspo_cli.runs.query import Condition, check_keys, ordered, parse_condition, why_empty
 from sspo_cli.runs.query import as_json as run_as_json
-from sspo_cli.runs.query import check_keys, ordered, parse_condition, why_empty
 from sspo_cli.runs.record import Record, read_record
+from sspo_cli.runs.status import RUNNING, read_state
 from sspo_cli.views.console import print_json
 from sspo_cli.views.display import phases
 from sspo_cli.views.runs import print_runs
+from sspo_cli.views.watch import watch
 
 OUTPUTS = Path("outputs")
 NEWEST_FIRST = "age"
 QUICK = 50  # so many are read before a bar could be seen
 
 
-def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int | None, as_json: bool) -> int:
+def run(
+    folders: list[Path], *, where: list[str], sort: str | None, limit: int | None, as_json: bool, watching: bool = False
+) -> int:
     """Print the runs below `folders` (outputs, if none is given) for which all of `where` holds.
+
+    watching: those that are at work, until none is.
 
     Raises:
         ConfigError: for a folder that is not there, and for conditions and keys that make no sense of any run.
@@ -29,11 +36,16 @@ def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int |
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
         raise ConfigError(f"{folder}: no such folder; runs are in folders such as outputs/train" for folder in missing)
+    if watching and (as_json or sort or limit):
+        raise ConfigError(["--watch: shows every run that is running; leave out --json, --sort and --limit"])
+    if watching:
+        watch(lambda known: at_work(folders or [OUTPUTS], known, conditions))
+        return 0
     found = read_all(folders or [OUTPUTS], quiet=as_json)
     keys = [condition.key for condition in conditions] + ([sort.removeprefix("-")] if sort else [])
     if found:
         check_keys(keys, found)
-    chosen = [run for run in found if all(condition.holds(run) for condition in conditions)]
+    chosen = [run for run in found if all_hold(conditions, run)]
     chosen = ordered(chosen, sort or NEWEST_FIRST)
     shown = chosen[:limit]
     if as_json:
@@ -45,9 +57,28 @@ def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int |
     return 0
 
 
+def all_hold(conditions: Sequence[Condition], run: Record) -> bool:
+    return all(condition.holds(run) for condition in conditions)
+
+
+def at_work(
+    folders: Sequence[Path], known: AbstractSet[Path], conditions: Sequence[Condition]
+) -> tuple[list[Record], list[Path]]:
+    """The record of every run below `folders` that is running, and of those in `known`; and the grids that are."""
+    places = places_in(folders)
+    grids = [grid for grid in dict.fromkeys(map(grid_of, places)) if grid and read_state(grid).word == RUNNING]
+    runs = [read_record(place) for place in places if place in known or read_state(place).word == RUNNING]
+    return [run for run in runs if all_hold(conditions, run)], grids
+
+
+def places_in(folders: Sequence[Path]) -> list[Path]:
+    """Every run below `folders`, each once."""
+    return list(dict.fromkeys(place for folder in folders for place in find_runs(folder)))
+
+
 def read_all(folders: Sequence[Path], *, quiet: bool) -> list[Record]:
     """The record of every run below `folders`, each once."""
-    places = list(dict.fromkeys(place for folder in folders for place in find_runs(folder)))
+    places = places_in(folders)
     with phases(quiet=quiet or len(places) < QUICK) as tell:
         found = []
         for number, place in enumerate(places, start=1):

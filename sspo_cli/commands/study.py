@@ -15,10 +15,20 @@ from sspo_cli.study.run import Outcome, find_left, follow, running
 OK, FAILURE, STOPPED = 0, 1, 130
 
 
-def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quiet: bool, as_json: bool) -> int:
+def run(
+    kind: Kind,
+    words: list[str],
+    *,
+    allowed: list[str],
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+    probing: bool = False,
+) -> int:
     """Run the grid that `words` ask for, or go on with it; the exit code.
 
-    allowed: keys that the cells of a compare may differ in beside objective and seed.
+    allowed: keys that the cells of a compare may differ in beside objective and seed. probing: a dry run takes a step
+    of one cell, if nothing here tells how long it takes.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
@@ -31,9 +41,11 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         plan = read_plan(kind, words, allowed)
         todo = [found.todo for found in find_left(plan, follow(plan))]
         how = share(plan.launcher, len(plan.cells), gpus_for(plan) if set(todo) != {"nothing"} else 0)
+    if probing and not dry_run:
+        raise ConfigError(["--probe: goes with --dry-run only; a run takes every step"])
     if dry_run:
-        with waiting("taking one step, to see how long it takes", quiet=quiet):
-            found = preview(plan, how, todo)
+        with waiting("taking two steps, to see how long they take", quiet=quiet or not probing):
+            found = preview(plan, how, todo, probing=probing)
         print_preview(found, as_json=as_json)
         return OK
     screen = open_screen(f"{kind} {plan.folder.name}", quiet=quiet)

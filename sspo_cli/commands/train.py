@@ -14,7 +14,7 @@ from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.integrity import remarks
-from sspo_cli.startup import imports
+from sspo_cli.startup import LOADING_TORCH, imports
 
 
 def run(
@@ -45,18 +45,23 @@ def run(
     if dry_run and profile:
         raise ConfigError(["--profile: a dry run has no step to profile; leave out --profile or --dry-run"])
     if dry_run:
-        from sspo_cli.commands.preview import preview
+        from sspo_cli.views.display import waiting
 
-        preview(settings, as_json=as_json)
+        with waiting(LOADING_TORCH, quiet=quiet), imports():
+            from sspo_cli.commands.preview import facts_of, show
+        with waiting("reading model and problems", quiet=quiet):
+            facts = facts_of(settings)
+        show(settings, facts, as_json=as_json)
         return 0
     if missing := missing_paths(settings):
         raise ConfigError(missing)
     ask_ahead(settings.model)
-    with imports():
+    from sspo_cli.views.display import waiting
+
+    with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Session
-        from sspo_cli.views.display import waiting
 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]

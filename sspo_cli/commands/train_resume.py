@@ -10,7 +10,7 @@ from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
 from sspo_cli.runs.integrity import damage
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state
-from sspo_cli.startup import imports
+from sspo_cli.startup import LOADING_TORCH, imports
 
 
 def run(
@@ -38,11 +38,12 @@ def run(
     settings = read_settings(folder)
     if read_state(folder).word == "done" and not damage(saved[-1]):
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
-    with imports():
+    from sspo_cli.views.display import waiting
+
+    with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Continued, Session
-        from sspo_cli.views.display import waiting
 
     with hold(folder):
         began = Began(folder, allow=allow_change)
