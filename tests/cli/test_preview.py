@@ -22,6 +22,7 @@ from tests.cli.conftest import Sspo
 pytestmark = pytest.mark.slow
 
 
+SMOKE_EVERY = {"train.eval_every": 5, "train.save_every": 20}
 SMALL = LlamaConfig(
     vocab_size=100,
     hidden_size=32,
@@ -118,7 +119,7 @@ def test_every_leaf_of_the_configuration_is_in_the_tree_under_the_name_of_its_ch
     ("words", "defaults"),
     [
         (["objective=grpo"], {"choices.objective": "sspo"}),
-        (["preset=smoke", "train.steps=40"], {"choices.preset": "none", "train.eval_every": 5, "train.save_every": 20}),
+        (["preset=smoke", "train.steps=40"], {"choices.preset": "none"} | SMOKE_EVERY),
         (
             ["objective=grpo", "objective.gate.eps_low=0.1"],
             {"choices.objective": "sspo", "objective.gate.eps_low": 0.2},
