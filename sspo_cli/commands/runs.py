@@ -39,7 +39,7 @@ def run(
     if watching and (as_json or sort or limit):
         raise ConfigError(["--watch: shows every run that is running; leave out --json, --sort and --limit"])
     if watching:
-        watch(lambda known: at_work(folders or [OUTPUTS], known, conditions))
+        watch(lambda known: look(folders or [OUTPUTS], known, conditions))
         return 0
     found = read_all(folders or [OUTPUTS], quiet=as_json)
     keys = [condition.key for condition in conditions] + ([sort.removeprefix("-")] if sort else [])
@@ -61,14 +61,17 @@ def all_hold(conditions: Sequence[Condition], run: Record) -> bool:
     return all(condition.holds(run) for condition in conditions)
 
 
-def at_work(
+def look(
     folders: Sequence[Path], known: AbstractSet[Path], conditions: Sequence[Condition]
 ) -> tuple[list[Record], list[Path]]:
-    """The record of every run below `folders` that is running, and of those in `known`; and the grids that are."""
+    """The record of every run below `folders` that is running, and of those in `known`; and the grids that
+    are, or have one of these."""
     places = places_in(folders)
-    grids = [grid for grid in dict.fromkeys(map(grid_of, places)) if grid and read_state(grid).word == RUNNING]
     runs = [read_record(place) for place in places if place in known or read_state(place).word == RUNNING]
-    return [run for run in runs if all_hold(conditions, run)], grids
+    runs = [run for run in runs if all_hold(conditions, run)]
+    at_work = {grid_of(run.folder) for run in runs}
+    grids = [grid for grid in dict.fromkeys(map(grid_of, places)) if grid]
+    return runs, [grid for grid in grids if grid in at_work or read_state(grid).word == RUNNING]
 
 
 def places_in(folders: Sequence[Path]) -> list[Path]:

@@ -31,7 +31,7 @@ BAR_WIDTH = 16
 
 
 # From the runs that were at work when one looked last: those and the ones that are now, as they are now; and the grids
-# that are at work.
+# that are at work or have one of these.
 Find = Callable[[set[Path]], tuple[list[Record], list[Path]]]
 
 
@@ -53,7 +53,7 @@ class Watch:
         ]
         self.seen |= found
         self.grids = list(dict.fromkeys([*self.grids, *grids]))
-        self.going_on = bool(self.at_work or grids)
+        self.going_on = bool(self.at_work) or any(read_state(grid).word == RUNNING for grid in grids)
         return news
 
     @property
