@@ -246,7 +246,7 @@ def compare(
     from sspo_cli.commands import compare as command
 
     words = with_options(overrides, name, None)
-    return command.run(words, allowed=allow or [], dry_run=dry_run, probing=probe, quiet=quiet, as_json=as_json)
+    return command.run(words, allowed=allow or [], dry_run=dry_run, probe=probe, quiet=quiet, as_json=as_json)
 
 
 @app.command(
@@ -272,7 +272,7 @@ def sweep(
     from sspo_cli.commands import sweep as command
 
     words = with_options(overrides, name, None)
-    return command.run(words, dry_run=dry_run, probing=probe, quiet=quiet, as_json=as_json)
+    return command.run(words, dry_run=dry_run, probe=probe, quiet=quiet, as_json=as_json)
 
 
 @app.command(

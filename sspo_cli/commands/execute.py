@@ -17,7 +17,8 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
     with session:
         profiler = StepProfiler(session.folder, profiled) if profiled else None
         first, steps = session.first_step, session.config.train.steps
-        tell([f"going on after step {first} of {steps}"] if first and not quiet else [])
+        if first and not quiet:
+            print(f"going on after step {first} of {steps}", file=sys.stderr)
         try:
             with open_display(title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet) as display:
                 outcome = session.train([display, *([profiler] if profiler else [])], parent)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.runs.find import find_runs, grid_of
-from sspo_cli.runs.query import Condition, check_keys, ordered, parse_condition, why_empty
 from sspo_cli.runs.query import as_json as run_as_json
+from sspo_cli.runs.query import check_keys, ordered, parse_condition, why_empty
 from sspo_cli.runs.record import Record, read_record
-from sspo_cli.runs.status import RUNNING, read_state
+from sspo_cli.runs.work import at_work, places_in
 from sspo_cli.views.console import print_json
 from sspo_cli.views.display import phases
 from sspo_cli.views.runs import print_runs
@@ -39,13 +37,13 @@ def run(
     if watching and (as_json or sort or limit):
         raise ConfigError(["--watch: shows every run that is running; leave out --json, --sort and --limit"])
     if watching:
-        watch(lambda known: look(folders or [OUTPUTS], known, conditions))
+        watch(lambda known: at_work(folders or [OUTPUTS], known), conditions)
         return 0
     found = read_all(folders or [OUTPUTS], quiet=as_json)
     keys = [condition.key for condition in conditions] + ([sort.removeprefix("-")] if sort else [])
     if found:
         check_keys(keys, found)
-    chosen = [run for run in found if all_hold(conditions, run)]
+    chosen = [run for run in found if all(condition.holds(run) for condition in conditions)]
     chosen = ordered(chosen, sort or NEWEST_FIRST)
     shown = chosen[:limit]
     if as_json:
@@ -55,28 +53,6 @@ def run(
     else:
         print_runs(shown, len(chosen), list(dict.fromkeys(keys)))
     return 0
-
-
-def all_hold(conditions: Sequence[Condition], run: Record) -> bool:
-    return all(condition.holds(run) for condition in conditions)
-
-
-def look(
-    folders: Sequence[Path], known: AbstractSet[Path], conditions: Sequence[Condition]
-) -> tuple[list[Record], list[Path]]:
-    """The record of every run below `folders` that is running, and of those in `known`; and the grids that
-    are, or have one of these."""
-    places = places_in(folders)
-    runs = [read_record(place) for place in places if place in known or read_state(place).word == RUNNING]
-    runs = [run for run in runs if all_hold(conditions, run)]
-    at_work = {grid_of(run.folder) for run in runs}
-    grids = [grid for grid in dict.fromkeys(map(grid_of, places)) if grid]
-    return runs, [grid for grid in grids if grid in at_work or read_state(grid).word == RUNNING]
-
-
-def places_in(folders: Sequence[Path]) -> list[Path]:
-    """Every run below `folders`, each once."""
-    return list(dict.fromkeys(place for folder in folders for place in find_runs(folder)))
 
 
 def read_all(folders: Sequence[Path], *, quiet: bool) -> list[Record]:

@@ -11,29 +11,24 @@ from sspo_cli.study.launcher import share
 from sspo_cli.study.plan import Plan, command_line, read_plan
 from sspo_cli.study.read import write_results
 from sspo_cli.study.run import Outcome, find_left, follow, running
+from sspo_cli.views.display import phases, waiting
 
 OK, FAILURE, STOPPED = 0, 1, 130
 
 
 def run(
-    kind: Kind,
-    words: list[str],
-    *,
-    allowed: list[str],
-    dry_run: bool,
-    quiet: bool,
-    as_json: bool,
-    probing: bool = False,
+    kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quiet: bool, as_json: bool, probe: bool = False
 ) -> int:
     """Run the grid that `words` ask for, or go on with it; the exit code.
 
-    allowed: keys that the cells of a compare may differ in beside objective and seed. probing: a dry run takes a step
+    allowed: keys that the cells of a compare may differ in beside objective and seed. probe: a dry run takes a step
     of one cell, if nothing here tells how long it takes.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.views.display import waiting
+    if probe and not dry_run:
+        raise ConfigError(["--probe: goes with --dry-run only; a run takes every step"])
     from sspo_cli.views.study_live import open_screen
     from sspo_cli.views.study_screen import print_preview
 
@@ -41,11 +36,9 @@ def run(
         plan = read_plan(kind, words, allowed)
         todo = [found.todo for found in find_left(plan, follow(plan))]
         how = share(plan.launcher, len(plan.cells), gpus_for(plan) if set(todo) != {"nothing"} else 0)
-    if probing and not dry_run:
-        raise ConfigError(["--probe: goes with --dry-run only; a run takes every step"])
     if dry_run:
-        with waiting("taking two steps, to see how long they take", quiet=quiet or not probing):
-            found = preview(plan, how, todo, probing=probing)
+        with waiting("taking two steps, to see how long they take", quiet=quiet or not probe):
+            found = preview(plan, how, todo, probing=probe)
         print_preview(found, as_json=as_json)
         return OK
     screen = open_screen(f"{kind} {plan.folder.name}", quiet=quiet)
@@ -64,7 +57,6 @@ def gpus_for(plan: Plan) -> int:
 
 def finish(plan: Plan, outcome: Outcome, *, quiet: bool, as_json: bool) -> int:
     """Write and print what came of the cells, or why there are no results."""
-    from sspo_cli.views.display import phases
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 

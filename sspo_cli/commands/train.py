@@ -15,6 +15,7 @@ from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.startup import LOADING_TORCH, imports
+from sspo_cli.views.display import waiting
 
 
 def run(
@@ -45,19 +46,15 @@ def run(
     if dry_run and profile:
         raise ConfigError(["--profile: a dry run has no step to profile; leave out --profile or --dry-run"])
     if dry_run:
-        from sspo_cli.views.display import waiting
-
-        with waiting(LOADING_TORCH, quiet=quiet), imports():
+        with waiting("reading model and problems", quiet=quiet), imports():
             from sspo_cli.commands.preview import facts_of, show
-        with waiting("reading model and problems", quiet=quiet):
+
             facts = facts_of(settings)
         show(settings, facts, as_json=as_json)
         return 0
     if missing := missing_paths(settings):
         raise ConfigError(missing)
     ask_ahead(settings.model)
-    from sspo_cli.views.display import waiting
-
     with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sspo_cli.runs import folder as runs
 from sspo_cli.runs.eval_rows import EvalRow, read_evaluations
 from sspo_cli.runs.sample_rows import read_samples
 from sspo_cli.runs.summary import RunSummary
-from sspo_cli.views.display import phases
+from sspo_cli.views.display import waiting
 from sspo_cli.views.plots import plot_run
 from sspo_cli.views.profile import print_profile, write_tables
 from sspo_cli.views.report import write_report
@@ -24,8 +24,7 @@ def show_end(
     folder: Path, summary: RunSummary, profile: Mapping[str, Any] | None, *, quiet: bool, as_json: bool
 ) -> None:
     """Draw the plots and the report of the run in `folder`, and print its summary, with the profile of a step."""
-    with phases(quiet=quiet) as progress:
-        write_pages(folder, progress)
+    write_pages(folder, quiet=quiet)
     if profile:
         write_tables(runs.profile_files(folder, profile["step"])[0], profile)
     if as_json:
@@ -39,12 +38,11 @@ def show_end(
         print_profile(profile, folder)
 
 
-def write_pages(folder: Path, progress: Callable[[str, int, int], None]) -> None:
-    """The plots and the report of a run; progress is told (phase, done, total)."""
-    progress("drawing the plots and the report", 0, 2)
-    plot_run(folder)
-    progress("drawing the plots and the report", 1, 2)
-    write_report(folder)
+def write_pages(folder: Path, *, quiet: bool) -> None:
+    """The plots and the report of a run."""
+    with waiting("drawing the plots and the report", quiet=quiet):
+        plot_run(folder)
+        write_report(folder)
 
 
 def of_the_last(evaluations: Sequence[EvalRow]) -> HeldOut | None:

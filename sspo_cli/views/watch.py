@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.runs.folder import title
+from sspo_cli.runs.query import Condition
 from sspo_cli.runs.record import Record
 from sspo_cli.runs.status import RUNNING, read_state
 from sspo_cli.study.wording import count
@@ -37,7 +38,8 @@ Find = Callable[[set[Path]], tuple[list[Record], list[Path]]]
 
 @dataclass
 class Watch:
-    """What was seen: every run that was at work once, as it is now, when a line last told of it, and every grid."""
+    """What was seen: every run that was at work once, as it is now, when a line last told of it, and every grid.
+    conditions: of the runs that are shown."""
 
     seen: dict[Path, Record] = field(default_factory=dict)
     grids: list[Path] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Watch:
     def look(self, find: Find) -> list[Path]:
         """Take in what is there; the runs whose status is not what it was."""
         runs, grids = find(self.at_work)
-        found = {run.folder: run for run in runs}
+        found = {run.folder: run for run in runs if all(condition.holds(run) for condition in self.conditions)}
         news = [
             folder for folder, run in found.items() if folder not in self.seen or run.status != self.seen[folder].status
         ]
@@ -61,9 +63,10 @@ class Watch:
         return {folder for folder, run in self.seen.items() if run.status == RUNNING}
 
 
-def watch(find: Find) -> None:
-    """Show the runs at work until none is left; one line for each news, where stdout is no terminal."""
-    console, watched = results(), Watch()
+def watch(find: Find, conditions: Sequence[Condition]) -> None:
+    """Show the runs at work for which all conditions hold until none is left; one line for each news, where stdout is
+    no terminal."""
+    console, watched = results(), Watch(conditions)
     news = watched.look(find)
     if not watched.going_on:
         console.print("no run is running; `sspo runs` lists those there are")
