@@ -39,8 +39,9 @@ Find = Callable[[set[Path]], tuple[list[Record], list[Path]]]
 @dataclass
 class Watch:
     """What was seen: every run that was at work once, as it is now, when a line last told of it, and every grid.
-    conditions: of the runs that are shown."""
+    conditions: that a run must meet when it is first seen."""
 
+    conditions: Sequence[Condition] = ()
     seen: dict[Path, Record] = field(default_factory=dict)
     grids: list[Path] = field(default_factory=list)
     going_on: bool = False
@@ -49,7 +50,8 @@ class Watch:
     def look(self, find: Find) -> list[Path]:
         """Take in what is there; the runs whose status is not what it was."""
         runs, grids = find(self.at_work)
-        found = {run.folder: run for run in runs if all(condition.holds(run) for condition in self.conditions)}
+        wanted = [run for run in runs if run.folder in self.seen or all(item.holds(run) for item in self.conditions)]
+        found = {run.folder: run for run in wanted}
         news = [
             folder for folder, run in found.items() if folder not in self.seen or run.status != self.seen[folder].status
         ]

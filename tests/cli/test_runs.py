@@ -243,7 +243,7 @@ ready = threading.Event()
 thread = threading.Thread(target=work)
 thread.start()
 ready.wait()
-sys.argv = ["sspo", "runs", "--watch"]
+sys.argv = ["sspo", "runs", "--watch", "--where", "status=running"]
 from sspo_cli.cli import main
 main()
 """
