@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sspo_cli.plural import count
 from sspo_cli.statistics.intervals import FEWEST_SEEDS
 from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference
 from sspo_cli.statistics.significance import smallest_p
 from sspo_cli.study.compare import ALPHA, TASK, Comparison, OffPolicyChange
 from sspo_cli.study.results import PointResult, Study
-from sspo_cli.study.wording import bare, count, listed, written, written_difference, written_range
+from sspo_cli.study.wording import bare, listed, written, written_difference, written_range
 
 MANY = 3
 AXES = {"updates": "updates per rollout", "staleness": "rollouts between sampling and learning"}

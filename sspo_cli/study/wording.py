@@ -31,11 +31,6 @@ def written_difference(value: float, metric: str, sign: str = "") -> str:
     return f"{bare(value, metric, sign)} points" if is_share(metric) else bare(value, metric, sign)
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """1 step, 2 steps; plural: of a noun that takes more than an s."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
-
-
 def listed(words: Sequence[str]) -> str:
     """a; a and b; a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.metrics import metric
+from sspo_cli.plural import count
 from sspo_cli.runs.folder import command_of
 from sspo_cli.runs.summary import EvalSummary
-from sspo_cli.study.wording import count
 from sspo_cli.views.console import print_commands, results
 
 

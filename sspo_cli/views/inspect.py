@@ -13,7 +13,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.study.wording import count
+from sspo_cli.plural import count
 from sspo_cli.views.console import print_commands, results
 from sspo_cli.views.microscope import short, similarity_order
 

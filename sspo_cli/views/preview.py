@@ -12,7 +12,7 @@ from rich.tree import Tree
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.config.wording import show_value
-from sspo_cli.study.wording import count
+from sspo_cli.plural import count
 from sspo_cli.views.console import results
 from sspo_cli.views.summary import printable
 

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.config.wording import show_value
+from sspo_cli.plural import count
 from sspo_cli.runs.query import value_of
 from sspo_cli.runs.record import Record
 from sspo_cli.runs.status import RUNNING
-from sspo_cli.study.wording import count
 from sspo_cli.views.console import PIPE_WIDTH, results
 from sspo_cli.views.summary import printable
 

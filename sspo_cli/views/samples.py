@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.plural import count
 from sspo_cli.runs.eval_rows import EvalRow
 from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.runs.samples import Pair, Sample
-from sspo_cli.study.wording import count
 from sspo_cli.views.console import page, results
 from sspo_cli.views.summary import answer_text, printable
 

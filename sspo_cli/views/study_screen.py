@@ -15,11 +15,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from sspo_cli.config.describe import batch_sentence, response_tokens
+from sspo_cli.plural import count
 from sspo_cli.study.cost import Preview
 from sspo_cli.study.grid import Run
 from sspo_cli.study.next import next_commands
 from sspo_cli.study.results import Study
-from sspo_cli.study.wording import count
 from sspo_cli.views.console import print_commands, print_json, results
 from sspo_cli.views.study_tables import Table, contrasts_table, course_table, headline, results_table, tasks_table
 from sspo_cli.views.values import time_taken

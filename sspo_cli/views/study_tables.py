@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sspo_cli.plural import count
 from sspo_cli.statistics.intervals import DRAWS, FEWEST_SEEDS
 from sspo_cli.study.cell import Point, plain, short_names
 from sspo_cli.study.compare import Comparison, OverTasks
 from sspo_cli.study.course import COLLAPSE_SHARE, THRESHOLD_SHARE, finite_mean
 from sspo_cli.study.results import PointResult, Study
-from sspo_cli.study.wording import bare, count, is_share, written
+from sspo_cli.study.wording import bare, is_share, written
 
 
 @dataclass(frozen=True)

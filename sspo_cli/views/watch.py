@@ -16,11 +16,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.plural import count
 from sspo_cli.runs.folder import title
 from sspo_cli.runs.query import Condition
 from sspo_cli.runs.record import Record
 from sspo_cli.runs.status import RUNNING, read_state
-from sspo_cli.study.wording import count
 from sspo_cli.views.console import results
 from sspo_cli.views.runs import METRIC, STYLES, steps_of, written_share
 from sspo_cli.views.summary import printable

@@ -42,6 +42,10 @@ SMALL = LlamaConfig(
             ["batch.epochs=2"],
             "one step = 32 prompts x 8 samples = 256 responses, used for 8 updates of 64 (2 epochs of 4)",
         ),
+        (
+            ["batch.prompts=1", "batch.samples_per_prompt=2", "batch.minibatches=2"],
+            "one step = 1 prompt x 2 samples = 2 responses, used for 2 updates of 1",
+        ),
         (["batch.minibatches=1"], "one step = 32 prompts x 8 samples = 256 responses, used for 1 update of 256"),
         (
             ["objective=sft", "batch.prompts=128", "batch.samples_per_prompt=1"],
