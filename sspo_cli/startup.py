@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LOADING_TORCH = "loading torch"  # what takes the first seconds of every command that needs it
+
 
 @contextmanager
 def imports() -> Iterator[None]:

@@ -16,7 +16,7 @@ from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.folder import reward_error_file
 from sspo_cli.runs.integrity import remarks
-from sspo_cli.startup import imports
+from sspo_cli.startup import LOADING_TORCH, imports
 
 
 def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int:
@@ -32,11 +32,12 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     if problems:
         raise ConfigError(problems)
     ask_ahead(settings.model)
-    with imports():
+    from sspo_cli.views.display import phases, waiting
+
+    with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.engine.evaluation import changed_since_training, run_evaluation
         from sspo_cli.engine.memory import memory_told
         from sspo_cli.engine.parts import load_evaluation
-        from sspo_cli.views.display import phases, waiting
         from sspo_cli.views.evaluation import print_evaluation
 
     for remark in remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) else []:

@@ -17,6 +17,8 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
     with session:
         profiler = StepProfiler(session.folder, profiled) if profiled else None
         first, steps = session.first_step, session.config.train.steps
+        if first and not quiet:
+            print(f"going on after step {first} of {steps}", file=sys.stderr)
         try:
             with open_display(title=title(session.folder), first_step=first, total_steps=steps, quiet=quiet) as display:
                 outcome = session.train([display, *([profiler] if profiler else [])], parent)
@@ -25,7 +27,7 @@ def execute(session: Session, profiled: int | None, parent: int | None, *, quiet
                 from sspo_cli.views.run import show_end  # its plots take a second to import
 
                 profile = profiler.found if profiler else None
-                show_end(session.folder, ended.summary, profile, as_json=as_json)
+                show_end(session.folder, ended.summary, profile, quiet=quiet, as_json=as_json)
     if outcome.code == FAILED and session.writes:
         file = reward_error_file(session.folder)
         of_reward = (

@@ -10,7 +10,7 @@ from sspo_cli.runs.find import existing_run, run_of
 from sspo_cli.runs.folder import checkpoint_name, checkpoints
 from sspo_cli.runs.integrity import remarks
 from sspo_cli.runs.status import read_state
-from sspo_cli.startup import imports
+from sspo_cli.startup import LOADING_TORCH, imports
 
 
 def run(target: str, *, step: int | None, merge: bool, to: Path | None, as_json: bool) -> int:
@@ -25,13 +25,16 @@ def run(target: str, *, step: int | None, merge: bool, to: Path | None, as_json:
     folder = to or owner / "exports" / f"{checkpoint.name}{'-merged' if merge else ''}"
     if folder.exists():
         raise ConfigError([f"--to {folder}: exists and is never overwritten; choose another folder"])
-    with imports():
+    from sspo_cli.views.display import waiting
+
+    with waiting(LOADING_TORCH, quiet=as_json), imports():
         from sspo_cli.models.export import export
         from sspo_cli.views.export import print_export
 
     for remark in remarks(checkpoint):
         print(f"sspo: {remark}", file=sys.stderr)
-    adapters = export(checkpoint, folder, merge=merge)
+    with waiting("writing the model", quiet=as_json):
+        adapters = export(checkpoint, folder, merge=merge)
     print_export(checkpoint, folder, adapters=adapters, as_json=as_json)
     return 0
 

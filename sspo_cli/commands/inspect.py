@@ -12,6 +12,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import name_problems
 from sspo_cli.runs.inspection import KIND, write_inspection
 from sspo_cli.runs.integrity import remarks
+from sspo_cli.startup import LOADING_TORCH, imports
 
 
 def run(words: list[str], *, updates: int | None, rollouts: int, quiet: bool, as_json: bool) -> int:
@@ -49,10 +50,12 @@ def run(words: list[str], *, updates: int | None, rollouts: int, quiet: bool, as
 
 def measured(request: Request, updates: int, rollouts: int, *, quiet: bool) -> dict[str, Any]:
     """What the microscope sees of every objective, after `updates` updates on `rollouts` rollouts."""
-    from sspo_cli.engine.memory import memory_told
-    from sspo_cli.engine.parts import load_parts
-    from sspo_cli.inspection.microscope import inspect
     from sspo_cli.views.display import phases, waiting
+
+    with waiting(LOADING_TORCH, quiet=quiet), imports():
+        from sspo_cli.engine.memory import memory_told
+        from sspo_cli.engine.parts import load_parts
+        from sspo_cli.inspection.microscope import inspect
 
     settings, configs = request.settings, request.configs
     # The reference policy is loaded if any of the objectives reads it.

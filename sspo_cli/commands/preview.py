@@ -1,12 +1,13 @@
-"""`sspo train --dry-run`: the resolved configuration, its size, its batch in a sentence, its first prompt. Builds
-nothing."""
+"""`sspo train --dry-run`: what would run, its size, its first prompt, the resolved configuration. Builds nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sspo_cli.build import calibrated
 from sspo_cli.config.compose import to_dict
+from sspo_cli.config.defaults import changed
 from sspo_cli.config.describe import batch_sentence, checkpoints_at_once, notes, response_tokens, reward_sentence
 from sspo_cli.config.errors import all_or_problems
 from sspo_cli.config.paths import missing_graders
@@ -23,8 +24,8 @@ from sspo_cli.views.preview import print_preview
 GIB = 1024**3
 
 
-def preview(config: TrainConfig, *, as_json: bool) -> None:
-    """Print what `config` would do.
+def facts_of(config: TrainConfig) -> dict[str, Any]:
+    """What `config` would do.
 
     Raises:
         ConfigError: if a local model folder, the problems or the chat template cannot be read, or no temperature gives
@@ -34,7 +35,7 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
         lambda: solved(config), lambda: size(config), lambda: beginning(config)
     )
     free = free_space(Path(config.output_dir))
-    facts = {
+    return {
         "parameters": parameters,
         "trained_parameters": trained,
         "memory_gib": {part: size / GIB for part, size in memory.items()},
@@ -47,11 +48,16 @@ def preview(config: TrainConfig, *, as_json: bool) -> None:
         "stop_strings": config.rollout.stop,
         "reward": reward_sentence(config.reward),
         "notes": [*temperatures, *notes(config), *missing_graders(config)],
+        "changed": changed(config),
     }
+
+
+def show(config: TrainConfig, facts: dict[str, Any], *, as_json: bool) -> None:
+    """Print these facts and the configuration."""
     if as_json:
         print_json({"config": to_dict(config), **facts})
-        return
-    print_preview(config, facts)
+    else:
+        print_preview(config, facts)
 
 
 def solved(config: TrainConfig) -> list[str]:

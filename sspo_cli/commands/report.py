@@ -31,26 +31,23 @@ def run(
     from sspo_cli.study.combined_folder import combined_folder
     from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
-    from sspo_cli.views.plots import plot_run
-    from sspo_cli.views.report import write_report as write_run_report
+    from sspo_cli.views.run import write_pages
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 
     all_or_problems(*(lambda folder=folder: run_format.check(folder) for folder in folders))
     own_folder = len(folders) > 1 or any((metric, direction, baseline, name))
     is_grid = own_folder or (folders[0] / "grid.json").is_file()
-    with phases(quiet=quiet) as progress:
-        if is_grid:
+    if is_grid:
+        with phases(quiet=quiet) as progress:
             folder = combined_folder(folders, metric, direction, baseline, name) if own_folder else folders[0]
             study = write_results(folder, progress)
             write_report(study, progress)
-        else:
-            summary = run_summary(folders[0])
-            plot_run(folders[0])
-            write_run_report(folders[0])
-    if is_grid:
         print_results(study, as_json=as_json)
-    elif as_json:
+        return 0
+    summary = run_summary(folders[0])
+    write_pages(folders[0], quiet=quiet)
+    if as_json:
         print(json.dumps({"folder": str(folders[0]), **summary.as_json()}))
     else:
         print(f"report: {folders[0] / 'report.html'}")

@@ -7,21 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.runs.find import find_runs
 from sspo_cli.runs.query import as_json as run_as_json
 from sspo_cli.runs.query import full_keys, ordered, parse_condition, why_empty
 from sspo_cli.runs.record import Record, read_record
+from sspo_cli.runs.work import at_work, places_in
 from sspo_cli.views.console import print_json
 from sspo_cli.views.display import phases
 from sspo_cli.views.runs import print_runs
+from sspo_cli.views.watch import watch
 
 OUTPUTS = Path("outputs")
 NEWEST_FIRST = "age"
 QUICK = 50  # so many are read before a bar could be seen
 
 
-def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int | None, as_json: bool) -> int:
+def run(
+    folders: list[Path], *, where: list[str], sort: str | None, limit: int | None, as_json: bool, watching: bool = False
+) -> int:
     """Print the runs below `folders` (outputs, if none is given) for which all of `where` holds.
+
+    watching: those that are at work, until none is.
 
     Raises:
         ConfigError: for a folder that is not there, and for conditions and keys that make no sense of any run.
@@ -30,6 +35,11 @@ def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int |
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
         raise ConfigError(f"{folder}: no such folder; runs are in folders such as outputs/train" for folder in missing)
+    if watching and (as_json or sort or limit):
+        raise ConfigError(["--watch: shows every run that is running; leave out --json, --sort and --limit"])
+    if watching:
+        watch(lambda known: at_work(folders or [OUTPUTS], known), conditions)
+        return 0
     found = read_all(folders or [OUTPUTS], quiet=as_json)
     keys = [condition.key for condition in conditions] + ([sort.removeprefix("-")] if sort else [])
     if found:
@@ -51,7 +61,7 @@ def run(folders: list[Path], *, where: list[str], sort: str | None, limit: int |
 
 def read_all(folders: Sequence[Path], *, quiet: bool) -> list[Record]:
     """The record of every run below `folders`, each once."""
-    places = list(dict.fromkeys(place for folder in folders for place in find_runs(folder)))
+    places = places_in(folders)
     with phases(quiet=quiet or len(places) < QUICK) as tell:
         found = []
         for number, place in enumerate(places, start=1):

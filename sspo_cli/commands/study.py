@@ -9,19 +9,23 @@ from sspo_cli.study.axes import Kind
 from sspo_cli.study.launcher import share
 from sspo_cli.study.plan import Plan, command_line, missing, read_plan
 from sspo_cli.study.run import Outcome, find_left, follow, running
+from sspo_cli.views.display import phases, waiting
 
 OK, FAILURE, STOPPED = 0, 1, 130
 
 
-def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quiet: bool, as_json: bool) -> int:
+def run(
+    kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quiet: bool, as_json: bool, probe: bool = False
+) -> int:
     """Run the grid that `words` ask for, or go on with it; the exit code.
 
-    allowed: keys that the cells of a compare may differ in beside objective and seed.
+    allowed: keys that the cells of a compare may differ in beside objective and seed. probe: a dry run takes steps.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    from sspo_cli.views.display import waiting
+    if probe and not dry_run:
+        raise ConfigError(["--probe: goes with --dry-run only; a run takes every step"])
     from sspo_cli.views.study_live import open_screen
     from sspo_cli.views.study_screen import print_preview
 
@@ -34,8 +38,8 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
     if dry_run:
         from sspo_cli.study.cost import preview
 
-        with waiting("taking one step, to see how long it takes", quiet=quiet):
-            found = preview(plan, how, todo)
+        with waiting("taking two steps, to see how long they take", quiet=quiet or not probe):
+            found = preview(plan, how, todo, probing=probe)
         print_preview(found, as_json=as_json)
         return OK
     screen = open_screen(f"{kind} {plan.folder.name}", quiet=quiet)
@@ -55,7 +59,6 @@ def gpus_for(plan: Plan) -> int:
 def finish(plan: Plan, outcome: Outcome, *, quiet: bool, as_json: bool) -> int:
     """Write and print what came of the cells, or why there are no results."""
     from sspo_cli.study.read import write_results
-    from sspo_cli.views.display import phases
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 

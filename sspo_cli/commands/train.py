@@ -16,7 +16,8 @@ from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import name_problems
 from sspo_cli.runs.further import way_on
 from sspo_cli.runs.integrity import remarks
-from sspo_cli.startup import imports
+from sspo_cli.startup import LOADING_TORCH, imports
+from sspo_cli.views.display import waiting
 
 
 def run(
@@ -38,19 +39,18 @@ def run(
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
-    if config is not None and not config.is_file():
-        inside = f"; write --config {config}/config.yaml" if (config / "config.yaml").is_file() else ""
-        raise ConfigError([f"--config {config}: no such file{inside}"])
     if config is not None:
-        run_format.check(config.parent)
+        run_format.check_config(config)
     # A replay is a run of its own, with a folder of its own.
     settings = load_config(TrainConfig, ["name=null", *overrides] if config else overrides, base=config)
     if dry_run and profile:
         raise ConfigError(["--profile: a dry run has no step to profile; leave out --profile or --dry-run"])
     if dry_run:
-        from sspo_cli.commands.preview import preview
+        with waiting("reading model and problems", quiet=quiet), imports():
+            from sspo_cli.commands.preview import facts_of, show
 
-        preview(settings, as_json=as_json)
+            facts = facts_of(settings)
+        show(settings, facts, as_json=as_json)
         return 0
     placed = name_problems(settings.output_dir, "train", settings.name, way_on) if folder is None else []
     if problems := [*placed, *missing_paths(settings)]:
@@ -58,12 +58,11 @@ def run(
     if settings.engine.kind == "ddp" and not under_torchrun():
         return launch(sys.argv[1:], settings.engine.processes)
     ask_ahead(settings.model)
-    with imports():
+    with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell, tell_notes
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Session
         from sspo_cli.engine.world import world_of
-        from sspo_cli.views.display import waiting
 
     words = [word for word in overrides if not word.startswith("name=")]
     command = ["sspo", "train", *(["--config", str(config.absolute())] if config else []), *words]
@@ -71,7 +70,8 @@ def run(
         quiet = quiet or world.rank > 0
         session = Session(settings, folder=folder, words=overrides, command=command, world=world)
         session.check()
-        tell(remarks(Path(settings.model.path)) if isinstance(settings.model, LocalModel) and session.writes else [])
+        if isinstance(settings.model, LocalModel) and session.writes:
+            tell(remarks(Path(settings.model.path)))
         profiled = step_to_profile(settings, 0) if profile else None
         tell_notes(notes(settings), quiet=quiet)
         with waiting("loading model and problems", quiet=quiet) as progress:

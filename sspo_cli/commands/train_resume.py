@@ -14,7 +14,7 @@ from sspo_cli.runs.further import LENGTH, done_problem, longer, no_checkpoint, s
 from sspo_cli.runs.integrity import damage
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state
-from sspo_cli.startup import imports
+from sspo_cli.startup import LOADING_TORCH, imports
 
 
 def run(
@@ -27,10 +27,7 @@ def run(
     allow_change: bool = False,
     parent: int | None = None,
 ) -> int:
-    """Go on with the run in `folder`; the exit code.
-
-    overrides: of its length, beyond which it goes on where it is done. allow_change: with what has changed since it
-    began.
+    """Go on with the run in `folder`; the exit code. overrides: of its length. allow_change: with what has changed.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
@@ -44,12 +41,13 @@ def run(
     is_done = read_state(folder).word == "done" and not damage(saved[-1])
     if is_done and (problem := done_problem(folder, began_as, settings, step)):
         raise ConfigError([problem])
-    with imports():
+    from sspo_cli.views.display import waiting
+
+    with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Continued, Session
         from sspo_cli.engine.world import world_of
-        from sspo_cli.views.display import waiting
 
     if settings.engine.kind == "ddp" and not under_torchrun():
         return launch(sys.argv[1:], settings.engine.processes)

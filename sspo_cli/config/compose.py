@@ -107,6 +107,19 @@ def as_written(choice: str) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(compose_tree(Request(choices=[choice]), None, TrainConfig)))
 
 
+@listed_variables_only()
+def as_composed(choices: list[str]) -> dict[str, Any]:
+    """What conf/train.yaml gives with these choices, such as objective=grpo, every interpolation and part filled in.
+
+    Raises:
+        ConfigError: if it cannot be composed.
+    """
+    content, _ = resolved(compose_tree(Request(choices=choices), None, TrainConfig))
+    for _ in fill_parts(content or {}):
+        """What is wrong with a part has been told."""
+    return cast(dict[str, Any], content or {})
+
+
 def shadowed_choices() -> list[str]:
     """A user's file with the name of a built-in choice would never be read."""
     own = user_conf()

@@ -17,6 +17,7 @@ from sspo_cli.config.schema import (
     TaskReward,
     TrainConfig,
 )
+from sspo_cli.plural import count
 
 OWN_REWARDS = ("python", "function")
 KEPT = {"strip": "left out", "keep": "part of it"}
@@ -26,16 +27,16 @@ def batch_sentence(config: TrainConfig) -> str:
     """What one step is, in the words of the batch vocabulary."""
     batch, responses = config.batch, config.responses_per_rollout
     if config.objective.experience == "solutions":
-        source = f"{responses} reference solutions"
+        source = count(responses, "reference solution")
     else:
-        source = f"{batch.prompts} prompts x {batch.samples_per_prompt} samples = {responses} responses"
+        sampled = f"{count(batch.prompts, 'prompt')} x {count(batch.samples_per_prompt, 'sample')}"
+        source = f"{sampled} = {count(responses, 'response')}"
     limit = config.objective.dynamic_sampling
     if limit > 1:
-        source += f" that do not tie, from at most {limit * batch.prompts} prompts"
+        source += f" that do not tie, from at most {count(limit * batch.prompts, 'prompt')}"
     updates = config.updates_per_rollout
     passes = f" ({batch.epochs} epochs of {batch.minibatches})" if batch.epochs > 1 else ""
-    plural = "s" if updates > 1 else ""
-    return f"one step = {source}, used for {updates} update{plural} of {responses // batch.minibatches}{passes}"
+    return f"one step = {source}, used for {count(updates, 'update')} of {responses // batch.minibatches}{passes}"
 
 
 def response_tokens(config: TrainConfig) -> int | None:

@@ -82,6 +82,7 @@ def rows_of(
             problem=group.problem.id,
             prompt=group.problem.text,
             response=group.texts[k],
+            answer=answer if isinstance(answer := group.problem.answer, str) else list(answer),
             reward=group.rewards[k],
             reward_parts=group.scores[k].parts,
             shaping={name: float(value_B[i]) for name, value_B in shaping.items()} if shaping else None,

@@ -36,10 +36,13 @@ RecipeName = Annotated[str, typer.Argument(metavar="NAME", help="See `sspo recip
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The run folder's name; name=NAME.")]
 Seed = Annotated[str | None, typer.Option("--seed", metavar="N", help="The seed; seed=N.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Print the configuration, its size and its batch; build nothing.")
+    bool, typer.Option("--dry-run", help="Print the configuration, its size, its batch and the first prompt.")
 ]
 GridDryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the cells, what they cost, and what their seeds can show; run nothing.")
+]
+Probe = Annotated[
+    bool, typer.Option("--probe", help="With --dry-run: take two steps of one cell, to tell how long all cells take.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")]

@@ -60,6 +60,7 @@ def report(
         "sspo runs --where objective=sspo,grpo --where 'eval/accuracy>0.5' --sort -eval/accuracy",
         "sspo runs outputs/compare --where status=failed",
         "sspo runs --where 'age<24' --sort optim.lr --json",
+        "sspo runs --watch",
     )
 )
 def runs(
@@ -80,6 +81,9 @@ def runs(
         typer.Option("--sort", metavar="KEY", help="Sort by KEY; by -KEY from the highest.", show_default="age"),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="The first N only.")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the runs and cells that are running, live, until none is.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """List runs: what they are, how far they got, what they reached.
@@ -89,7 +93,7 @@ def runs(
     """
     from sspo_cli.commands import runs as command
 
-    return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json)
+    return command.run(folders or [], where=where or [], sort=sort, limit=limit, as_json=as_json, watching=watch)
 
 
 @app.command(

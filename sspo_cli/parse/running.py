@@ -17,6 +17,7 @@ from sspo_cli.parse.options import (
     GridDryRun,
     Json,
     Name,
+    Probe,
     Quiet,
     Seed,
     SweepWords,
@@ -115,6 +116,7 @@ def compare(
         typer.Option("--allow", metavar="KEY", help="Let cells differ in this key too; can be repeated."),
     ] = None,
     dry_run: GridDryRun = False,
+    probe: Probe = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -126,7 +128,7 @@ def compare(
     from sspo_cli.commands import compare as command
 
     words = with_options(overrides, name, None)
-    return command.run(words, allowed=allow or [], dry_run=dry_run, quiet=quiet, as_json=as_json)
+    return command.run(words, allowed=allow or [], dry_run=dry_run, probe=probe, quiet=quiet, as_json=as_json)
 
 
 @app.command(
@@ -140,6 +142,7 @@ def sweep(
     overrides: SweepWords = None,
     name: Name = None,
     dry_run: GridDryRun = False,
+    probe: Probe = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> int:
@@ -150,7 +153,8 @@ def sweep(
     """
     from sspo_cli.commands import sweep as command
 
-    return command.run(with_options(overrides, name, None), dry_run=dry_run, quiet=quiet, as_json=as_json)
+    words = with_options(overrides, name, None)
+    return command.run(words, dry_run=dry_run, probe=probe, quiet=quiet, as_json=as_json)
 
 
 @app.command(

@@ -77,6 +77,11 @@ def is_place_of_run(folder: Path) -> bool:
     )
 
 
+def grid_of(run: Path) -> Path | None:
+    """The folder of the grid that a run is a cell of."""
+    return run.parents[2] if len(run.parents) > 2 and run.parents[1].name == "cells" else None
+
+
 def existing_run(word: str, outputs: Path = Path("outputs")) -> Path:
     """The run folder `word`.
 

@@ -80,3 +80,15 @@ def check(folder: Path) -> None:
         raise UnreadableFormat(
             [f"{folder}: has format {found.format}, and this version of sspo reads formats up to {FORMAT}; update sspo"]
         )
+
+
+def check_config(file: Path) -> None:
+    """Check that `file` is there, and that this version reads the run that it is of.
+
+    Raises:
+        ConfigError: if not.
+    """
+    if not file.is_file():
+        inside = f"; write --config {file}/config.yaml" if (file / "config.yaml").is_file() else ""
+        raise ConfigError([f"--config {file}: no such file{inside}"])
+    check(file.parent)

@@ -11,14 +11,15 @@ from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
 
 FILE = "samples.jsonl"
-OPTIONAL = ("shaping", "error", "rendered", "spelled")
+OPTIONAL = ("answer", "shaping", "error", "rendered", "spelled")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRow:
     """One response.
 
-    step: from 1. problem: the id of its problem. reward: None or NaN where it could not be scored, like the part that
+    step: from 1. problem: the id of its problem. answer: of the problem, or several that count; None in rows of earlier
+    versions. reward: None or NaN where it could not be scored, like the part that
     could not. reward_parts: by name; their sum is the reward. shaping: what the objective added to the reward, by name;
     None where it adds nothing. advantage: within its group, or batch. length: in tokens. truncated: whether it was cut
     at the limit. error: what went wrong in the grader. rendered: the prompt as the model read it. spelled: the response
@@ -29,6 +30,7 @@ class SampleRow:
     problem: str
     prompt: str
     response: str
+    answer: str | list[str] | None = None
     reward: float | None
     reward_parts: Mapping[str, float | None] = field(default_factory=dict)
     shaping: Mapping[str, float | None] | None = None

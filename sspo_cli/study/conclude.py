@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sspo_cli.plural import count
 from sspo_cli.statistics.intervals import FEWEST_SEEDS
-from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference, seeds_needed
+from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference
 from sspo_cli.statistics.significance import smallest_p
-from sspo_cli.study.compare import ALPHA, Comparison, OffPolicyChange
+from sspo_cli.study.compare import ALPHA, TASK, Comparison, OffPolicyChange
 from sspo_cli.study.results import PointResult, Study
-from sspo_cli.study.wording import bare, count, listed, written, written_difference, written_range
+from sspo_cli.study.wording import bare, listed, written, written_difference, written_range
 
 MANY = 3
 AXES = {"updates": "updates per rollout", "staleness": "rollouts between sampling and learning"}
@@ -21,7 +22,9 @@ def conclusions(study: Study) -> list[str]:
     measured = [point for point in study.points if point.known]
     if not measured:
         return ["Nothing can be concluded: no cell is done.", *about_cells(study)]
-    if study.grid.baseline is None and study.best is None:
+    if study.over_datasets and study.grid.baseline is None:
+        answer = about_datasets(study)
+    elif study.grid.baseline is None and study.best is None:
         mean = written(measured[0].mean, study.grid.metric)
         answer = [f"{measured[0].name} reaches {mean}; there is nothing to compare it with."]
     elif study.grid.baseline is None:
@@ -115,17 +118,15 @@ def about_luck(item: Comparison, metric: str) -> str:
 def seeds_sentence(item: Comparison, metric: str, worth_seeing: float | None) -> str:
     """How many seeds would show a difference worth seeing; by default the difference that was found."""
     worth = worth_seeing or abs(item.difference)
-    have = len(item.seeds)
-    deviation = max(item.sd, item.answer_error * math.sqrt(have))
-    if not worth or not deviation:
+    have, needed = len(item.seeds), item.seeds_to_see(worth)
+    if needed is None:
         return "these runs do not say how many would be needed"
-    needed = seeds_needed(worth, deviation, floor=item.problem_error)
     size = written_difference(worth, metric).replace(".0 points", " points")
     if needed >= MOST_SEEDS:
         return f"no number of seeds shows {size} on so few problems, so raise eval.problems"
     if needed <= have:
         return f"{count(have, 'seed')} show {size} four times in five, so it is probably smaller"
-    seen = written_difference(detectable_difference(have, deviation, floor=item.problem_error), metric)
+    seen = written_difference(detectable_difference(have, item.deviation, floor=item.problem_error), metric)
     return f"about {needed} seeds would be needed to see {size} ({have} see {seen} or more)"
 
 
@@ -178,11 +179,26 @@ def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
     return [
         *about_off_policy(study),
         f"Best of {count(len(measured), 'point')}: {best.name} with {metric} {written(best.mean, metric)}"
-        f" (mean of {seeds}{interval}).",
+        f" (mean of {seeds}{interval}). The same runs chose it and measured it, so its value is too good on average:"
+        " repeat it with new seeds before quoting it.",
         *about_rest(study),
         *about_contrasts(study),
-        "The same runs chose the best point and measured it, so its value is too good on average: repeat it with new"
-        " seeds before quoting it.",
+    ]
+
+
+def about_datasets(study: Study) -> list[str]:
+    """The best point on each dataset: values on different datasets do not compare."""
+    metric = study.grid.metric
+    best: dict[str, str] = {}
+    for point in (point for point in study.ranked if point.known):
+        rest = study.grid.name({key: value for key, value in point.point.items() if key != TASK})
+        value = written(point.mean, metric)
+        best.setdefault(str(point.point[TASK]), f"{rest} with {value}" if rest else value)
+    found = [f"{name}: {told}" for name, told in best.items()]
+    return [
+        f"Values of {metric} on different datasets do not compare, so each dataset is ranked by itself;"
+        f" best on {'; on '.join(found)}.",
+        *about_contrasts(study),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a grid will cost and what its seeds can show: as earlier cells here have measured it, or one step taken now."""
+"""What a grid will cost and what its seeds can show: as earlier cells here have measured it, or, if asked, one step."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from sspo_cli.study.files import CellFiles
 from sspo_cli.study.launcher import Launch
 from sspo_cli.study.plan import Plan
 from sspo_cli.study.settings import settings_of
+from sspo_cli.study.wording import is_share, written_difference
 
 # Settings that leave the work of a step about as it is.
 SAME_WORK = ("objective", "seed", "optim", "name", "output_dir", "tracker", "preset")
 PROBE_S = 30.0
 FEWEST_SEEDS = 3
-GUESSES = (0.5, 1.0, 2.0)  # of the spread, in units of the difference looked for
+GUESSES = (0.5, 2.0)  # of the spread, in units of the difference looked for
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,6 @@ def earlier_cells(plan: Plan, may_differ: Sequence[str]) -> Iterator[CellFiles]:
                 known = cell.settings if cell.state.word == "done" else None
                 if known is not None and all(is_under(key, may_differ) for key in differences(known, wanted)):
                     yield cell
-
-
-def cost_of_a_cell(plan: Plan, how: Launch) -> Cost | None:
-    """From earlier cells of the same size with as many CPU threads, else from one step taken now; None if unknown."""
-    return earlier(plan, how) or probe(plan.cells[0], how)
 
 
 def earlier(plan: Plan, how: Launch) -> Cost | None:
@@ -157,43 +153,45 @@ def spread_of(folder: Path, points: Iterable[dict[int, float]]) -> Spread | None
 
 
 def power_sentence(plan: Plan) -> str:
-    """Whether the seeds of `plan` suffice to see the difference that it looks for."""
+    """Whether the seeds of `plan` suffice to see the difference that it looks for, four times in five at level 5 %."""
     difference, metric = plan.section.difference, plan.section.metric
     have = len(plan.axes[-1].words)
-    aim = f"to see a difference of {difference:g} in {metric} (power 80 %, level 5 %)"
+    size = f"{100 * difference:g}-point difference" if is_share(metric) else f"difference of {difference:g}"
+    needed = f"Seeds needed to see a {size}"
     if spread := measured_spread(plan):
-        needed = seeds_needed(difference, spread.sd)
-        verdict = "enough" if have >= needed else "too few"
+        seeds = seeds_needed(difference, spread.sd)
+        verdict = "enough" if have >= seeds else "too few"
         return (
-            f"{aim} takes {needed} seeds: paired differences had a standard deviation of {spread.sd:.2g} over"
-            f" {spread.seeds} seeds in {spread.folder}; here are {have}: {verdict}"
+            f"{needed}: {seeds}, by the spread between the {spread.seeds} seeds in {spread.folder} (standard deviation"
+            f" of paired differences {written_difference(spread.sd, metric)}). You have {have}: {verdict}."
         )
-    guesses = ", ".join(f"{seeds_needed(1.0, guess)} if it is {guess * difference:g}" for guess in GUESSES)
+    fewest, most = (seeds_needed(1.0, guess) for guess in GUESSES)
     return (
-        f"{aim} takes as many seeds as the standard deviation of paired differences asks for, which no run here has"
-        f" shown yet: {guesses}; here are {have}"
+        f"{needed}: {fewest} to {most}, depending on the spread between seeds, which is not known yet. You have {have}."
     )
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What running a plan would do. states: of every cell. cost: of one cell, None if unknown. seconds: of all."""
+    """What running a plan would do. states: of every cell. cost: of one cell, None if unknown. probed: whether a step
+    was to be taken for it. seconds: of all."""
 
     plan: Plan
     how: Launch
     states: list[str]
     left: int
     cost: Cost | None
+    probed: bool
     seconds: float | None
     power: str
     notes: list[str]
 
 
-def preview(plan: Plan, how: Launch, todo: Sequence[str]) -> Preview:
-    """todo: of every cell, a `Finding`'s. Takes a step of one cell where nothing is known of its cost."""
+def preview(plan: Plan, how: Launch, todo: Sequence[str], *, probing: bool) -> Preview:
+    """todo: of every cell, a `Finding`'s. probing: take a step of one cell where nothing is known of its cost."""
     words = {"nothing": "done", "start": "waiting", "resume": "to resume", "redo": "to redo"}
     left = len(todo) - todo.count("nothing")
-    cost = cost_of_a_cell(plan, how) if left else None
+    cost = (earlier(plan, how) or (probe(plan.cells[0], how) if probing else None)) if left else None
     seconds = total_seconds(cost, left, how.at_once) if cost else None
     states = [words[item] for item in todo]
-    return Preview(plan, how, states, left, cost, seconds, power_sentence(plan), plan.notes(how))
+    return Preview(plan, how, states, left, cost, probing, seconds, power_sentence(plan), plan.notes(how))

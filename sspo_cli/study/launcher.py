@@ -16,6 +16,7 @@ from omegaconf.errors import GrammarParseError, InterpolationResolutionError, Om
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.interpolation import listed_variables_only, reason
 from sspo_cli.config.locate import shipped, user_conf
+from sspo_cli.plural import count
 
 GROUP = "hydra/launcher"
 
@@ -43,7 +44,7 @@ class Launch:
 
     def __str__(self) -> str:
         """How the cells share the machine, in words that follow others."""
-        share = f", {self.threads} CPU thread{'s' if self.threads > 1 else ''} each" if self.threads else ""
+        share = f", {count(self.threads, 'CPU thread')} each" if self.threads else ""
         return f", {self.at_once} at once{share}" if self.at_once else f", as many at once as the cluster gives{share}"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sspo_cli.statistics.intervals import FEWEST_SEEDS, two_level_interval
 from sspo_cli.study.cell import Point
-from sspo_cli.study.compare import any_difference, best_point, compare_all, contrasts, off_policy, over_tasks
+from sspo_cli.study.compare import TASK, any_difference, best_point, compare_all, contrasts, off_policy, over_tasks
 from sspo_cli.study.conclude import conclusions
 from sspo_cli.study.course import Figures, common_threshold, figures_of, finite_mean, table_of
 from sspo_cli.study.fairness import unequal_beginnings
@@ -47,7 +47,8 @@ def read_study(folder: Path, progress: Progress = silent) -> Study:
         ConfigError: no grid there, or no cell has the metric.
     """
     grid = read_grid(folder, progress)
-    threshold, best = common_threshold(grid), best_point(grid)
+    # Values on different datasets do not compare: none of them is the best, and no threshold is common to them.
+    threshold, best = (None, None) if TASK in grid.varied else (common_threshold(grid), best_point(grid))
     figures = [figures_of(run, grid, threshold) if run.counts else None for run in grid.runs]
     begun = [(run.seed, CellFiles(run.cell.folder)) for run in grid.runs if run.counts]
     study = Study(

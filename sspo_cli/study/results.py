@@ -8,7 +8,7 @@ from typing import Any
 
 from sspo_cli.runs import jsonl
 from sspo_cli.study.cell import Point
-from sspo_cli.study.compare import Comparison, OffPolicyChange, OverTasks
+from sspo_cli.study.compare import TASK, Comparison, OffPolicyChange, OverTasks
 from sspo_cli.study.course import Figures
 from sspo_cli.study.grid import Grid, Run
 
@@ -73,8 +73,20 @@ class Study:
 
     @property
     def ranked(self) -> list[PointResult]:
-        """From best to worst, equal ones in the order of the grid; those without a value last."""
-        return sorted(self.points, key=lambda point: (not point.known, point.known and -self.grid.sign * point.mean))
+        """From best to worst, equal ones in the order of the grid, those without a value last; each dataset by itself,
+        as values on different datasets do not compare."""
+        datasets = self.grid.axes[TASK] if self.over_datasets else []
+
+        def rank(point: PointResult) -> tuple[int, bool, float]:
+            place = datasets.index(point.point[TASK]) if datasets else 0
+            return place, not point.known, -self.grid.sign * point.mean if point.known else 0.0
+
+        return sorted(self.points, key=rank)
+
+    @property
+    def over_datasets(self) -> bool:
+        """Whether its points are of several datasets."""
+        return TASK in self.grid.varied
 
     @property
     def warnings(self) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ def is_share(metric: str) -> bool:
 
 def bare(value: float, metric: str, sign: str = "") -> str:
     """A value without its unit; with sign "+" the sign of a positive one too."""
-    return f"{100 * value:{sign}.1f}" if is_share(metric) else f"{value:{sign}.4g}"
+    return f"{100 * value:{sign}z.1f}" if is_share(metric) else f"{value:{sign}z.4g}"
 
 
 def written(value: float, metric: str) -> str:
@@ -29,10 +29,6 @@ def written_range(low: float, high: float, metric: str) -> str:
 def written_difference(value: float, metric: str, sign: str = "") -> str:
     """A difference between two values: 2.1 points, or four digits."""
     return f"{bare(value, metric, sign)} points" if is_share(metric) else bare(value, metric, sign)
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(words: Sequence[str]) -> str:

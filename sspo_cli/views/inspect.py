@@ -13,8 +13,23 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.views.console import results
+from sspo_cli.plural import count
+from sspo_cli.views.console import print_commands, results
 from sspo_cli.views.microscope import short, similarity_order
+
+TITLES = (
+    "gradient norm\nover on-policy",
+    "signal\nto noise",
+    "effective\nupdate ratio",
+    "tokens\nsilenced",
+    "sequence weight,\nmean",
+    "\nspread",
+)
+LEGEND = (
+    "Gradient norm: of the mean gradient, over its norm before the updates. Signal to noise: squared norm of the"
+    " expected gradient over the variance of one batch's. Effective update ratio: mean over tokens of the gradient's"
+    " factor, 1 on-policy. Tokens silenced: with a factor below 0.01. Spread: standard deviation."
+)
 
 
 def print_inspection(folder: Path, plots: Sequence[Path], result: Mapping[str, Any]) -> None:
@@ -23,34 +38,27 @@ def print_inspection(folder: Path, plots: Sequence[Path], result: Mapping[str, A
     found, ratio = result["off_policy"]["objectives"], result["off_policy"]["ratio"]
     names = list(found)
     order = similarity_order(np.array(result["off_policy"]["cosine"], dtype=float))
-    console.print(
-        Text(
-            f"{result['responses']} responses in {result['batches']} batches, the same for every objective; the policy"
-            f" moved by {result['updates']} updates of {result['moved_by']} at lr {result['lr']:g}"
-        )
-    )
+    drawn = f"{count(result['responses'], 'response')} in {count(result['batches'], 'batch', 'batches')}"
+    moved = f"{count(result['updates'], 'update')} of {result['moved_by']} at lr {result['lr']:g}"
+    console.print(Text(f"{drawn}, the same for every objective; the policy moved by {moved}"))
     console.print(
         Text(f"token ratio: median {ratio['q50']:.3f}, 1 % to 99 % from {ratio['q01']:.3f} to {ratio['q99']:.3f}")
     )
     print_figures(console, result, [names[i] for i in order])
+    console.print(Text(LEGEND, style="dim"))
+    console.print()
     console.print(Text("cosine of the gradients, after the updates", style="bold"))
     print_cosines(console, np.array(result["off_policy"]["cosine"], dtype=float)[np.ix_(order, order)],
                   [names[i] for i in order])  # fmt: skip
     for file in (folder / "inspect.json", *plots):
         console.print(Text(str(file)), soft_wrap=True)
+    print_commands(console, [f"sspo compare objective={','.join(names)} seed=0,1,2", f"sspo show objective {names[0]}"])
 
 
 def print_figures(console: Console, result: Mapping[str, Any], names: Sequence[str]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("objective", no_wrap=True)
-    for title in (
-        "norm\nover r = 1",
-        "signal\nto noise",
-        "effective\nratio",
-        "tokens\nsilenced",
-        "weight\nmean",
-        "\nstd",
-    ):
+    for title in TITLES:
         table.add_column(title, justify="right")
     for name in names:
         own, at_one = result["off_policy"]["objectives"][name], result["on_policy"]["objectives"][name]

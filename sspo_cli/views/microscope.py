@@ -76,7 +76,7 @@ def draw_cosines(result: Mapping[str, Any], names: Sequence[str], order: Sequenc
 
 def short(value: float) -> str:
     """Two decimals without the zero in front."""
-    return f"{value:.2f}".replace("0.", ".", 1) if np.isfinite(value) else ""
+    return f"{value:z.2f}".replace("0.", ".", 1) if np.isfinite(value) else ""
 
 
 def draw_bars(result: Mapping[str, Any], names: Sequence[str]) -> Figure:

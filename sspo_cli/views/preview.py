@@ -1,7 +1,8 @@
-"""The screen of `sspo train --dry-run`: the configuration as a tree, its size, its batch and its first prompt."""
+"""The screen of `sspo train --dry-run`: what would run, its size, its first prompt, and the configuration as a tree."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -11,66 +12,108 @@ from rich.tree import Tree
 from sspo_cli.config.compose import to_dict
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.config.wording import show_value
+from sspo_cli.plural import count
 from sspo_cli.views.console import results
 from sspo_cli.views.summary import printable
 
 INDENT = "  "
+MARK = "*"
 BREAK = "\\n"
 
 
 def print_preview(config: TrainConfig, facts: dict[str, Any]) -> None:
+    """What matters most in four lines; what is to be known before waiting; then every detail."""
     console = results()
-    console.print(tree_of(config))
+    print_line(console, what_runs(config, facts), style="bold")
+    print_line(console, batch_line(facts), style="bold")
+    print_line(console, size_line(facts), style="bold")
+    print_line(console, f"reward: {facts['reward']}", style="bold")
+    for note in notes_of(facts):
+        print_line(console, note, style="yellow")
     console.print()
-    print_facts(console, facts)
+    print_prompt(console, facts["first_prompt"], facts["stop_strings"])
+    for line in sizes(facts):
+        print_line(console, line)
+    console.print()
+    print_line(console, f"configuration; {MARK} is not the default")
+    console.print(tree_of(config, facts["changed"]))
 
 
-def tree_of(config: TrainConfig) -> Tree:
-    """Sections as branches; a section chosen from a group carries the name of the choice."""
+def what_runs(config: TrainConfig, facts: dict[str, Any]) -> str:
+    choices, parameters, trained = config.choices, facts["parameters"], facts["trained_parameters"]
+    name = str(getattr(config.model, "path", choices["model"]))
+    share = "" if trained == parameters else f", {trained:,} of them trained: the adapters"
+    size = "" if parameters is None else f" ({parameters:,} parameters{share})"
+    return (
+        f"train objective {choices['objective']} on dataset {choices['dataset']}, model {name}{size}:"
+        f" {count(config.train.steps, 'step')}"
+    )
+
+
+def batch_line(facts: dict[str, Any]) -> str:
+    most = facts["response_tokens_per_step"]
+    return str(facts["batch"]) + (f"; at most {most:,} response tokens" if most else "")
+
+
+def size_line(facts: dict[str, Any]) -> str:
+    if facts["parameters"] is None:
+        return "memory: unknown until the model is downloaded"
+    each, most, free = facts["checkpoint_gib"], facts["checkpoints_at_once"], facts["free_gib"]
+    return (
+        f"memory: {sum(facts['memory_gib'].values()):.3g} GiB without activations; disk: {each * most:.3g} GiB for"
+        f" checkpoints, {free:.3g} GiB are free there"
+    )
+
+
+def notes_of(facts: dict[str, Any]) -> list[str]:
+    each = facts["checkpoint_gib"] or 0.0
+    if each * facts["checkpoints_at_once"] <= facts["free_gib"]:
+        return list(facts["notes"])
+    return [*facts["notes"], "checkpoints: they do not fit; free space, or set output_dir=FOLDER"]
+
+
+def sizes(facts: dict[str, Any]) -> list[str]:
+    """What memory and disk consist of."""
+    if facts["parameters"] is None:
+        return []
+    terms = " + ".join(f"{part} {gib:.3g}" for part, gib in facts["memory_gib"].items())
+    each, most = facts["checkpoint_gib"], facts["checkpoints_at_once"]
+    return [f"memory in GiB: {terms}", f"checkpoints: {each:.3g} GiB each, at most {most} at a time"]
+
+
+def tree_of(config: TrainConfig, changed: Mapping[str, Any]) -> Tree:
+    """Sections as branches; a section chosen from a group carries the name of the choice. changed: by key, the default
+    of what has another value."""
     tree = Tree(Text("train", style="bold"), guide_style="dim")
     content = to_dict(config)
     choices = content.pop("choices")
-    add_branches(tree, content, choices, "")
+    add_branches(tree, content, choices, "", changed)
     if "preset" in choices:
-        tree.add(Text.assemble(("preset", "cyan"), f" = {choices['preset']}"))
+        tree.add(Text.assemble(("preset", "cyan"), f" = {choices['preset']}", mark("choices.preset", changed)))
     return tree
 
 
-def add_branches(tree: Tree, content: dict[str, Any], choices: dict[str, str], prefix: str) -> None:
+def add_branches(
+    tree: Tree, content: dict[str, Any], choices: dict[str, str], prefix: str, changed: Mapping[str, Any]
+) -> None:
     for key, value in content.items():
         if not isinstance(value, dict):
-            tree.add(Text.assemble((key, "cyan"), f": {show_value(value)!s}"))
+            dotted = f"{prefix}{key}".replace("/", ".")
+            tree.add(Text.assemble((key, "cyan"), f": {show_value(value)!s}", mark(dotted, changed)))
             continue
         choice = choices.get(prefix + key)
-        label = Text.assemble((key, "bold cyan"), f" = {choice}" if choice else "")
-        add_branches(tree.add(label), value, choices, f"{prefix}{key}/")
-
-
-def print_facts(console: Console, facts: dict[str, Any]) -> None:
-    parameters, memory = facts["parameters"], facts["memory_gib"]
-    if parameters is None:
-        console.print(Text("parameters: unknown until downloaded"))
-    else:
-        terms = " + ".join(f"{part} {gib:.3g}" for part, gib in memory.items())
-        trained = facts["trained_parameters"]
-        share = f"; trained: {trained:,}, of the adapters" if trained != parameters else ""
-        console.print(Text(f"parameters: {parameters:,}{share}"))
-        console.print(Text(f"memory: {sum(memory.values()):.3g} GiB without activations = {terms}"))
-    each, free = facts["checkpoint_gib"], facts["free_gib"]
-    if each is not None:
-        count = facts["checkpoints_at_once"]
-        console.print(
-            Text(f"checkpoints: {each:.3g} GiB each, at most {count} at a time; {free:.3g} GiB are free there")
+        label = Text.assemble(
+            (key, "bold cyan"), f" = {choice}" if choice else "", mark(f"choices.{prefix}{key}", changed)
         )
-        if each * count > free:
-            console.print(Text("checkpoints: they do not fit; free space, or set output_dir=FOLDER", style="yellow"))
-    if facts["response_tokens_per_step"]:
-        console.print(Text(f"tokens: at most {facts['response_tokens_per_step']:,} response tokens per step"))
-    console.print(Text(facts["batch"], style="bold"))
-    print_prompt(console, facts["first_prompt"], facts["stop_strings"])
-    print_line(console, f"reward: {facts['reward']}")
-    for note in facts["notes"]:
-        console.print(Text(note, style="yellow"))
+        add_branches(tree.add(label), value, choices, f"{prefix}{key}/", changed)
+
+
+def mark(key: str, changed: Mapping[str, Any]) -> Text:
+    """Behind a value that is not the default: a sign, and the default."""
+    if key not in changed:
+        return Text()
+    default = "it has no default" if changed[key] == "???" else f"default {show_value(changed[key])}"
+    return Text(f"  {MARK} {default}", style="yellow")
 
 
 def print_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[str]) -> None:
@@ -92,8 +135,8 @@ def print_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[st
     print_line(console, f"answer: {answer if isinstance(answer, str) else ' or '.join(answer) or 'none'}")
 
 
-def print_line(console: Console, text: str) -> None:
-    console.print(Text(safe(text, console)), soft_wrap=True)
+def print_line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(safe(text, console), style=style), soft_wrap=True)
 
 
 def safe(text: str, console: Console) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.runs.folder import profile_files
+from sspo_cli.views.console import results
 
 OPS_SHOWN = 12
 FILE_WIDTH = 120
@@ -19,7 +20,7 @@ COLUMNS = {"compute": "compute", "copies": "copies", "python": "Python", "gpu": 
 
 def print_profile(profile: Mapping[str, Any], folder: Path) -> None:
     """Print the phases, the first ops, and where the rest is. profile: what the engine's `summarise` returns."""
-    console = Console(highlight=False)
+    console = results()
     console.print()
     print_tables(console, profile, OPS_SHOWN)
     tables, trace = profile_files(folder, profile["step"])

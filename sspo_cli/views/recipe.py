@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from rich import box
@@ -39,5 +38,5 @@ def print_judgements(judgements: Sequence[Judgement], *, to_stderr: bool) -> Non
         mark = Text("met", style="green") if found.met else Text("not met", style="red")
         expected = f"{found.metric} {found.word.replace('_', ' ')} {found.bound:g}"
         table.add_row(Text(expected), Text(measured), mark)
-    console = Console(file=sys.stderr) if to_stderr else results()
+    console = Console(stderr=True) if to_stderr else results()
     console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sspo_cli.config.wording import show_value
+from sspo_cli.plural import count
 from sspo_cli.runs.query import value_of
 from sspo_cli.runs.record import Record
 from sspo_cli.runs.status import RUNNING
@@ -105,16 +107,18 @@ def style_of(column: Column, run: Record) -> str:
 
 
 def print_footer(console: Console, shown: int, of: int, hidden: Sequence[str]) -> None:
-    words = [f"{shown} of {of} runs" if shown < of else f"{of} run{'s' if of > 1 else ''}"]
+    words = [f"{shown} of {count(of, 'run')}" if shown < of else count(of, "run")]
     if hidden:
         words.append(f"no room for {', '.join(reversed(hidden))} (--json has all)")
     console.print(Text("; ".join(words), style="dim"))
 
 
 def model_of(run: Record) -> str:
-    """The choice, or the name of a model of the hub."""
+    """The choice; of a model that is named by a path, the path; of a checkpoint, its run and step."""
     choice = run.choices.get("model", "")
-    return str(run.config.get("model.path", choice)) if choice == "hub" else choice
+    path = str(run.config.get("model.path", choice)) if choice in ("hub", "local") else choice
+    found = re.search(r"([^/]+)/checkpoints/step_0*(\d+)/?$", path)
+    return f"{found[1]} step {found[2]}" if found else path
 
 
 def steps_of(run: Record) -> str:

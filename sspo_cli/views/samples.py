@@ -10,11 +10,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sspo_cli.plural import count
 from sspo_cli.runs.eval_rows import EvalRow
 from sspo_cli.runs.sample_rows import SampleRow
 from sspo_cli.runs.samples import Pair, Sample
 from sspo_cli.views.console import page, results
-from sspo_cli.views.summary import printable
+from sspo_cli.views.summary import answer_text, printable
 
 INDENT = 2
 PAIR_WIDTH = 160  # of two columns, where there is more room
@@ -23,22 +24,24 @@ PAIR_WIDTH = 160  # of two columns, where there is more room
 def print_samples(file: Path, samples: Sequence[Sample], limit: int | None) -> None:
     """The first `limit` of the samples of `file`."""
     console = results()
-    title = f"{file}: {counted(len(samples), limit)}"
+    title = f"{file}: {counted(len(samples), limit)} to {kind_of(samples[0])} problems"
     page(console, [Text(safe(title, console), style="bold"), *sample_parts(samples[:limit], console)])
 
 
 def print_pairs(name: str, pairs: Sequence[Pair], limit: int | None, folders: tuple[Path, Path]) -> None:
     """The first `limit` pairs of samples from the files `name` of two runs."""
     console = results()
-    title = f"{name} of both: {counted(len(pairs), limit)}"
+    title = f"{name} of both: {counted(len(pairs), limit)} to {kind_of(pairs[0][0])} problems"
     page(console, [Text(safe(title, console), style="bold"), *pair_parts(pairs[:limit], *folders, console)])
 
 
+def kind_of(item: Sample) -> str:
+    return "held-out" if isinstance(item.row, EvalRow) else "training"
+
+
 def counted(found: int, limit: int | None) -> str:
-    plural = "s" if found > 1 else ""
-    return (
-        f"{found:,} response{plural}" if limit is None or limit >= found else f"{limit:,} of {found:,} response{plural}"
-    )
+    shown = count(found, "response")
+    return shown if limit is None or limit >= found else f"{limit:,} of {shown}"
 
 
 def sample_parts(samples: Sequence[Sample], console: Console) -> Iterator[RenderableType]:
@@ -80,10 +83,10 @@ def side_by_side(width: int, left: Text, right: Text) -> Padding:
 
 def prompt_parts(item: Sample, console: Console, where: str) -> Iterator[RenderableType]:
     yield Text()
-    yield Text(f"{where}prompt {item.prompt} of {item.prompts}", style="dim")
+    yield Text(f"{where}{kind_of(item)} prompt {item.prompt} of {item.prompts}", style="dim")
     yield Text(safe(item.row.rendered or item.row.prompt, console), style="cyan")
-    if isinstance(item.row, EvalRow):
-        yield Text.assemble(("answer ", "dim"), safe(str(item.row.answer), console))
+    if item.row.answer is not None:
+        yield Text.assemble(("reference answer ", "dim"), safe(answer_text(item.row.answer), console))
     yield Text()
 
 
@@ -102,8 +105,8 @@ def facts(item: Sample) -> Text:
     words = Text(f"sample {item.sample} of {item.samples}", style="dim")
     words.append("  reward " + worth(row), style="not dim green" if good else "not dim red")
     if isinstance(row, SampleRow) and row.advantage is not None:
-        words.append(f"  advantage {row.advantage:+.2f}")
-    words.append(f"  {row.length} tokens" + (", cut" if row.truncated else ""))
+        words.append(f"  advantage {row.advantage:+z.2f}")
+    words.append(f"  {count(row.length, 'token')}" + (", cut" if row.truncated else ""))
     return words
 
 
@@ -113,7 +116,7 @@ def worth(row: SampleRow | EvalRow) -> str:
         return f"unscored: {row.error}"
     if row.reward is None:
         return "unscored"
-    text = f"{row.reward:.2f}"
+    text = f"{row.reward:z.2f}"
     if len(row.reward_parts) > 1:
         text += f" = {listed(row.reward_parts)}"
     shaping = row.shaping if isinstance(row, SampleRow) else None
@@ -121,7 +124,9 @@ def worth(row: SampleRow | EvalRow) -> str:
 
 
 def listed(parts: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} {'unscored' if value is None else format(value, '.2f')}" for name, value in parts.items())
+    return ", ".join(
+        f"{name} {'unscored' if value is None else format(value, 'z.2f')}" for name, value in parts.items()
+    )
 
 
 def safe(text: str, console: Console) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
@@ -24,6 +23,7 @@ STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "interrupted": "
     ("failed", "died"), "bold red"
 )
 CELL_WIDTH = 21
+GAP = 2
 REFRESH_PER_SECOND = 2
 
 
@@ -116,9 +116,9 @@ class LiveScreen(PlainScreen):
         points = list(dict.fromkeys(cell.cell.name for cell in self.cells))
         seeds = list(dict.fromkeys(cell.cell.seed for cell in self.cells))
         longest = max(len(point) for point in points)
-        if longest + len(seeds) * (CELL_WIDTH + 2) > width or len(points) + 2 > height:
+        if longest + len(seeds) * (GAP + CELL_WIDTH) > width or len(points) + 1 > height:
             return self.list_of_some(height)
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
         table.add_column("", no_wrap=True)
         for seed in seeds:
             table.add_column(f"seed {seed}", width=CELL_WIDTH, no_wrap=True)

@@ -3,46 +3,69 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from textwrap import wrap
+from typing import Literal
 
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from sspo_cli.config.describe import batch_sentence
+from sspo_cli.config.describe import batch_sentence, response_tokens
+from sspo_cli.plural import count
 from sspo_cli.study.cost import Preview
 from sspo_cli.study.grid import Run
+from sspo_cli.study.next import next_commands
 from sspo_cli.study.results import Study
-from sspo_cli.views.console import print_json, results
-from sspo_cli.views.study_tables import Table, course_table, results_table
+from sspo_cli.views.console import print_commands, print_json, results
+from sspo_cli.views.study_tables import Table, contrasts_table, course_table, headline, results_table, tasks_table
+from sspo_cli.views.values import time_taken
 
 GAP = 2
-MOST_ROWS = 20
+MOST_TITLE_LINES = 4
+TO_DO = {"waiting": "to run"}
+MOST_ROWS = 20  # of a terminal; a pipe gets them all
 
 
 def print_results(study: Study, *, as_json: bool = False) -> None:
-    """Print the ranked table with its intervals, how each point got there, what may be concluded, and where to look."""
+    """Print what may be concluded, the ranked table with its intervals, how each point got there, what to do next."""
     folder = study.grid.folder
     if as_json:
         print(json.dumps({"folder": str(folder), **study.summary()}))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = results()
     answer, *others = study.words
     console.print(Text(answer, style="bold"))
-    for table in (results_table(study), course_table(study, with_minutes=False)):
+    console.print(Text(headline(study), style="dim"))
+    for table in (results_table(study), contrasts_table(study), tasks_table(study)):
+        if table is not None:
+            print_table(console, table)
+    if others:
         console.print()
-        console.print(drawn(table, console.width))
-        if len(table.rows) > MOST_ROWS:
-            console.print(f"... and {len(table.rows) - MOST_ROWS} more, in the report")
-    console.print()
     for sentence in others:
         console.print(sentence)
+    print_table(console, course_table(study, with_minutes=False))
+    if study.failures:
+        console.print()
     for run in study.failures:
         console.print(failure_line(run), soft_wrap=True)
-    if study.best_command:
-        console.print(f"\nbest point:\n  {study.best_command}", soft_wrap=True)
     console.print(f"\nreport: {folder / 'report.html'}", soft_wrap=True)
+    print_commands(console, next_commands(study))
+
+
+def print_table(console: Console, table: Table) -> None:
+    """The table and a line on what its columns mean; in parts, one below the other, where the screen is too narrow."""
+    most = MOST_ROWS if sys.stdout.isatty() else len(table.rows)
+    widths = column_widths(table, console.width)
+    for columns in parts(table, widths, console.width):
+        console.print()
+        console.print(drawn(table, {place: widths[place] for place in columns}, most))
+    if len(table.rows) > most:
+        console.print(f"... and {len(table.rows) - most} more, in the report")
+    console.print(Text(table.note, style="dim"))
 
 
 def failure_line(run: Run) -> str:
@@ -51,19 +74,45 @@ def failure_line(run: Run) -> str:
     return f"{run.state}: {run.cell.place}{reason}{f' (log: {run.log})' if run.log else ''}"
 
 
-def drawn(table: Table, width: int) -> RichTable:
-    """The table, without the last columns where the terminal is too narrow for them: the report has them all."""
-    shown = RichTable(box=None, pad_edge=False, padding=(0, GAP // 2), header_style="dim")
-    used = 0
-    for place, column in enumerate(table.columns):
-        # Titles wrap between words; what stands under them never does.
-        longest = max(len(text) for text in [*column.split(), *(row[place].text for row in table.rows)])
-        used += longest + GAP
-        if used > width and place > table.words:
+def column_widths(table: Table, width: int) -> list[int]:
+    """The width of every column, with titles of as few lines as fit beside each other."""
+    for lines in range(1, MOST_TITLE_LINES + 1):
+        widths = [
+            max([title_width(title, lines), *(len(row[place].text) for row in table.rows)])
+            for place, title in enumerate(table.columns)
+        ]
+        if sum(widths) + GAP * (len(widths) - 1) <= width:
             break
-        shown.add_column(column, justify="left" if place < table.words else "right", width=longest)
-    for row in table.rows[:MOST_ROWS]:
-        shown.add_row(*(entry.text for entry in row[: len(shown.columns)]))
+    return widths
+
+
+def title_width(title: str, lines: int) -> int:
+    """The least in which `title` takes so many lines, its words whole."""
+    longest = max(map(len, title.split()))
+    return next(width for width in range(longest, len(title) + 1) if len(wrap(title, width)) <= lines)
+
+
+def parts(table: Table, widths: Sequence[int], width: int) -> Iterator[list[int]]:
+    """The places of the columns that fit beside each other; every part begins with the names."""
+    names = list(range(table.words))
+    part: list[int] = []
+    for place in range(table.words, len(table.columns)):
+        beside = [*names, *part, place]
+        if part and sum(widths[other] + GAP for other in beside) - GAP > width:
+            yield names + part
+            part = []
+        part.append(place)
+    yield names + part
+
+
+def drawn(table: Table, widths: Mapping[int, int], most: int) -> RichTable:
+    """The columns at these places, so wide, of the first rows."""
+    shown = RichTable(box=None, pad_edge=False, padding=(0, GAP // 2), header_style="dim")
+    for place, width in widths.items():
+        justify: Literal["left", "right"] = "left" if place < table.words else "right"
+        shown.add_column(table.columns[place], justify=justify, width=width)
+    for row in table.rows[:most]:
+        shown.add_row(*(row[place].text for place in widths))
     return shown
 
 
@@ -89,42 +138,58 @@ def print_preview(preview: Preview, *, as_json: bool) -> None:
         )
         return
     console = results()
-    console.print(Text(f"{plan.kind} in {plan.folder}", style="bold"))
-    console.print(states_table(preview))
+    for line in preview_lines(preview):
+        console.print(Text(line, style="bold"))
+    for note in preview.notes:
+        console.print(Text(note, style="yellow"))
     better = "higher" if plan.section.direction == "max" else "lower"
     against = f", compared with {plan.baseline}" if plan.baseline else ""
     console.print(f"metric: {plan.section.metric}, {better} is better{against}")
-    limits = plan.config.train
+    console.print()
+    console.print(states_table(preview))
+
+
+def preview_lines(preview: Preview) -> list[str]:
+    """What matters most, in four lines."""
+    plan, limits = preview.plan, preview.plan.config.train
     extra = [f" or {limits.max_tokens:,} tokens" if limits.max_tokens else ""]
     extra += [f" or {limits.max_minutes:g} minutes" if limits.max_minutes else ""]
-    console.print(f"each cell: {limits.steps} steps{''.join(extra)}; {batch_sentence(plan.config)}")
-    console.print(f"cost: {cost_sentence(preview)}")
-    console.print(f"power: {preview.power}")
-    for note in preview.notes:
-        console.print(Text(note, style="yellow"))
+    points = len({cell.name for cell in plan.cells})
+    size = f"{count(points, 'objective' if plan.baseline else 'point')} x {count(len(plan.axes[-1].words), 'seed')}"
+    return [
+        f"{plan.kind} in {plan.folder}: {size}",
+        f"each cell: {count(limits.steps, 'step')}{''.join(extra)}; {batch_sentence(plan.config)}",
+        f"cost: {cost_sentence(preview)}",
+        preview.power,
+    ]
 
 
 def states_table(preview: Preview) -> RichTable:
-    """A row for every point, a column for every seed."""
-    cells = preview.plan.cells
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    for seed in dict.fromkeys(cell.seed for cell in cells):
-        table.add_column(f"seed {seed}")
-    rows: dict[str, list[str]] = {}
-    for cell, state in zip(cells, preview.states, strict=True):
-        rows.setdefault(cell.name, []).append(state)
-    for name, states in rows.items():
-        table.add_row(Text(name, style="cyan"), *states)
+    """A row for every point, a column for every state, with the seeds that are in it."""
+    places: dict[str, dict[str, list[str]]] = {}
+    for cell, state in zip(preview.plan.cells, preview.states, strict=True):
+        places.setdefault(cell.name, {}).setdefault(TO_DO.get(state, state), []).append(str(cell.seed))
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, GAP, 0, 0))
+    table.add_column("point" if preview.plan.baseline is None else "objective")
+    states = dict.fromkeys(state for found in places.values() for state in found)
+    for state in states:
+        table.add_column(f"seeds {state}")
+    for name, found in places.items():
+        table.add_row(Text(name, style="cyan"), *(", ".join(found.get(state, [])) for state in states))
     return table
 
 
 def cost_sentence(preview: Preview) -> str:
-    left, cost = preview.left, preview.cost
+    left, cost, config = preview.left, preview.cost, preview.plan.config
     if not left:
         return "nothing is left to run"
-    runs = f"{left} run{'s' if left > 1 else ''}{preview.how}"
-    if cost is None or preview.seconds is None:
+    runs = f"{count(left, 'run')}{preview.how}"
+    if cost is not None and preview.seconds is not None:
+        tokens = f"{left * cost.tokens:,.0f}"
+        return f"{runs}: about {time_taken(preview.seconds)} and {tokens} response tokens ({cost.source})"
+    if preview.probed:
         return f"{runs}; how long is unknown: two steps take more than half a minute, or fail"
-    tokens = f"{left * cost.tokens:,.0f}"
-    return f"{runs}: about {preview.seconds / 60:.1f} minutes and {tokens} response tokens ({cost.source})"
+    most = [config.train.steps * per_step] if (per_step := response_tokens(config)) else []
+    most += [config.train.max_tokens] if config.train.max_tokens else []
+    tokens = f"; at most {left * min(most):,} response tokens" if most else ""
+    return f"{runs}{tokens}; no run here tells how long: --probe takes two steps to find out"

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sspo_cli.statistics.intervals import DRAWS
+from sspo_cli.plural import count
+from sspo_cli.statistics.intervals import DRAWS, FEWEST_SEEDS
 from sspo_cli.study.cell import Point, plain, short_names
 from sspo_cli.study.compare import Comparison, OverTasks
 from sspo_cli.study.course import COLLAPSE_SHARE, THRESHOLD_SHARE, finite_mean
 from sspo_cli.study.results import PointResult, Study
-from sspo_cli.study.wording import bare, count, is_share, written
+from sspo_cli.study.wording import bare, is_share, written
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,16 @@ def results_table(study: Study) -> Table:
     if against is not None:
         columns += difference_columns(against, study.comparisons)
     if study.comparisons:
-        note += (
-            f" Differences from {grid.baseline or study.best} are paired by seed and problem. p: permutation of the two"
-            " within seeds; Holm: corrected for all of them. Improves: how often a run of the one beats a run of the"
-            " other."
-        )
+        note += f" {difference_note(grid.baseline or str(study.best), study.comparisons)}"
     pairs = {item.name: item for item in study.comparisons}
     rows = []
     for point in study.ranked:
         row = [*names(study, point.point), seeds(point), number(point.mean, metric), span(point, metric)]
         if against is not None and point.name in pairs:
-            row += difference_entries(pairs[point.name], metric)
+            row += difference_entries(pairs[point.name], metric, study.comparisons)
         elif against is not None:
-            row += [Entry("baseline" if grid.baseline else "best", 0.0), *[Entry("")] * 4]
+            rest = len(columns) - len(row) - 1
+            row += [Entry("baseline" if grid.baseline else "best", 0.0), *[Entry("")] * rest]
         rows.append(row)
     return Table(columns, rows, len(heads(study)), note)
 
@@ -83,26 +81,37 @@ def contrasts_table(study: Study) -> Table | None:
         [
             *names(study, item.point),
             Entry(str(len(item.seeds)), len(item.seeds)),
-            *difference_entries(item, study.grid.metric),
+            *difference_entries(item, study.grid.metric, study.contrasts),
         ]
         for item in study.contrasts
     ]
-    note = f"Each objective less {against} at the same setting, paired by seed and problem; Holm: over all rows."
+    note = f"Each objective and {against} at the same setting. {difference_note(against, study.contrasts)}"
     return Table([*heads(study), "seeds", *difference_columns(against, study.contrasts)], rows, len(heads(study)), note)
 
 
 def difference_columns(against: str, items: Sequence[Comparison]) -> list[str]:
-    return [f"- {against}", span_title(items), "p Holm", "p", "improves"]
+    tests = ["p", "corrected p", "probability of improvement"] if any_tested(items) else []
+    return [f"difference from {against}", f"{span_title(items)} of the difference", *tests]
 
 
-def difference_entries(item: Comparison, metric: str) -> list[Entry]:
-    return [
-        number(item.difference, metric, "+"),
-        span(item, metric),
-        p_entry(item.p_holm),
-        p_entry(item.p),
-        digits(item.probability_of_improvement, ".2f"),
-    ]
+def any_tested(items: Sequence[Comparison]) -> bool:
+    return any(item.tested for item in items)
+
+
+def difference_note(against: str, items: Sequence[Comparison]) -> str:
+    paired = f"Differences from {against} are paired by seed and problem."
+    if not any_tested(items):
+        return f"{paired} Intervals and p take {FEWEST_SEEDS} seeds or more."
+    return (
+        f"{paired} p: permutation test within seeds. Corrected p: after Holm's correction for"
+        f" {count(len(items), 'comparison')}. Probability of improvement: how often a run of the one beats a run of the"
+        " other."
+    )
+
+
+def difference_entries(item: Comparison, metric: str, items: Sequence[Comparison]) -> list[Entry]:
+    tests = [p_entry(item.p), p_entry(item.p_holm), digits(item.probability_of_improvement, ".2f")]
+    return [number(item.difference, metric, "+"), span(item, metric), *(tests if any_tested(items) else [])]
 
 
 def tasks_table(study: Study) -> Table | None:
@@ -121,38 +130,54 @@ def tasks_table(study: Study) -> Table | None:
         for item in study.over_tasks
     ]
     note = (
-        "IQM: interquartile mean, the mean of the middle half of all values over datasets and seeds (arXiv 2108.13264)."
-        " Its interval takes the datasets as given."
+        "Interquartile mean: the mean of the middle half of all values over datasets and seeds (arXiv 2108.13264). Its"
+        " interval takes the datasets as given."
     )
-    return Table(["setting", "datasets", "seeds", "IQM", span_title(study.over_tasks)], rows, 1, note)
+    return Table(["setting", "datasets", "seeds", "interquartile mean", span_title(study.over_tasks)], rows, 1, note)
 
 
 def course_table(study: Study, *, with_minutes: bool = True) -> Table:
     """How each point got there: means over seeds, of what matters most first."""
     metric = study.grid.metric
-    columns = ["area", "steps to", "drop", "entropy", "eff. ratio", "weight var", "length", "tokens", "best", "fell"]
+    threshold = "the threshold" if study.threshold is None else written(study.threshold, metric)
+    columns = [
+        "mean over all steps",
+        f"steps to {threshold}",
+        "best",
+        "lost after the best",
+        "collapsed seeds",
+        "entropy",
+        "effective update ratio",
+        "weight variance",
+        "response length",
+        "response tokens",
+    ]
     rows = [
         [
             *names(study, point.point),
             number(point.area, metric),
-            steps(point),
+            steps(point) if study.threshold is not None else Entry("-"),
+            number(point.best, metric),
             number(point.drawdown, metric),
+            Entry(str(point.collapsed), point.collapsed) if point.seeds else Entry("-"),
             digits(point.entropy, ".3f"),
             digits(point.effective_ratio, ".3f"),
             digits(point.weight_variance, ".1e"),
             digits(point.length, ".1f"),
             digits(point.tokens, ",.0f"),
-            number(point.best, metric),
-            Entry(str(point.collapsed), point.collapsed) if point.seeds else Entry("-"),
             *([minutes(study, point)] if with_minutes else []),
         ]
         for point in study.ranked
     ]
-    reached = "" if study.threshold is None else f" ({written(study.threshold, metric)})"
+    reached = (
+        ""
+        if study.threshold is None
+        else f" Steps to {threshold}: the first step at or beyond it, {THRESHOLD_SHARE:.0%} of the way from the mean"
+        " start to the best mean end."
+    )
     note = (
-        "Means over seeds. Area: mean height of the curve. Steps to: first step at or beyond the threshold"
-        f"{reached}. Drop: best less last. Entropy and length: last quarter of the steps. Weight var: variance of the"
-        " sequence weights within an update. Fell: seeds that lost half of their gain or more."
+        f"Means over seeds.{reached} Collapsed seeds: lost {COLLAPSE_SHARE:.0%} of their gain or more. Entropy and"
+        " length: over the last quarter of the steps. Weight variance: of the sequence weights within an update."
     )
     return Table([*heads(study), *columns, *(["minutes"] if with_minutes else [])], rows, len(heads(study)), note)
 
@@ -191,9 +216,9 @@ def methods(study: Study) -> list[str]:
         " least what the noise of single answers alone gives.",
         "Seeds needed: for a two-sided paired t-test at 0.05 to find the stated difference four times in five, from the"
         " variation between the seeds seen here.",
-        f"Threshold: {THRESHOLD_SHARE:.0%} of the way from the mean start to the best mean end. A seed fell when it"
-        f" lost {COLLAPSE_SHARE:.0%} of what it had gained at its best, or more, and more than twice the noise of one"
-        " evaluation.",
+        f"Threshold: {THRESHOLD_SHARE:.0%} of the way from the mean start to the best mean end. A seed collapsed when"
+        f" it lost {COLLAPSE_SHARE:.0%} of what it had gained at its best, or more, and more than twice the noise of"
+        " one evaluation.",
         "Failed and missing cells are in no mean; they are counted beside it.",
     ]
 
@@ -240,7 +265,7 @@ def span_title(items: Sequence[PointResult | Comparison | OverTasks]) -> str:
 
 
 def digits(value: float | None, form: str) -> Entry:
-    return Entry("-") if value is None or math.isnan(value) else Entry(format(value, form), value)
+    return Entry("-") if value is None or math.isnan(value) else Entry(format(value, f"z{form}"), value)
 
 
 def p_entry(p: float) -> Entry:

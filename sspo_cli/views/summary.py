@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +12,67 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sspo_cli.metrics import is_of_source, metric
-from sspo_cli.views.values import number
+from sspo_cli.metrics import BOUNDS, is_of_source, metric
+from sspo_cli.plural import count
+from sspo_cli.views.console import print_commands, results
+from sspo_cli.views.values import number, time_taken
 
-SHOWN = ("eval/accuracy", "reward/mean", "response/length", "throughput/rollout_tokens_per_s")
+ACCURACY = "eval/accuracy"
+SHOWN = (
+    "eval/accuracy",
+    "eval/truncated",
+    "reward/mean",
+    "response/length",
+    "response/truncated",
+    "throughput/rollout_tokens_per_s",
+)
 MAX_CHARACTERS = 400
 SAMPLES = 3
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """What the last evaluation was made of."""
+
+    problems: int
+    samples: int
+
+
 def print_summary(
-    folder: Path, summary: Mapping[str, Any], samples: Sequence[Mapping[str, Any]], commands: Sequence[str]
+    folder: Path,
+    summary: Mapping[str, Any],
+    samples: Sequence[Mapping[str, Any]],
+    commands: Sequence[str],
+    held_out: HeldOut | None = None,
 ) -> None:
     """Print a run's figures, three of its latest responses, its folder and the commands to try next.
 
     Args:
         folder: the run folder.
         summary: the content of summary.json.
-        samples: rows of samples.jsonl; of the latest step, the best, a middling and the worst response are shown.
+        samples: rows of samples.jsonl, or of eval.jsonl; of the latest step, the best, a middling and the worst
+            response are shown.
         commands: shown one per line, never wrapped.
+        held_out: None where nothing was evaluated.
     """
-    console = Console(highlight=False)
+    console = results()
     console.print(Text(headline(summary), style="bold"))
     for warning in summary.get("warnings", ()):
         console.print(Text(printable(f"warning: {warning}", console.encoding), style="yellow"), soft_wrap=True)
     table = figures(summary)
     console.print(Padding(table, (1, 0)) if table.rows else Text())
+    if held_out is not None:
+        interval = "the interval is over problems" if f"{ACCURACY}_low" in summary else "no interval was recorded"
+        console.print(
+            f"held out: {count(held_out.problems, 'problem')} x {count(held_out.samples, 'sample')}; {interval}\n"
+        )
+    if samples:
+        console.print(f"{'held-out' if 'advantage' not in samples[0] else 'training'} responses of the last step:")
     for row in choose(samples):
         console.print(Padding(sample(row, console.encoding), (0, 0, 1, 0)))
     line(console, f"run folder: {folder}")
-    line(console, "try next:")
-    for command in commands:
-        line(console, f"  {command}")
+    line(console, f"report: {folder / 'report.html'}")
+    print_commands(console, [printable(command, console.encoding) for command in commands])
 
 
 def line(console: Console, text: str) -> None:
@@ -50,20 +81,29 @@ def line(console: Console, text: str) -> None:
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    minutes = metric("minutes").written(number(summary, "minutes")) or "?"
-    words = [str(summary.get("status", "?")), f"{summary.get('steps', '?')} steps in {minutes} minutes"]
+    steps = number(summary, "steps")
+    words = [str(summary.get("status", "?"))]
+    minutes = number(summary, "minutes")
+    words += (
+        [f"{count(int(steps), 'step')} in {time_taken(60 * minutes) if minutes is not None else '?'}"]
+        if steps is not None
+        else []
+    )
     return ", ".join([*words, f"objective {summary.get('objective', '?')}", f"seed {summary.get('seed', '?')}"])
 
 
 def figures(summary: Mapping[str, Any]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
-    for name in ("start", "best", "final"):
-        table.add_column(name, justify="right")
+    for name in ("start", "best", "final", "95 % interval"):
+        table.add_column(name, justify="right", no_wrap=True)
     for shown in map(metric, [*SHOWN, *filter(is_of_source, summary)]):
         if isinstance(found := summary.get(shown.name), Mapping):
             first, best, last = (shown.written(number(found, part)) for part in ("first", "best", "last"))
-            table.add_row(shown.label, first, best if shown.better else "", Text(last, style="bold"))
+            bounds = [summary.get(f"{shown.name}{end}") for end in BOUNDS]
+            ends = [shown.written(number(bound, "last")) for bound in bounds if isinstance(bound, Mapping)]
+            best = best if shown.better else ""
+            table.add_row(shown.label, first, best, Text(last, style="bold"), " to ".join(ends))
     return table
 
 
@@ -77,11 +117,18 @@ def choose(samples: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def sample(row: Mapping[str, Any], encoding: str) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row(Text("prompt", style="dim"), Text(printable(cut(str(row.get("prompt", ""))), encoding)))
+    if "answer" in row:
+        table.add_row(Text("answer", style="dim"), Text(printable(cut(answer_text(row["answer"])), encoding)))
     table.add_row(Text("response", style="dim"), Text(printable(cut(str(row.get("response", ""))), encoding)))
     table.add_row(Text("reward", style="dim"), Text(metric("reward/mean").written(number(row, "reward")), style="bold"))
     return table
+
+
+def answer_text(answer: str | Sequence[str]) -> str:
+    """The reference answer; several, of which each counts, beside each other."""
+    return answer if isinstance(answer, str) else " or ".join(answer) or "none"
 
 
 def cut(text: str) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from sspo_cli.plural import count
+
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = ".:-=+*#@"
 RECENT_STEPS = 20
@@ -41,6 +43,13 @@ def duration(seconds: float | None) -> str:
     minutes, second = divmod(max(0, round(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def time_taken(seconds: float) -> str:
+    """In words: 12 seconds, 1.3 minutes."""
+    if not math.isfinite(seconds):
+        return "? minutes"
+    return count(round(seconds), "second") if seconds < 60 else f"{seconds / 60:,.1f} minutes"
 
 
 @dataclass

@@ -254,9 +254,15 @@ def test_a_dry_run_tells_cells_cost_and_power_and_runs_nothing(home: Path) -> No
     assert [cell["state"] for cell in facts["cells"]] == ["done", "done", "waiting"] * 2
     assert facts["left"] == 2 and facts["at_once"] == 2 and facts["seconds"] > 0
     assert "runs of this size took here" in facts["cost_of_a_cell"]["source"]
-    assert "here are 3" in facts["power"]
+    assert facts["power"].startswith("Seeds needed to see a 5-point difference: ")
 
-    shown = run(home, *words, "batch.minibatches=1")
+    unknown = run(home, *words, "batch.minibatches=1").stdout.splitlines()
+    assert unknown[0].endswith(": 2 objectives x 3 seeds") and unknown[1].startswith("each cell: 60 steps; one step = ")
+    assert unknown[2].startswith("cost: 6 runs, 2 at once") and unknown[2].endswith(
+        "--probe takes two steps to find out"
+    )
+    assert unknown[3].endswith("You have 3.") and "sspo        0, 1, 2" in unknown
+    shown = run(home, *words, "batch.minibatches=1", "--probe")
     assert shown.returncode == 0, shown.stderr
     assert "6 runs, 2 at once" in shown.stdout and "from one step taken now" in shown.stdout
     assert "with 1 update per rollout all objectives are the same up to normalisation and advantage" in shown.stdout

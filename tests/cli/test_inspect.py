@@ -72,9 +72,12 @@ def test_the_screen_names_every_objective_with_its_figures_and_the_files(sspo: S
     done = sspo("inspect", "objective=sspo,grpo", *SMALL)
     assert done.returncode == 0, done.stderr
     assert "128 responses in 2 batches" in done.stdout and "moved by 2 updates of sspo" in done.stdout
+    shown = done.stdout.splitlines()
+    end = shown.index("try next:")
     for name in ("sspo", "grpo"):
-        assert sum(name in line.split()[:2] for line in done.stdout.splitlines()) == 2
-    assert (tmp_path / done.stdout.splitlines()[-1].strip()).is_file()
+        assert sum(name in line.split()[:2] for line in shown[:end]) == 2
+    assert (tmp_path / shown[end - 1]).is_file() and shown[end + 1].startswith("  sspo compare objective=")
+    assert [line for line in shown if line != line.rstrip()] == []
     assert "\x1b" not in done.stdout
 
 

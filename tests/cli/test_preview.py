@@ -12,6 +12,7 @@ from rich.tree import Tree
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from sspo_cli.config.compose import load_config
+from sspo_cli.config.defaults import changed
 from sspo_cli.config.describe import batch_sentence, notes
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.models.size import memory_estimate, parameter_count
@@ -21,6 +22,7 @@ from tests.cli.conftest import Sspo
 pytestmark = pytest.mark.slow
 
 
+SMOKE_EVERY = {"train.eval_every": 5, "train.save_every": 20}
 SMALL = LlamaConfig(
     vocab_size=100,
     hidden_size=32,
@@ -39,6 +41,10 @@ SMALL = LlamaConfig(
         (
             ["batch.epochs=2"],
             "one step = 32 prompts x 8 samples = 256 responses, used for 8 updates of 64 (2 epochs of 4)",
+        ),
+        (
+            ["batch.prompts=1", "batch.samples_per_prompt=2", "batch.minibatches=2"],
+            "one step = 1 prompt x 2 samples = 2 responses, used for 2 updates of 1",
         ),
         (["batch.minibatches=1"], "one step = 32 prompts x 8 samples = 256 responses, used for 1 update of 256"),
         (
@@ -114,12 +120,37 @@ def label(tree: Tree) -> str:
 
 
 def test_every_leaf_of_the_configuration_is_in_the_tree_under_the_name_of_its_choice() -> None:
-    tree = tree_of(load_config(TrainConfig, ["objective=grpo", "objective/gate=erf", "seed=7"]))
+    config = load_config(TrainConfig, ["objective=grpo", "objective/gate=erf", "seed=7", "optim.lr=1e-5"])
+    tree = tree_of(config, changed(config))
     branches = {label(child): child for child in tree.children}
-    assert "seed: 7" in branches and "name: null" in branches and "preset = none" in branches
-    objective = {label(child): child for child in branches["objective = grpo"].children}
+    assert "seed: 7  * default 0" in branches and "name: null" in branches and "preset = none" in branches
+    objective = {label(child): child for child in branches["objective = grpo  * default sspo"].children}
     assert "pool: arithmetic" in objective
-    assert "tau_pos: 10.0" in [label(leaf) for leaf in objective["gate = erf"].children]
+    assert "tau_pos: 10.0" in [label(leaf) for leaf in objective["gate = erf  * default log_arctan"].children]
+    assert "lr: 1e-05" in [label(leaf) for leaf in branches["optim"].children], "the default, typed, is the default"
+
+
+@pytest.mark.parametrize(
+    ("words", "defaults"),
+    [
+        (["objective=grpo"], {"choices.objective": "sspo"}),
+        (["preset=smoke", "train.steps=40"], {"choices.preset": "none"} | SMOKE_EVERY),
+        (
+            ["objective=grpo", "objective.gate.eps_low=0.1"],
+            {"choices.objective": "sspo", "objective.gate.eps_low": 0.2},
+        ),
+        (["rollout.max_response_length=40"], {"rollout.max_response_length": 80, "eval.max_response_length": 80}),
+        (["model=local", "model.path=a"], {"choices.model": "tiny", "model.path": "???"}),
+        (["dataset=gsm8k"], {"choices.dataset": "addition"}),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_the_default_is_known_and_what_a_choice_brings_along_is_no_change(
+    words: list[str], defaults: dict[str, object]
+) -> None:
+    found = changed(load_config(TrainConfig, words))
+    sizes = ("batch.", "eval.problems", "eval.samples")  # of the preset
+    assert {key: value for key, value in found.items() if not key.startswith(sizes)} == defaults
 
 
 def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo: Sspo, tmp_path: Path) -> None:

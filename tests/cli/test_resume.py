@@ -228,6 +228,7 @@ def test_an_allowed_change_is_written_down_and_holds_from_then_on(sspo: Sspo, tm
     interrupt(run, 3)
     again = sspo("train", "--resume", str(RUN))
     assert again.returncode == 0 and "sspo: " not in again.stderr, again.stderr
+    assert again.stderr.splitlines()[0] == f"going on after step 3 of {STEPS}"
     assert json.loads((run / "manifest.json").read_text())["changes"] == [lr, near]
     interrupt(run, 3)
     (tmp_path / "near.py").write_text(FILES["near.py"])

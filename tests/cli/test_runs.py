@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,6 +209,66 @@ def test_the_table_fits_the_terminal_and_never_cuts_a_path(with_cells: Path) -> 
     assert lines(in_screen(with_cells, 80, "runs", "--sort", "seed"))[0].split()[2] == "seed"
     tiny = "".join(line[:24].strip() for line in lines(in_screen(with_cells, 40, "runs")))
     assert CELL in tiny, "a path that does not fit is folded"
+
+
+def test_a_model_is_listed_by_its_name(sspo: Sspo, runs_home: Path) -> None:
+    """Of an evaluation the run and the step, not the choice that every path has."""
+    rows = [line.split("  ") for line in sspo("runs").stdout.splitlines()]
+    models = {cells[0]: [cell.strip() for cell in cells if cell.strip()][3] for cells in rows if "outputs" in cells[0]}
+    assert models == {AGAIN: "first step 2", FIRST: "tiny", SECOND: "tiny"}
+    config = runs_home / AGAIN / "config.yaml"
+    config.write_text(re.sub(r"path: .*step_000002", "path: ../models/mine", config.read_text()))
+    assert "  ../models/mine  " in sspo("runs").stdout
+
+
+WATCHED = """
+import threading, time
+from pathlib import Path
+from sspo_cli.runs.folder import set_status
+from sspo_cli.runs.lock import hold
+from sspo_cli.views import watch
+import sys
+
+watch.LOOK_EVERY_S = 0.2
+cell = Path({cell!r})
+
+def work():
+    with hold(cell):
+        set_status(cell, "running")
+        ready.set()
+        time.sleep(1.5)
+        set_status(cell, "done")
+
+ready = threading.Event()
+thread = threading.Thread(target=work)
+thread.start()
+ready.wait()
+sys.argv = ["sspo", "runs", "--watch", "--where", "status=running"]
+from sspo_cli.cli import main
+main()
+"""
+
+
+def test_runs_at_work_are_watched_until_they_end(sspo: Sspo, with_cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = with_cells / "outputs/compare/two"
+    cells = [{"folder": "cells/grpo/seed_0"}, {"folder": "cells/sspo/seed_0"}]
+    (grid / "grid.json").write_text(json.dumps({"cells": cells}))
+    program = f"import os; os.chdir({str(with_cells)!r})" + WATCHED.format(cell=CELL)
+    status, output = in_terminal(program, 80, with_cells)
+    assert status == 0, output
+    drawn = lines(output)
+    assert any(line.startswith("compare/two: 0 of 2 cells done, 1 running") for line in drawn), drawn
+    assert any(line.split()[:3] == ["two/grpo/seed_0", "running", "3/3"] for line in drawn)
+    assert drawn[-3].startswith("compare/two: 1 of 2 cells done") and drawn[-1].split()[1] == "done"
+    assert max(map(len, drawn)) <= 80 and FIRST not in output, "what is done already is not watched"
+    piped = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert piped.returncode == 0, piped.stderr
+    told = piped.stdout.splitlines()
+    assert told[0].startswith(f"{CELL}: running, step 3/3, accuracy ") and told[-1].startswith(
+        f"{CELL}: done, step 3/3"
+    )
+    assert sspo("runs", "--watch").stdout == "no run is running; `sspo runs` lists those there are\n"
+    assert sspo("runs", "--watch", "--json").returncode == 2
 
 
 def test_colours_are_for_terminals_that_want_them(sspo: Sspo, runs_home: Path) -> None:

@@ -43,8 +43,11 @@ def test_the_latest_step_is_shown_in_its_order(sspo: Sspo, runs_home: Path) -> N
     assert [row["sample_number"] for row in rows[:9]] == [1, 2, 3, 4, 5, 6, 7, 8, 1]
     assert rows[-1]["prompt_number"] == 8
     shown = sspo("samples", SECOND).stdout.splitlines()
-    assert shown[0] == f"{SECOND}/samples.jsonl: 64 responses"
-    assert [line for line in shown if line.startswith("step ")] == [f"step 3, prompt {p} of 8" for p in range(1, 9)]
+    assert shown[0] == f"{SECOND}/samples.jsonl: 64 responses to training problems"
+    heads = [line for line in shown if line.startswith("step ")]
+    assert heads == [f"step 3, training prompt {p} of 8" for p in range(1, 9)]
+    answer = str(sum(map(int, rows[0]["prompt"].rstrip("=").split("+"))))
+    assert rows[0]["answer"] == answer and shown[shown.index(heads[0]) + 2] == f"reference answer {answer}"
     assert shown.count(f"  {rows[5]['response']}") >= 1
 
 
@@ -63,7 +66,9 @@ def test_held_out_responses_are_shown_where_nothing_else_is(sspo: Sspo, runs_hom
     held_out = found(sspo, FIRST, "--prompt", at_start[0]["problem"])
     assert [(row["step"], row["sample"]) for row in held_out] == [(0, 0), (0, 1), (2, 0), (2, 1)]
     assert without_places(found(sspo, AGAIN)) == jsonl.read(runs_home / AGAIN / "eval.jsonl")
-    assert f"answer {at_start[0]['answer']}" in sspo("samples", AGAIN).stdout
+    shown = sspo("samples", AGAIN).stdout
+    assert f"reference answer {at_start[0]['answer']}" in shown and " to held-out problems\n" in shown
+    assert "\nheld-out prompt 1 of 8\n" in shown
 
 
 def test_the_worst_and_the_best_come_first(sspo: Sspo, runs_home: Path) -> None:

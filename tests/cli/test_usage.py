@@ -161,6 +161,15 @@ def test_a_dry_run_tells_configuration_size_and_batch_and_writes_nothing(sspo: S
     shown = sspo("train", "--dry-run", "objective=sspo", "objective/gate=sigmoid")
     assert shown.returncode == 0 and list(tmp_path.iterdir()) == []
     assert "gate = sigmoid" in shown.stdout and "tau_pos: 1.0" in shown.stdout
-    assert "one step = 32 prompts x 8 samples = 256 responses, used for 4 updates of 64\n" in shown.stdout
+    first = shown.stdout.splitlines()[:4]
+    assert first[0].startswith("train objective sspo on dataset addition, model tiny (935,296 parameters): 40 steps")
+    assert first[1].startswith("one step = 32 prompts x 8 samples = 256 responses, used for 4 updates of 64; at most ")
+    assert (
+        first[2].startswith("memory: ") and " for checkpoints, " in first[2] and first[3].startswith("reward: exact: ")
+    )
+    assert [line.partition("* ")[2] for line in shown.stdout.splitlines() if "default" in line] == [
+        "is not the default",
+        "default log_arctan",
+    ]
     assert "same up to normalisation" not in shown.stdout
-    assert "\nparameters: " in shown.stdout and "\nmemory: " in shown.stdout
+    assert "\nmemory in GiB: weights " in shown.stdout and "\ncheckpoints: " in shown.stdout

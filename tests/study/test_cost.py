@@ -59,8 +59,13 @@ def test_cells_that_run_together_take_as_long_as_the_rounds() -> None:
 
 def test_without_an_earlier_compare_the_seeds_are_told_for_every_spread() -> None:
     words = power_sentence(plan_of(*WORDS, "compare.difference=0.04"))
-    assert "a difference of 0.04 in eval/accuracy" in words and "no run here has shown yet" in words
-    assert f"{seeds_needed(0.04, 0.02)} if it is 0.02, {seeds_needed(0.04, 0.04)} if it is 0.04" in words
+    fewest, most = seeds_needed(0.04, 0.02), seeds_needed(0.04, 0.08)
+    assert words == (
+        f"Seeds needed to see a 4-point difference: {fewest} to {most}, depending on the spread between seeds, which is"
+        " not known yet. You have 3."
+    )
+    reward = power_sentence(plan_of(*WORDS, "compare.metric=reward/mean", "compare.difference=0.25"))
+    assert reward.startswith("Seeds needed to see a difference of 0.25: ")
 
 
 def test_an_earlier_compare_says_how_many_seeds_it_takes() -> None:
@@ -74,6 +79,7 @@ def test_an_earlier_compare_says_how_many_seeds_it_takes() -> None:
     assert spread is not None and spread.sd == pytest.approx(0.04) and spread.seeds == 3  # of 0.10, 0.14, 0.06
     words = power_sentence(grid)
     needed = seeds_needed(0.05, 0.04)
-    assert f"takes {needed} seeds" in words and words.endswith("here are 3: too few") and needed > 3
-    assert power_sentence(plan_of(*WORDS, "compare.difference=0.5")).endswith("here are 3: enough")
+    assert words.startswith(f"Seeds needed to see a 5-point difference: {needed}, by the spread between the 3 seeds in")
+    assert words.endswith("4.0 points). You have 3: too few.") and needed > 3
+    assert power_sentence(plan_of(*WORDS, "compare.difference=0.5")).endswith("You have 3: enough.")
     assert measured_spread(plan_of(*WORDS, "dataset=addition_hard")) is None

@@ -244,16 +244,3 @@ def test_any_metric_and_either_direction(grid: Path) -> None:
     assert "sspo" in summary["words"][0].split(" ahead of grpo")[0]
     assert point(summary, "sspo")["mean"] == pytest.approx(1 - 0.5 * 0.8, abs=0.02)
     assert summary["problems"] is None
-
-
-def test_the_terminal_shows_it_in_eighty_columns_without_colour(
-    made: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("NO_COLOR", "1")
-    print_results(read_study(made))
-    out = capsys.readouterr().out
-    table = out[: out.index("\nreport: ")].splitlines()
-    assert max(map(len, table)) <= 80
-    assert "\x1b" not in out
-    assert any(line.split()[:3] == ["sspo", "3", "79.2"] for line in table), out

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from sspo_cli.views.display import Display, PlainDisplay
+from sspo_cli.views.display import Display, PlainDisplay, phases, waiting
 from sspo_cli.views.displays import open_display
 from sspo_cli.views.values import SHOWN, duration, sparkline
 from tests.views.runs import ODD_ROWS, metric_rows
@@ -153,4 +153,26 @@ with display.waiting("loading", quiet={quiet}) as progress:
 def test_a_long_load_tells_how_many_prompts_are_done(quiet: bool, tmp_path: Path) -> None:
     status, output = in_terminal(WAITING.format(quiet=quiet), 80, tmp_path)
     assert status == 0 and "1 of 9,000" not in output
-    assert ("loading: 4,500 of 9,000 prompts" in output) == (not quiet)
+    assert ("loading: 4,500 of 9,000 prompts, ETA 0:00" in output) == (not quiet)
+
+
+def test_where_there_is_no_terminal_a_long_phase_is_told_in_lines_with_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after five seconds, then one every ten; none of what is quick, none if quiet."""
+    clock = [0.0]
+    monkeypatch.setattr("sspo_cli.views.display.time.monotonic", lambda: clock[0])
+    for quiet in (False, True):
+        with phases(quiet=quiet) as progress, waiting("loading", quiet=quiet) as prompts:
+            for second in range(30):
+                clock[0] += 1.0
+                progress("measuring", second, 30)
+                prompts(second, 30)
+                progress("quick", min(second, 4), 4)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"{what}: {done} of 30, ETA 0:{30 - done:02}"
+        for done in (5, 15, 25)
+        for what in ("measuring", "loading, prompts")
+    ]
