@@ -41,6 +41,7 @@ logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LONGEST_REASON = 300  # characters of what a library says
+NAMES_SHOWN = 3  # of weights
 
 
 def load_policy(
@@ -151,9 +152,9 @@ def read_model(
         dtype = held_dtype(config, read(AutoConfig, config, folder))
         options = {"dtype": dtype, **attention(config)}
         if config.quantize == "none":
-            return read(AutoModelForCausalLM, config, folder, **options), None
+            return read_weights(config, folder, **options), None
         compute = torch.bfloat16 if torch.bfloat16 in (dtype, precision) else torch.float32
-        quantized = read(AutoModelForCausalLM, config, folder, **options, **in_4_bits(compute, device))
+        quantized = read_weights(config, folder, **options, **in_4_bits(compute, device))
         return quantized.dequantize() if dequantized else one_function(quantized), None
     from sspo_cli.models.lora import put_on
 
@@ -162,6 +163,33 @@ def read_model(
         base.model, base.seed, device, precision, merged=has_adapters(base.model), dequantized=merged
     )
     return put_on(under if its_base is None else merge(under, base.model), folder), base
+
+
+def read_weights(config: ModelConfig, folder: Path, **options: Any) -> Any:
+    """The model in `folder`, every weight of which is in its files.
+
+    Raises:
+        ConfigError: for weights that are missing or of another shape: transformers would draw them at random.
+    """
+    found: dict[str, Any]
+    model, found = read(
+        AutoModelForCausalLM, config, folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    missing = sorted(found["missing_keys"])
+    shapes = [f"{name} ({tuple(there)}, not {tuple(wanted)})" for name, there, wanted in found["mismatched_keys"]]
+    if not missing and not shapes:
+        return model
+    why = [
+        f"{what} {', '.join(names[:NAMES_SHOWN])}{f' and {more} more' if (more := len(names) - NAMES_SHOWN) > 0 else ''}"
+        for what, names in (("lack", missing), ("have another shape of", sorted(shapes)))
+        if names
+    ]
+    raise ConfigError(
+        [
+            f"model.path={show(config)}: its files {' and '.join(why)}, of the weights of a"
+            f" {type(model).__name__}, which would be random; use the folder of a whole causal LM"
+        ]
+    )
 
 
 def merge(model: Any, config: ModelConfig) -> Any:
