@@ -25,6 +25,7 @@ from sspo_cli.completers import (
 )
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.guards import OutOfMemory
+from sspo_cli.streams import lost, open_streams
 
 TrainWords = Annotated[
     list[str] | None,
@@ -651,9 +652,12 @@ def main() -> None:
     """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2; a lack
     of memory with 1."""
     code = 2
+    streams = open_streams()
     try:
         require_posix()
-        sys.exit(app(prog_name="sspo", standalone_mode=False))
+        code = app(prog_name="sspo", standalone_mode=False)
+        problems = lost(streams)
+        code = code or (1 if problems else 0)
     except typer.TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)  # of an error of usage: the command that was typed
         command = context.command_path if context else "sspo"

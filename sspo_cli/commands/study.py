@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.paths import missing
 from sspo_cli.study.axes import Kind
 from sspo_cli.study.cost import preview
 from sspo_cli.study.launcher import share
@@ -44,7 +45,13 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
 
 
 def gpus_for(plan: Plan) -> int:
-    """Check the parts of every cell; the number of GPUs that cells can have."""
+    """Check the parts of every cell; the number of GPUs that cells can have.
+
+    Raises:
+        ConfigError: with every problem found, each named once.
+    """
+    if problems := dict.fromkeys(problem for cell in plan.cells for problem in missing(cell.config)):
+        raise ConfigError(problems)
     from sspo_cli.commands.study_check import check_parts
 
     return check_parts(plan)

@@ -9,7 +9,7 @@ from pathlib import Path
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.paths import missing_paths
+from sspo_cli.config.paths import missing
 from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import format as run_format
@@ -49,8 +49,8 @@ def run(
 
         preview(settings, as_json=as_json)
         return 0
-    if missing := missing_paths(settings):
-        raise ConfigError(missing)
+    if problems := missing(settings):
+        raise ConfigError(problems)
     ask_ahead(settings.model)
     with imports():
         from sspo_cli.commands.execute import execute, tell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError, all_or_problems
+from sspo_cli.config.paths import missing
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
 from sspo_cli.runs.integrity import damage
@@ -38,6 +39,8 @@ def run(
     settings = read_settings(folder)
     if read_state(folder).word == "done" and not damage(saved[-1]):
         raise ConfigError([f"--resume {folder}: the run is done; evaluate it with `sspo eval {folder}`"])
+    if problems := missing(settings):
+        raise ConfigError([*problems, *Began(folder, allow=allow_change).elsewhere(settings)])
     with imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
