@@ -24,7 +24,7 @@ from sspo_cli.completers import (
     train_words,
 )
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import OutOfMemory
+from sspo_cli.guards import OutOfMemory, no_space
 from sspo_cli.streams import lost, open_streams
 
 TrainWords = Annotated[
@@ -650,7 +650,7 @@ def require_posix() -> None:
 
 def main() -> None:
     """Run the command line: every error that a user can cause is told here, one line for each, with exit code 2; a lack
-    of memory with 1."""
+    of memory or of space on a disk with 1."""
     code = 2
     streams = open_streams()
     try:
@@ -667,6 +667,10 @@ def main() -> None:
         problems = error.problems
     except OutOfMemory as error:
         problems, code = [str(error)], 1
+    except Exception as error:
+        if (line := no_space(error)) is None:
+            raise
+        problems, code = [line], 1
     for problem in problems:
         print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
     sys.exit(code)

@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import sys
-from typing import IO
+from typing import TextIO
 
 NAMES = {1: "stdout", 2: "stderr"}
 
@@ -43,7 +43,7 @@ def open_streams() -> list[Stream]:
     found = []
     for descriptor, name in NAMES.items():
         raw = Stream(descriptor)
-        before: IO[str] | None = getattr(sys, name)
+        before: TextIO | None = getattr(sys, name)
         encoding = before.encoding if before else "utf-8"
         errors = (before.errors if before else None) or "backslashreplace"
         lines = descriptor == 2 or os.isatty(descriptor)
@@ -56,6 +56,4 @@ def lost(streams: list[Stream]) -> list[str]:
     """A line for each stream that could not be written to, for another reason than that nobody reads it any more."""
     sys.stdout.flush()
     sys.stderr.flush()
-    return [
-        f"{NAMES[stream.fileno()]}: cannot be written: {stream.lost.strerror}" for stream in streams if stream.lost
-    ]
+    return [f"{NAMES[stream.fileno()]}: cannot be written: {stream.lost.strerror}" for stream in streams if stream.lost]

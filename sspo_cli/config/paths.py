@@ -6,7 +6,15 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from sspo_cli.config.schema import EvalConfig, FileData, MixtureData, NoTracker, TrackerConfig, TrainConfig, WandbTracker
+from sspo_cli.config.schema import (
+    EvalConfig,
+    FileData,
+    MixtureData,
+    NoTracker,
+    TrackerConfig,
+    TrainConfig,
+    WandbTracker,
+)
 
 
 def missing(config: EvalConfig) -> list[str]:
@@ -17,7 +25,9 @@ def missing(config: EvalConfig) -> list[str]:
 def missing_paths(config: EvalConfig) -> list[str]:
     """A line for each file or folder of the dataset that is not there."""
     data = config.dataset
-    parts = {f"dataset.parts.{name}": part for name, part in data.parts.items()} if isinstance(data, MixtureData) else {}
+    parts = (
+        {f"dataset.parts.{name}": part for name, part in data.parts.items()} if isinstance(data, MixtureData) else {}
+    )
     files = {key: part for key, part in {"dataset": data, **parts}.items() if isinstance(part, FileData)}
     paths = {f"{key}.{name}": getattr(part, name) for key, part in files.items() for name in ("path", "eval_path")}
     return [problem for key, path in paths.items() if path is not None and (problem := path_problem(key, path))]

@@ -97,8 +97,8 @@ def check_prompts(
     if len(texts) < len(contents) and encoder.tokenizer.chat_template:
         raise ConfigError(
             [
-                f"prompts: the chat template makes the same text of all {len(problems)} prompts, so the model cannot read"
-                " what is asked; use another template, model.chat_template=FILE"
+                f"prompts: the chat template makes the same text of all {len(problems)} prompts, so the model cannot"
+                " read what is asked; use another template, model.chat_template=FILE"
             ]
         )
     return found
@@ -113,8 +113,8 @@ def check_rows(problem: Problem, tokens: list[int], encoder: Encoder, rows: int 
     if rows is not None and max(tokens) >= rows:
         raise ConfigError(
             [
-                f"{problem.id}: holds the token {encoder.spelled([max(tokens)])!r} of id {max(tokens)}, and the model has"
-                f" embeddings of {rows} tokens: the tokenizer is that of another model"
+                f"{problem.id}: holds the token {encoder.spelled([max(tokens)])!r} of id {max(tokens)}, and the model"
+                f" has embeddings of {rows} tokens: the tokenizer is that of another model"
             ]
         )
 

@@ -177,7 +177,9 @@ def is_sheet(file: Path, begin: bytes) -> bool:
         return False
     try:
         with zipfile.ZipFile(file) as archive:
-            return any(name.startswith(("xl/", "Index/Document.iwa")) or name == "mimetype" for name in archive.namelist())
+            return any(
+                name.startswith(("xl/", "Index/Document.iwa")) or name == "mimetype" for name in archive.namelist()
+            )
     except zipfile.BadZipFile:
         return False
 

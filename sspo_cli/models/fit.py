@@ -29,7 +29,9 @@ def that_fit(
         ConfigError: for prompts that cannot be encoded, or leave no such room; if no problem is left.
     """
     room = None if policy.positions is None else policy.positions - response
-    found = check_prompts(encoder, dataset, most=lambda problem: most_of(config, problem), room=room, rows=policy.rows, progress=progress)
+    found = check_prompts(
+        encoder, dataset, most=lambda problem: most_of(config, problem), room=room, rows=policy.rows, progress=progress
+    )
     if found.over and room is not None:
         raise ConfigError([no_room(found, policy.positions, response, room, config)])
     if not found.left_out:

@@ -79,6 +79,13 @@ def load_policy(
             ]
         )
     tokenizer = load_tokenizer(config)
+    if tokenizer.eos_token_id >= (rows := model.get_input_embeddings().weight.shape[0]):
+        raise ConfigError(
+            [
+                f"model.path={show(config)}: the tokenizer ends texts with {tokenizer.eos_token}"
+                f" ({tokenizer.eos_token_id}), and the model has embeddings of {rows} tokens: they are not of one model"
+            ]
+        )
     if torch.bfloat16 in {parameter.dtype for parameter in model.parameters()}:
         precision = torch.bfloat16
     return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
@@ -180,14 +187,14 @@ def read_weights(config: ModelConfig, folder: Path, **options: Any) -> Any:
     if not missing and not shapes:
         return model
     why = [
-        f"{what} {', '.join(names[:NAMES_SHOWN])}{f' and {more} more' if (more := len(names) - NAMES_SHOWN) > 0 else ''}"
-        for what, names in (("lack", missing), ("have another shape of", sorted(shapes)))
+        f"{what} {', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}"
+        for what, names in ((f"lack {len(missing)} weights,", missing), ("have another shape of", sorted(shapes)))
         if names
     ]
     raise ConfigError(
         [
-            f"model.path={show(config)}: its files {' and '.join(why)}, of the weights of a"
-            f" {type(model).__name__}, which would be random; use the folder of a whole causal LM"
+            f"model.path={show(config)}: its files {' and '.join(why)}; {type(model).__name__} would draw them at"
+            " random; use the folder of a whole causal LM"
         ]
     )
 

@@ -75,28 +75,28 @@ def lora_config(model: Any, config: LoraSection) -> LoraConfig:
             none of them has.
     """
     targets, layers = config.targets, linear_layers(model)
-    if not isinstance(targets, str):
-        if unknown := [name for name in targets if not any(f".{layer}".endswith(f".{name}") for layer in layers)]:
-            names = ", ".join(dict.fromkeys(layer.rpartition(".")[2] for layer in layers))
-            raise ConfigError(
-                [
-                    f"lora.targets={show_value(targets)}: no linear layer of the model is called"
-                    f" {' or '.join(unknown)} (there are: {names}; or all-linear)"
-                ]
-            )
+    wanted = [] if isinstance(targets, str) else targets
+    if unknown := [name for name in wanted if not any(f".{layer}".endswith(f".{name}") for layer in layers)]:
+        names = ", ".join(dict.fromkeys(layer.rpartition(".")[2] for layer in layers))
+        raise ConfigError(
+            [
+                f"lora.targets={show_value(targets)}: no linear layer of the model is called"
+                f" {' or '.join(unknown)} (there are: {names}; or all-linear)"
+            ]
+        )
     widest = max(
         (
             highest_rank(layer)
             for name, layer in layers.items()
-            if isinstance(targets, str) or any(f".{name}".endswith(f".{target}") for target in targets)
+            if not wanted or any(f".{name}".endswith(f".{target}") for target in wanted)
         ),
         default=config.rank,
     )
     if config.rank > widest:
         raise ConfigError(
             [
-                f"lora.rank={config.rank}: no layer that adapters go on has a rank above {widest}; set it to {widest} at"
-                " most, or to 0 to train all weights"
+                f"lora.rank={config.rank}: no layer that adapters go on has a rank above {widest}; set it to {widest}"
+                " at most, or to 0 to train all weights"
             ]
         )
     return LoraConfig(
@@ -121,7 +121,8 @@ def linear_layers(model: Any) -> dict[str, Any]:
 
 def highest_rank(layer: Any) -> int:
     """That the weight of a linear layer can have; weights of 4 bits have no shape that tells it."""
-    return min(layer.weight.shape) if isinstance(layer, Conv1D) else min(layer.in_features, layer.out_features)
+    width, height = layer.weight.shape if isinstance(layer, Conv1D) else (layer.in_features, layer.out_features)
+    return int(min(width, height))
 
 
 def adapter_count(model: Any, config: LoraSection) -> int:

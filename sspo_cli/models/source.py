@@ -149,7 +149,9 @@ def check_folder(folder: Path) -> None:
     if missing := lacking(folder):
         raise ConfigError([f"model.path={folder}: not a model folder: it lacks {', '.join(missing)}"])
     if torn := [fault for name in DESCRIBING if (fault := no_object(folder / name))]:
-        raise ConfigError(f"model.path={folder}: {fault}; bring back the file that came with the model" for fault in torn)
+        raise ConfigError(
+            f"model.path={folder}: {fault}; bring back the file that came with the model" for fault in torn
+        )
 
 
 def no_object(file: Path) -> str | None:
