@@ -53,6 +53,6 @@ def no_space(error: BaseException) -> str | None:
         return None
     place = getattr(error, "filename", None)
     return (
-        f"{f'{place}: ' if place else ''}{file_fault(error)}: free some; what was saved is whole, and a run goes on from"
-        " its newest checkpoint with `sspo train --resume RUN`"
+        f"{f'{place}: ' if place else ''}{file_fault(error)}: free some; what was saved is whole, and a run goes on"
+        " from its newest checkpoint with `sspo train --resume RUN`"
     )
