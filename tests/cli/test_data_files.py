@@ -163,6 +163,13 @@ def test_a_run_of_an_earlier_version_goes_on(sspo: Sspo, write: Write, tmp_path:
         (run / name).write_text(text)
     shutil.rmtree(run / "checkpoints" / "step_000002")
     (run / "STATUS").write_text("interrupted\n")
+    whole = (run / "manifest.json").read_text()
+    hashes = {**json.loads(whole)["hashes"], "evaluation_problems": "0" * 64}
+    (run / "manifest.json").write_text(json.dumps({"hashes": hashes}))  # of the first version, which held out others
+    others = sspo("train", "--resume", RUN)
+    assert others.returncode == 2 and others.stderr.count("\n") == 1
+    assert "held-out problems: SHA-256 000000000000... when the run began" in others.stderr
+    (run / "manifest.json").write_text(whole)
     resumed = sspo("train", "--resume", RUN)
     assert resumed.returncode == 0, resumed.stderr
     assert [row["response"] for row in jsonl.read(run / "samples.jsonl")] == [
