@@ -192,7 +192,8 @@ def test_a_blank_answer_is_refused(tmp_path: Path, blank: object) -> None:
 )
 def test_a_conversation_that_a_table_holds_as_text_is_refused(tmp_path: Path, text: str) -> None:
     assert "is a conversation written as text" in refused(tmp_path, [{"prompt": text, "answer": "2"}])
-    assert first(tmp_path, {"prompt": f"What does this say? {text}", "answer": "2"}).prompt.endswith(text)
+    asked = f"What does this say? {text}"
+    assert first(tmp_path, {"prompt": asked, "answer": "2"}).prompt == asked
 
 
 def test_numbers_of_32_bits_have_the_digits_that_were_written(tmp_path: Path) -> None:
