@@ -156,10 +156,10 @@ def check_folder(folder: Path) -> None:
 
 def no_object(file: Path) -> str | None:
     """Why `file`, if it is there, is no JSON object: transformers goes on without some that it cannot read."""
+    if not file.is_file():
+        return None
     try:
         return None if isinstance(json.loads(file.read_bytes()), dict) else f"{file.name} is not a JSON object"
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, RecursionError) as error:
         return f"{file.name} cannot be read as JSON: {error}"
 
