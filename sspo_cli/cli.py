@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.util import find_spec
 from typing import Annotated
@@ -10,15 +9,14 @@ from typing import Annotated
 import typer
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import OutOfMemory
+from sspo_cli.guards import OutOfMemory, no_space
 from sspo_cli.parse import explaining, making, reading, recipes, running
 from sspo_cli.parse.app import app, examples, help_without_command, print_version
 from sspo_cli.parse.usage import usage_problem
 from sspo_cli.ranks import this_rank
+from sspo_cli.streams import lost, open_streams
 
 __all__ = ["app", "explaining", "main", "making", "reading", "recipes", "running"]  # each registers its commands
-
-CLOSED_PIPE = 141  # as of a program that SIGPIPE ends
 
 
 @app.callback(
@@ -53,29 +51,29 @@ def require_posix() -> None:
 def main() -> None:
     """Run the command line and exit.
 
-    Every error that a user can cause is told here, one line for each, with exit code 2; a lack of memory with 1.
+    Every error that a user can cause is told here, one line for each, with exit code 2; a lack of memory or of space on
+    a disk with 1.
     """
-    try:
-        code = told()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What reads the output has ended, as `head` does; nothing is left to be said, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = CLOSED_PIPE
-    sys.exit(code)
-
-
-def told() -> int:
-    """The exit code of the command that was typed."""
-    try:
-        require_posix()
-        return int(app(prog_name="sspo", standalone_mode=False) or 0)
-    except typer.TyperException as error:
-        problems, code = [usage_problem(error, sys.argv[1:])], 2
-    except ConfigError as error:
-        problems, code = error.problems, 2
-    except OutOfMemory as error:
-        problems, code = [str(error)], 1
+    streams = open_streams()
+    problems, code = told()
+    problems += lost(streams)
     for problem in problems if this_rank() == 0 else []:
         print(f"sspo: {' '.join(problem.split())}", file=sys.stderr)
-    return code
+    sys.exit(code or (1 if problems else 0))
+
+
+def told() -> tuple[list[str], int]:
+    """What there is to tell about the command that was typed, and its exit code."""
+    try:
+        require_posix()
+        return [], int(app(prog_name="sspo", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        return [usage_problem(error, sys.argv[1:])], 2
+    except ConfigError as error:
+        return error.problems, 2
+    except OutOfMemory as error:
+        return [str(error)], 1
+    except Exception as error:
+        if (line := no_space(error)) is None:
+            raise
+        return [line], 1

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import shutil
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class GuardStop(Exception):
     """A guard stopped the run; the weights are those before the offending update. Exit code 3."""
@@ -21,4 +28,35 @@ def is_out_of_memory(error: BaseException) -> bool:
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
         or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+def number_of(error: BaseException) -> int | None:
+    """The errno of an error of a file; safetensors has a type of its own, which tells the number in words."""
+    if isinstance(error, OSError):
+        return error.errno
+    if type(error).__name__ != "SafetensorError":
+        return None
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
+
+
+def file_fault(error: BaseException) -> str | None:
+    """Why a file could not be written, if that is what `error` says."""
+    if isinstance(error, shutil.Error):  # of many files, each with its own
+        return str(error.args[0][0][2])
+    number = number_of(error)
+    if number is not None:
+        return os.strerror(number)
+    return str(error) if isinstance(error, OSError) else None
+
+
+def no_space(error: BaseException) -> str | None:
+    """A line about a full disk, a quota or a limit of files, if that is what `error` says."""
+    if number_of(error) not in FULL:
+        return None
+    place = getattr(error, "filename", None)
+    return (
+        f"{f'{place}: ' if place else ''}{file_fault(error)}: free some; what was saved is whole, and a run goes on"
+        " from its newest checkpoint with `sspo train --resume RUN`"
     )

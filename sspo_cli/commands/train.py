@@ -8,7 +8,7 @@ from pathlib import Path
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.paths import missing_paths
+from sspo_cli.config.paths import missing
 from sspo_cli.config.schema import LocalModel, TrainConfig
 from sspo_cli.models.source import ask_ahead
 from sspo_cli.ranks import launch, under_torchrun
@@ -53,7 +53,7 @@ def run(
         show(settings, facts, as_json=as_json)
         return 0
     placed = name_problems(settings.output_dir, "train", settings.name, way_on) if folder is None else []
-    if problems := [*placed, *missing_paths(settings)]:
+    if problems := [*placed, *missing(settings)]:
         raise ConfigError(problems)
     if settings.engine.kind == "ddp" and not under_torchrun():
         return launch(sys.argv[1:], settings.engine.processes)

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError, all_or_problems
+from sspo_cli.config.paths import missing
 from sspo_cli.ranks import launch, under_torchrun
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
@@ -15,6 +16,7 @@ from sspo_cli.runs.integrity import damage
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state
 from sspo_cli.startup import LOADING_TORCH, imports
+from sspo_cli.views.display import waiting
 
 
 def run(
@@ -41,16 +43,16 @@ def run(
     is_done = read_state(folder).word == "done" and not damage(saved[-1])
     if is_done and (problem := done_problem(folder, began_as, settings, step)):
         raise ConfigError([problem])
-    from sspo_cli.views.display import waiting
-
+    if problems := missing(settings):
+        raise ConfigError([*problems, *Began(folder, allow=allow_change).elsewhere(settings)])
+    if settings.engine.kind == "ddp" and not under_torchrun():
+        return launch(sys.argv[1:], settings.engine.processes)
     with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell
         from sspo_cli.engine.profiler import step_to_profile
         from sspo_cli.engine.session import Continued, Session
         from sspo_cli.engine.world import world_of
 
-    if settings.engine.kind == "ddp" and not under_torchrun():
-        return launch(sys.argv[1:], settings.engine.processes)
     with world_of(settings.engine) as world, hold(folder) if world.rank == 0 else nullcontext():
         quiet = quiet or world.rank > 0
         began = Began(folder, allow=allow_change, asked=LENGTH if overrides else ())

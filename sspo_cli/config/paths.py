@@ -1,9 +1,10 @@
-"""Paths of a configuration that are not there: told before anything that takes seconds is imported."""
+"""Paths and packages of a configuration that are not there: told before anything that takes seconds is imported."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from sspo_cli.config.schema import (
@@ -12,10 +13,19 @@ from sspo_cli.config.schema import (
     LocalModel,
     MixtureData,
     MixtureRewardSection,
+    NoTracker,
     PythonReward,
+    TrackerConfig,
+    TrainConfig,
+    WandbTracker,
 )
 
 GGUF = ".gguf"
+
+
+def missing(config: EvalConfig) -> list[str]:
+    """A line for each file or folder that `config` names, and for the tracker's package, if it is not there."""
+    return missing_paths(config) + (missing_package(config.tracker) if isinstance(config, TrainConfig) else [])
 
 
 def missing_paths(config: EvalConfig) -> list[str]:
@@ -47,6 +57,14 @@ def named_paths(config: EvalConfig) -> Iterator[tuple[str, str]]:
         for name, part in config.reward.parts.items():
             if isinstance(part, PythonReward):
                 yield f"reward.parts.{name}.path", part.path
+
+
+def missing_package(tracker: TrackerConfig) -> list[str]:
+    """A line about the package of a tracker, if it is not installed."""
+    if isinstance(tracker, NoTracker) or find_spec(tracker.kind) is not None:
+        return []
+    extra = "wandb" if isinstance(tracker, WandbTracker) else f"'sspo[{tracker.kind}]'"
+    return [f"tracker={tracker.kind}: the package {tracker.kind} is not installed; `pip install {extra}`"]
 
 
 def path_problem(key: str, path: str) -> str | None:

@@ -30,9 +30,9 @@ def template_problems(template: str | None) -> list[str]:
     if "{prompt}" in template.replace("{{prompt}}", ""):
         return [f"{told}: write {{{{ prompt }}}} for {{prompt}}; the template is Jinja, over all fields of a row"]
     try:
-        parsed = ENVIRONMENT.parse(template)
+        compiled(template)  # which also knows the names of filters and tests
     except jinja2.TemplateSyntaxError as error:
         return [f"{told}: not a Jinja template: {error.message}"]
-    if parsed.find(nodes.Name) is None:
+    if ENVIRONMENT.parse(template).find(nodes.Name) is None:
         return [f"{told}: must hold a field of the row, such as {{{{ prompt }}}}"]
     return []

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sspo_cli.data.rows import Row, Rows, Unreadable
 
 
@@ -64,7 +66,8 @@ def arrow_rows(name: str, table: Any, first: int) -> Rows:
     notes = []
     for column in table.column_names:
         try:
-            columns[column] = [as_json(value) for value in python_values(table.column(column))]
+            kind = table.schema.field(column).type
+            columns[column] = [as_json(value, kind) for value in python_values(table.column(column))]
         except NoJson as error:
             notes.append(f"{name}: the column '{column}' holds {error}, which JSON has no form of; it is left out")
     rows = [{column: values[place] for column, values in columns.items()} for place in range(table.num_rows)]
@@ -84,8 +87,9 @@ def python_values(column: Any) -> list[Any]:
         raise NoJson(f"values of type {kind}") from error
 
 
-def as_json(value: Any) -> Any:
-    """A Python value of Arrow as a JSON value; what is not a number is null, dates are texts, decimals are exact texts.
+def as_json(value: Any, kind: Any) -> Any:
+    """A Python value of the Arrow type `kind` as a JSON value; what is not a number is null, dates are texts, decimals
+    are exact texts, and 0.1 in 32 bits is 0.1.
 
     Raises:
         NoJson: for bytes, images and other things.
@@ -93,16 +97,33 @@ def as_json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return shortest(value, kind) if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
+        return [as_json(item, inner(kind, place)) for place, item in enumerate(value)]
     if isinstance(value, dict):
-        return {str(key): as_json(item) for key, item in value.items()}
+        return {str(key): as_json(item, inner(kind, key)) for key, item in value.items()}
     raise NoJson(type(value).__name__)
+
+
+def inner(kind: Any, key: int | str) -> Any:
+    """The type of what a value of type `kind` holds at `key`, as far as types tell."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return kind.field(key).type
+    return kind.item_type if pa.types.is_map(kind) else getattr(kind, "value_type", kind)
+
+
+def shortest(value: float, kind: Any) -> float:
+    """`value`, of few bits, as the shortest decimal that rounds to it there; as more bits it would have more digits."""
+    import pyarrow as pa
+
+    small = {pa.float32(): np.float32, pa.float16(): np.float16}.get(getattr(kind, "value_type", kind))
+    return value if small is None else float(str(small(value)))
 
 
 def first_line(error: BaseException) -> str:

@@ -61,22 +61,30 @@ def check_prompts(
     *,
     most: Callable[[Problem], int | None] = lambda problem: None,
     room: int | None = None,
+    rows: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PromptReport:
     """Encode every prompt that the dataset lists once, and tell what is not as it was written.
 
     most: tokens of a prompt, by its problem, that is not left out. room: tokens of a prompt that the model can read.
-    progress: is told how many of how many prompts are done.
+    rows: token ids that it can read. progress: is told how many of how many prompts are done.
 
     Raises:
-        ConfigError: for a prompt that cannot be encoded.
+        ConfigError: for a prompt that cannot be encoded, or that the model has no row for; for a chat template that
+            makes the same of all prompts.
     """
     found = PromptReport()
     first = [*dataset.evaluation[:2]]
+    texts: set[str] = set()
+    contents: set[str] = set()
     problems = dict.fromkeys([*dataset.problems(), *dataset.evaluation])
     for number, problem in enumerate(problems, start=1):
         text, tokens = encoder.encoded(problem)
         progress(number, len(problems))
+        check_rows(problem, tokens, encoder, rows)
+        if len(texts) < 2:
+            texts.add(text)
+            contents.add(squeezed(problem.text))
         if problem in first and any(encoder.prompt(problem) != tokens for _ in range(RENDERED_AGAIN)):
             raise ConfigError(
                 [f"{problem.id}: the model's chat template gives another prompt each time; use one that does not draw"]
@@ -86,7 +94,29 @@ def check_prompts(
             found.left_out.append(problem)
         else:
             look_at(problem, text, tokens, encoder, found, room)
+    if len(texts) < len(contents) and encoder.tokenizer.chat_template:
+        raise ConfigError(
+            [
+                f"prompts: the chat template makes the same text of all {len(problems)} prompts, so the model cannot"
+                " read what is asked; use another template, model.chat_template=FILE"
+            ]
+        )
     return found
+
+
+def check_rows(problem: Problem, tokens: list[int], encoder: Encoder, rows: int | None) -> None:
+    """Refuse token ids beyond what the model has rows for.
+
+    Raises:
+        ConfigError: naming the token.
+    """
+    if rows is not None and max(tokens) >= rows:
+        raise ConfigError(
+            [
+                f"{problem.id}: holds the token {encoder.spelled([max(tokens)])!r} of id {max(tokens)}, and the model"
+                f" has embeddings of {rows} tokens: the tokenizer is that of another model"
+            ]
+        )
 
 
 def look_at(

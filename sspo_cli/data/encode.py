@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jinja2
@@ -11,6 +12,7 @@ import jinja2
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.clock import FROZEN_CLOCK, clock
 from sspo_cli.data.problem import Problem
+from sspo_cli.models.template import end_of_turn
 
 SENTENCEPIECE_SPACE = "\u2581"
 LONGEST_REASON = 300  # characters of what a template raises
@@ -103,7 +105,8 @@ class Encoder:
         return self.tokenizer.eos_token_id, self.tokenizer.sep_token_id
 
     def solution(self, problem: Problem) -> list[int]:
-        """Token ids of the reference solution, with the end-of-sequence token.
+        """Token ids of the reference solution, with the token that ends a response: the one that the chat template puts
+        behind an answer, else the end-of-sequence token.
 
         Raises:
             ConfigError: if the problem has no solution.
@@ -116,7 +119,13 @@ class Encoder:
                 ]
             )
         tokens = self.tokenizer(problem.solution, add_special_tokens=False)["input_ids"]
-        return [*tokens, self.tokenizer.eos_token_id]
+        return [*tokens, self.end_id]
+
+    @cached_property
+    def end_id(self) -> int:
+        """The token that a response is taught to end with."""
+        turn = end_of_turn(self.tokenizer)
+        return int(self.tokenizer.eos_token_id if turn is None else turn)
 
     def normalised(self, text: str) -> str:
         """`text` as the tokenizer normalises it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,8 @@ ROLES = ("system", "user", "assistant")
 CHAT = ("role", "content")
 SHAREGPT = ("from", "value")
 MESSAGE_KEYS = (set(CHAT), set(SHAREGPT))
+# A list of messages as JSON, or as Python prints it, in a cell of a table.
+CHAT_AS_TEXT = re.compile(r"""\s*\[\s*\{\s*(['"])(?:role|content|from|value)\1\s*:""")
 SPEAKERS = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 
 
@@ -34,9 +37,9 @@ def read_prompt(value: Any) -> str | tuple[Message, ...]:
         BadField: for anything else.
     """
     if isinstance(value, str):
-        if not value.strip():
-            raise BadField("is empty")
-        return whole(value)
+        if CHAT_AS_TEXT.match(value):
+            raise BadField("is a conversation written as text: make it a list of messages, in JSON lines or parquet")
+        return not_empty(value)
     messages = read_messages(value)
     if messages[-1].role == "system":
         raise BadField("ends with a message of the system: the last one must be the user's, or one to go on with")
@@ -128,7 +131,7 @@ def as_text(value: Any) -> str:
         BadField: for anything else.
     """
     if isinstance(value, str):
-        return whole(value)
+        return not_empty(value)
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
@@ -139,6 +142,17 @@ def as_text(value: Any) -> str:
     if isinstance(value, int) or value.is_integer():
         return str(int(value))
     return format(Decimal(repr(value)), "f")
+
+
+def not_empty(text: str) -> str:
+    """`text`, if it holds more than white space.
+
+    Raises:
+        BadField: if it does not, or cannot be written down.
+    """
+    if not text.strip():
+        raise BadField("is empty")
+    return whole(text)
 
 
 def whole(text: str) -> str:

@@ -19,8 +19,26 @@ from sspo_cli.data.table_rows import table_rows
 
 TABLES = (".csv", ".tsv", ".tab")
 SUFFIXES = (".jsonl", ".ndjson", ".json", *TABLES, ".parquet")
-SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+SHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
+# What a file begins with that is something else, in words.
+OTHERS = {
+    b"%PDF-": "a PDF document",
+    b"SQLite format 3\0": "an SQLite database",
+    b"BZh": "packed by bzip2: unpack it",
+    b"\xfd7zXZ\0": "packed by xz: unpack it",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive: unpack it",
+    b"ARROW1": "an Arrow file: write it as parquet",
+    b"\x80\x02": "a pickle, which is never read",
+    b"\x80\x03": "a pickle, which is never read",
+    b"\x80\x04": "a pickle, which is never read",
+    b"\x80\x05": "a pickle, which is never read",
+    b"version https://git-lfs": "a pointer of Git LFS, whose content `git lfs pull` brings",
+    b"<!DOCTYPE html": "a page of HTML",
+    b"<html": "a page of HTML",
+}
 FORMS = "JSON lines, a JSON array, csv, tsv or parquet"
+LONGEST_BEGIN = max(map(len, OTHERS))
 TO_LEARN = ("train", "training")
 HELD_OUT = (("test", "testing"), ("validation", "valid", "val", "dev", "eval"))
 OF_DATASETS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
@@ -135,11 +153,13 @@ def read_file(name: str, file: Path) -> Rows:
 def rows_of(name: str, file: Path) -> Rows:
     suffix = Path(file.name.lower().removesuffix(".gz")).suffix
     with file.open("rb") as opened:
-        begin = opened.read(8)
+        begin = opened.read(LONGEST_BEGIN)
     if suffix in SHEETS or begin.startswith(b"\xd0\xcf\x11\xe0") or is_sheet(file, begin):
         raise Unreadable("a spreadsheet: save it as csv (UTF-8)")
     if begin.startswith(b"PK\x03\x04"):
         raise Unreadable("a zip archive: unpack it")
+    if other := next((what for mark, what in OTHERS.items() if begin.startswith(mark)), None):
+        raise Unreadable(f"{other}; must be {FORMS}")
     if begin.startswith(b"PAR1"):
         return parquet_rows(name, file)
     if suffix == ".parquet":
@@ -154,12 +174,14 @@ def rows_of(name: str, file: Path) -> Rows:
 
 
 def is_sheet(file: Path, begin: bytes) -> bool:
-    """Whether a zip archive is one of Excel or OpenDocument."""
+    """Whether a zip archive is one of Excel, OpenDocument or Numbers."""
     if not begin.startswith(b"PK\x03\x04"):
         return False
     try:
         with zipfile.ZipFile(file) as archive:
-            return any(name.startswith("xl/") or name == "mimetype" for name in archive.namelist())
+            return any(
+                name.startswith(("xl/", "Index/Document.iwa")) or name == "mimetype" for name in archive.namelist()
+            )
     except zipfile.BadZipFile:
         return False
 

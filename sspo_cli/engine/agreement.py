@@ -72,6 +72,10 @@ def check_agreement(policy: Policy, longest: int, kind: SamplerKind = "native", 
     try:
         compare(policy, longest, kind, trained=trained)
     except Disagreement as found:
+        if broken := [name for name, weight in policy.model.named_parameters() if not is_finite(weight)]:
+            raise ConfigError(
+                [f"model: {len(broken)} of its weights hold NaN or infinity, the first is {broken[0]}; use another one"]
+            ) from found
         ways = [f"keep each prompt with its response within {found.held} tokens"] if found.held else []
         if found.half == "sampling" and kind == "native" and agrees(policy, longest, "generate", trained=trained):
             ways.append("set rollout=generate, which is slower")
@@ -79,6 +83,10 @@ def check_agreement(policy: Policy, longest: int, kind: SamplerKind = "native", 
         how = " ".join(found.how.split())
         way_out = ", or ".join(ways) or "use a model of another type"
         raise ConfigError([f"model: of type {model_type}: {found.half} {how}; {way_out}"]) from found
+
+
+def is_finite(weight: Tensor) -> bool:
+    return not weight.is_floating_point() or bool(weight.isfinite().all())
 
 
 def agrees(policy: Policy, longest: int, kind: SamplerKind, *, trained: bool) -> bool:

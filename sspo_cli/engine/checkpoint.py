@@ -62,26 +62,41 @@ def save_checkpoint(
     and those that other runs stand on."""
     final = folder / "checkpoints" / checkpoint_name(progress.step)
     partial = final.with_name(f".partial-{final.name}-{os.getpid()}")
-    trainer = partial / "trainer"
-    trainer.mkdir(parents=True)
-    if policy.base is None:
-        policy.model.save_pretrained(partial)
-    else:
-        from sspo_cli.models.lora import save_adapters  # peft takes seconds to import
-
-        save_adapters(policy.model, policy.base, partial)
-    policy.tokenizer.save_pretrained(partial)
-    save_file(optimizer_tensors(optimizer), trainer / "optimizer.safetensors")
-    save_waiting(waiting, trainer)
-    (trainer / "progress.json").write_text(json.dumps(vars(progress)))
-    integrity.seal(partial)
-    for path in [*partial.rglob("*"), partial]:
-        flush_to_disk(path)
+    try:
+        write_checkpoint(partial, policy, optimizer, progress, waiting)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)  # of a full disk it may be what fills it
+        raise
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
     flush_to_disk(final.parent)
     drop_old(checkpoints(folder), keep, checkpoint_name(progress.best["step"]) if progress.best else None)
     return final
+
+
+def write_checkpoint(
+    folder: Path,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    waiting: Sequence[Rollout],
+) -> None:
+    """Write the files of a checkpoint into a new folder, as far as to the disk."""
+    trainer = folder / "trainer"
+    trainer.mkdir(parents=True)
+    if policy.base is None:
+        policy.model.save_pretrained(folder)
+    else:
+        from sspo_cli.models.lora import save_adapters  # peft takes seconds to import
+
+        save_adapters(policy.model, policy.base, folder)
+    policy.tokenizer.save_pretrained(folder)
+    save_file(optimizer_tensors(optimizer), trainer / "optimizer.safetensors")
+    save_waiting(waiting, trainer)
+    (trainer / "progress.json").write_text(json.dumps(vars(progress)))
+    integrity.seal(folder)
+    for path in [*folder.rglob("*"), folder]:
+        flush_to_disk(path)
 
 
 def drop_old(saved: Sequence[Path], keep: int, best: str | None = None) -> None:

@@ -33,16 +33,12 @@ def fingerprints(policy: Policy, dataset: Dataset, base: Base | None, config: Tr
         name.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
         for name, value in sorted(policy.model.state_dict().items())
     )
-    order = (dataset.train_problem(i).text.encode() for i in range(config.batch.prompts * config.train.steps))
     encoder = Encoder(policy.tokenizer, config.prompt_time)
     prompts = dict.fromkeys([*dataset.problems(), *dataset.evaluation])
     return {
         "initial_weights": digest(weights),
         "tokenizer": digest([policy.tokenizer.backend_tokenizer.to_str().encode()]),
-        "data_order": digest(order),
-        "evaluation_problems": digest(
-            text.encode() for problem in dataset.evaluation for text in (problem.text, *problem.answers)
-        ),
+        **of_order(dataset, config),
         **of_draws(config),
         "reward": digest(
             [config.reward.kind.encode()]
@@ -52,6 +48,13 @@ def fingerprints(policy: Policy, dataset: Dataset, base: Base | None, config: Tr
         "prompt_tokens": digest(json.dumps(encoder.prompt(problem)).encode() for problem in prompts),
         **({"base": str(base.sha256)} if base else {}),
     }
+
+
+def of_order(dataset: Dataset, config: TrainConfig) -> dict[str, str]:
+    """data_order and evaluation_problems, which every version has written down."""
+    order = (dataset.train_problem(i).text.encode() for i in range(config.batch.prompts * config.train.steps))
+    held_out = (text.encode() for problem in dataset.evaluation for text in (problem.text, *problem.answers))
+    return {"data_order": digest(order), "evaluation_problems": digest(held_out)}
 
 
 def of_draws(config: TrainConfig) -> dict[str, str]:

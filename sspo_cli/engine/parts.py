@@ -16,7 +16,7 @@ from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import Dataset
 from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.device import choose_device, choose_precision
-from sspo_cli.engine.fingerprint import of_draws, of_problems, of_reward
+from sspo_cli.engine.fingerprint import of_draws, of_order, of_problems, of_reward
 from sspo_cli.engine.shared_collector import SharedCollector
 from sspo_cli.engine.world import World
 from sspo_cli.models.base import Base, base_of_checkpoint, find, pinned
@@ -67,6 +67,8 @@ class Beginning(Protocol):
     """What a run stood on when it began. The checks raise ConfigError for what is another now."""
 
     def check_hashes(self, found: Mapping[str, str]) -> None: ...
+
+    def check_order(self, found: Mapping[str, str]) -> None: ...
 
     def check_reward(self, files: Mapping[str, str]) -> None: ...
 
@@ -124,6 +126,7 @@ def load_parts(
         if began is not None:
             all_or_problems(
                 lambda: began.check_hashes({**of_problems(dataset), **of_draws(config)}),
+                lambda: began.check_order(of_order(dataset, config)),
                 lambda: began.check_reward(of_reward(config.reward)),
             )
         if config.objective.experience == "solutions":

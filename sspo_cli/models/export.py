@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import torch
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import LocalModel
+from sspo_cli.guards import file_fault
 from sspo_cli.models.base import base_of, find, to_json
 from sspo_cli.models.load import load_policy
 from sspo_cli.models.lora import name_for_others
@@ -63,7 +65,7 @@ def written_whole(folder: Path) -> Iterator[Path]:
     Raises:
         ConfigError: if `folder` is there already, or cannot be written.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise ConfigError([f"--to {folder}: exists and is never overwritten; choose another folder"])
     partial = folder.with_name(f".partial-{folder.name}")
     try:
@@ -71,7 +73,9 @@ def written_whole(folder: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
         partial.rename(folder)
-    except OSError as error:
-        raise ConfigError([f"--to {folder}: {error.strerror or error}"]) from error
+    except Exception as error:
+        if (why := file_fault(error)) is None:
+            raise
+        raise ConfigError([f"--to {folder}: {why}"]) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

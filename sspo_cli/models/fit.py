@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import DatasetConfig, MixtureData, PromptSection
-from sspo_cli.data.check import PromptReport, check_prompts, first_of
+from sspo_cli.data.check import PromptReport, check_prompts, check_rows, first_of
 from sspo_cli.data.encode import Encoder
 from sspo_cli.data.problem import CanLeaveOut, Dataset, Problem
 from sspo_cli.models.policy import Policy
@@ -29,7 +29,9 @@ def that_fit(
         ConfigError: for prompts that cannot be encoded, or leave no such room; if no problem is left.
     """
     room = None if policy.positions is None else policy.positions - response
-    found = check_prompts(encoder, dataset, most=lambda problem: most_of(config, problem), room=room, progress=progress)
+    found = check_prompts(
+        encoder, dataset, most=lambda problem: most_of(config, problem), room=room, rows=policy.rows, progress=progress
+    )
     if found.over and room is not None:
         raise ConfigError([no_room(found, policy.positions, response, room, config)])
     if not found.left_out:
@@ -82,7 +84,9 @@ def check_solutions(policy: Policy, encoder: Encoder, dataset: Dataset) -> None:
     """
     positions = policy.positions
     for problem in dataset.problems():
-        tokens = len(encoder.prompt(problem)) + len(encoder.solution(problem))
+        solution = encoder.solution(problem)
+        check_rows(problem, solution, encoder, policy.rows)
+        tokens = len(encoder.prompt(problem)) + len(solution)
         if positions is not None and tokens > positions:
             raise ConfigError(
                 [

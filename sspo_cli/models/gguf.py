@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import is_out_of_memory
+from sspo_cli.guards import file_fault, is_out_of_memory
 from sspo_cli.runs import integrity
 
 SUFFIX, MAGIC = ".gguf", b"GGUF"
@@ -79,8 +79,10 @@ def unpacked(file: Path) -> Path:
                 partial.rename(folder)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise refused(file, f"cannot be dequantized into {folder}: {error.strerror or error}") from error
+    except Exception as error:
+        if (why := file_fault(error)) is None:
+            raise
+        raise refused(file, f"cannot be dequantized into {folder}: {why}") from error
     return folder
 
 

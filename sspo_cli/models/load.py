@@ -41,6 +41,7 @@ logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LONGEST_REASON = 300  # characters of what a library says
+NAMES_SHOWN = 3  # of weights
 
 
 def load_policy(
@@ -78,6 +79,13 @@ def load_policy(
             ]
         )
     tokenizer = load_tokenizer(config)
+    if tokenizer.eos_token_id >= (rows := model.get_input_embeddings().weight.shape[0]):
+        raise ConfigError(
+            [
+                f"model.path={show(config)}: the tokenizer ends texts with {tokenizer.eos_token}"
+                f" ({tokenizer.eos_token_id}), and the model has embeddings of {rows} tokens: they are not of one model"
+            ]
+        )
     if torch.bfloat16 in {parameter.dtype for parameter in model.parameters()}:
         precision = torch.bfloat16
     return Policy(model.to(device).eval(), tokenizer, base=base, precision=precision)
@@ -151,9 +159,9 @@ def read_model(
         dtype = held_dtype(config, read(AutoConfig, config, folder))
         options = {"dtype": dtype, **attention(config)}
         if config.quantize == "none":
-            return read(AutoModelForCausalLM, config, folder, **options), None
+            return read_weights(config, folder, **options), None
         compute = torch.bfloat16 if torch.bfloat16 in (dtype, precision) else torch.float32
-        quantized = read(AutoModelForCausalLM, config, folder, **options, **in_4_bits(compute, device))
+        quantized = read_weights(config, folder, **options, **in_4_bits(compute, device))
         return quantized.dequantize() if dequantized else one_function(quantized), None
     from sspo_cli.models.lora import put_on
 
@@ -162,6 +170,33 @@ def read_model(
         base.model, base.seed, device, precision, merged=has_adapters(base.model), dequantized=merged
     )
     return put_on(under if its_base is None else merge(under, base.model), folder), base
+
+
+def read_weights(config: ModelConfig, folder: Path, **options: Any) -> Any:
+    """The model in `folder`, every weight of which is in its files.
+
+    Raises:
+        ConfigError: for weights that are missing or of another shape: transformers would draw them at random.
+    """
+    found: dict[str, Any]
+    model, found = read(
+        AutoModelForCausalLM, config, folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    missing = sorted(found["missing_keys"])
+    shapes = [f"{name} ({tuple(there)}, not {tuple(wanted)})" for name, there, wanted in found["mismatched_keys"]]
+    if not missing and not shapes:
+        return model
+    why = [
+        f"{what} {', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}"
+        for what, names in ((f"lack {len(missing)} weights,", missing), ("have another shape of", sorted(shapes)))
+        if names
+    ]
+    raise ConfigError(
+        [
+            f"model.path={show(config)}: its files {' and '.join(why)}; {type(model).__name__} would draw them at"
+            " random; use the folder of a whole causal LM"
+        ]
+    )
 
 
 def merge(model: Any, config: ModelConfig) -> Any:

@@ -71,19 +71,34 @@ def lora_config(model: Any, config: LoraSection) -> LoraConfig:
     """What peft is told.
 
     Raises:
-        ConfigError: for targets that name no linear layer of `model`, with the names that there are.
+        ConfigError: for targets that name no linear layer of `model`, with the names that there are; for a rank that
+            none of them has.
     """
-    targets = config.targets
-    if not isinstance(targets, str):
-        layers = linear_layers(model)
-        if unknown := [name for name in targets if not any(f".{layer}".endswith(f".{name}") for layer in layers)]:
-            names = ", ".join(dict.fromkeys(layer.rpartition(".")[2] for layer in layers))
-            raise ConfigError(
-                [
-                    f"lora.targets={show_value(targets)}: no linear layer of the model is called"
-                    f" {' or '.join(unknown)} (there are: {names}; or all-linear)"
-                ]
-            )
+    targets, layers = config.targets, linear_layers(model)
+    wanted = [] if isinstance(targets, str) else targets
+    if unknown := [name for name in wanted if not any(f".{layer}".endswith(f".{name}") for layer in layers)]:
+        names = ", ".join(dict.fromkeys(layer.rpartition(".")[2] for layer in layers))
+        raise ConfigError(
+            [
+                f"lora.targets={show_value(targets)}: no linear layer of the model is called"
+                f" {' or '.join(unknown)} (there are: {names}; or all-linear)"
+            ]
+        )
+    widest = max(
+        (
+            highest_rank(layer)
+            for name, layer in layers.items()
+            if not wanted or any(f".{name}".endswith(f".{target}") for target in wanted)
+        ),
+        default=config.rank,
+    )
+    if config.rank > widest:
+        raise ConfigError(
+            [
+                f"lora.rank={config.rank}: no layer that adapters go on has a rank above {widest}; set it to {widest}"
+                " at most, or to 0 to train all weights"
+            ]
+        )
     return LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
@@ -93,10 +108,21 @@ def lora_config(model: Any, config: LoraSection) -> LoraConfig:
     )
 
 
-def linear_layers(model: Any) -> list[str]:
-    """Names of the linear layers of `model` but its output, which the embedding may share its weights with."""
+def linear_layers(model: Any) -> dict[str, Any]:
+    """The linear layers of `model` by their names, but for its output, which the embedding may share its weights
+    with."""
     output = model.get_output_embeddings()
-    return [name for name, layer in model.named_modules() if isinstance(layer, Linear | Conv1D) and layer is not output]
+    return {
+        name: layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, Linear | Conv1D) and layer is not output
+    }
+
+
+def highest_rank(layer: Any) -> int:
+    """That the weight of a linear layer can have; weights of 4 bits have no shape that tells it."""
+    width, height = layer.weight.shape if isinstance(layer, Conv1D) else (layer.in_features, layer.out_features)
+    return int(min(width, height))
 
 
 def adapter_count(model: Any, config: LoraSection) -> int:

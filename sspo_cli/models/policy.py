@@ -66,6 +66,11 @@ class Policy:
         return mask_V
 
     @property
+    def rows(self) -> int:
+        """Token ids that the model can read."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    @property
     def positions(self) -> int | None:
         """Longest sequence in tokens that the model can read; None if unbounded."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeGuard
 
 from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from sspo_cli import hub
 from sspo_cli.config.errors import ConfigError
@@ -26,6 +28,11 @@ PARTS = {
 }
 ANY_WEIGHTS = ("*.safetensors", "*.bin")  # of the hub; a folder needs the former, which cannot hold code
 INDEX = "model.safetensors.index.json"
+# JSON files of a model, each of which may be missing.
+DESCRIBING = (
+    *("config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", ADAPTER, INDEX),
+)
 HOW_HELD = {item.name for item in fields(WeightsSection)}
 KEPT = HOW_HELD | {item.name for item in fields(TemplateSection)}  # by a model under another name
 # (dtype, quantize) of weights that are held as they are trained, so that they compute what they always did.
@@ -37,8 +44,8 @@ class NotCached(ConfigError):
 
 
 def settle(config: ModelConfig) -> ModelConfig:
-    """`config`, but a folder is model=local under whichever name it was given."""
-    if isinstance(config, HubModel) and Path(config.path).is_dir():
+    """`config`, but a folder or file is model=local under whichever name it was given."""
+    if isinstance(config, HubModel) and Path(config.path).exists():
         kept = {name: getattr(config, name) for name in KEPT}
         return LocalModel(kind="local", path=config.path, **kept)
     return config
@@ -53,8 +60,11 @@ def folder_of(config: ModelConfig) -> Path | None:
         return gguf.place(Path(config.path)) if in_file(config) else Path(config.path)
     if not isinstance(config, HubModel):
         return EMBEDDED
-    cached = (try_to_load_from_cache(config.path, name, revision=config.revision) for name in ("config.json", ADAPTER))
-    return next((Path(file).parent for file in cached if isinstance(file, str)), None)
+    with suppress(HFValidationError):  # no id of the hub, as it says when it is asked
+        for name in ("config.json", ADAPTER):
+            if isinstance(file := try_to_load_from_cache(config.path, name, revision=config.revision), str):
+                return Path(file).parent
+    return None
 
 
 def in_file(config: ModelConfig) -> TypeGuard[LocalModel]:
@@ -131,22 +141,42 @@ def check_folder(folder: Path) -> None:
     Raises:
         ConfigError: a line for each file, or for what is missing.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError([f"model.path={folder}: is not a folder: name the folder of a model, or a file NAME.gguf"])
     if not folder.is_dir():
         raise ConfigError([f"model.path={folder}: no such folder (looked for {folder.absolute()})"])
     integrity.check(folder)
     if missing := lacking(folder):
         raise ConfigError([f"model.path={folder}: not a model folder: it lacks {', '.join(missing)}"])
+    if torn := [fault for name in DESCRIBING if (fault := no_object(folder / name))]:
+        raise ConfigError(
+            f"model.path={folder}: {fault}; bring back the file that came with the model" for fault in torn
+        )
+
+
+def no_object(file: Path) -> str | None:
+    """Why `file`, if it is there, is no JSON object: transformers goes on without some that it cannot read."""
+    if not file.is_file():
+        return None
+    try:
+        return None if isinstance(json.loads(file.read_bytes()), dict) else f"{file.name} is not a JSON object"
+    except (OSError, ValueError, RecursionError) as error:
+        return f"{file.name} cannot be read as JSON: {error}"
 
 
 def lacking(folder: Path, weights: Sequence[str] = ("*.safetensors",)) -> list[str]:
     """Which of its parts a folder of a model lacks. weights: the patterns of their files."""
     wanted = {name: weights if name.startswith("weights") else patterns for name, patterns in PARTS.items()}
-    missing = [name for name, patterns in wanted.items() if not any(any(folder.glob(glob)) for glob in patterns)]
+    missing = [name for name, patterns in wanted.items() if not holds(folder, patterns)]
     try:
         shards = json.loads((folder / INDEX).read_bytes())["weight_map"].values()
     except (OSError, ValueError, KeyError, AttributeError):
         shards = []
     return missing + sorted({shard for shard in shards if not (folder / shard).is_file()})
+
+
+def holds(folder: Path, patterns: Sequence[str]) -> bool:
+    return any(file.is_file() for pattern in patterns for file in folder.glob(pattern))
 
 
 def resolved(config: ModelConfig) -> ModelConfig:

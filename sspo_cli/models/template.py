@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,11 @@ def choose_template(tokenizer: Any, model: ModelConfig) -> None:
         template = str(tokenizer.get_chat_template())
     except ValueError as error:  # of several templates none is the default
         raise ConfigError([f"model.template_args={model.template_args}: {' '.join(str(error).split())}"]) from error
-    if unread := [name for name in model.template_args if not re.search(rf"\b{re.escape(name)}\b", template)]:
+    known = reads(template, given=tokenizer.special_tokens_map)
+    if known is not None and (unread := [name for name in model.template_args if name not in known]):
+        told = ", ".join(known) or "nothing"
         raise ConfigError(
-            f"model.template_args.{name}: the chat template does not read it (it reads: {', '.join(reads(template))})"
-            for name in unread
+            f"model.template_args.{name}: the chat template does not read it (it reads: {told})" for name in unread
         )
     tokenizer.chat_template = with_values(template, model.template_args)
 
@@ -96,12 +97,13 @@ def parsed(template: str) -> Any:
     return ENVIRONMENT.parse(TAG.sub("", template))
 
 
-def reads(template: str) -> list[str]:
-    """The names that a caller may give to `template`."""
+def reads(template: str, given: Iterable[str]) -> list[str] | None:
+    """The names that `template` reads and neither sets itself nor gets from transformers, which gives it the special
+    tokens `given` too; None of one with tags that transformers may know."""
     try:
-        return sorted(meta.find_undeclared_variables(parsed(template)) - GIVEN) or ["nothing"]
-    except jinja2.TemplateSyntaxError:  # with tags that transformers may know
-        return ["?"]
+        return sorted(meta.find_undeclared_variables(parsed(template)) - GIVEN - set(given))
+    except jinja2.TemplateSyntaxError:
+        return None
 
 
 def with_values(template: str, values: Mapping[str, Any]) -> str:

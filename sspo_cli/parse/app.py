@@ -71,8 +71,6 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except SystemExit as error:
-            if isinstance(error.__context__, BrokenPipeError):
-                raise error.__context__ from None
             raise RuntimeError(f"something below this command raised {error!r}") from error
 
 

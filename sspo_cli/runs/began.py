@@ -36,6 +36,12 @@ HASHES = {
     "evaluation_draws": ("random numbers of evaluations", ("seed",)),
     "base": ("the model that adapters, or the reference policy, stand on", ("model", "objective.kl")),
 }
+# The same of a run of an earlier version, which wrote down nothing else that could be compared.
+ORDER = {
+    "data_order": ("the order of training problems", ()),
+    "evaluation_problems": ("held-out problems", ()),
+}
+IN_WORDS: Mapping[str, tuple[str, tuple[str, ...]]] = {**HASHES, **ORDER}
 REWARD_FILE = "reward file "
 # Of the checkpoint as it is now, not as the run began.
 OF_WEIGHTS = ("initial_weights", "tokenizer")
@@ -50,12 +56,12 @@ class Change:
     new: Any
 
     def __str__(self) -> str:
-        if self.what not in HASHES and not self.what.startswith(REWARD_FILE):
+        if self.what not in IN_WORDS and not self.what.startswith(REWARD_FILE):
             return f"{self.what}: {show_value(self.old)} when the run began, {show_value(self.new)} now"
         old, new = (
             "not there" if sha == MISSING else f"SHA-256 {sha[: integrity.SHOWN]}..." for sha in (self.old, self.new)
         )
-        return f"{HASHES.get(self.what, (self.what,))[0]}: {old} when the run began, {new} now"
+        return f"{IN_WORDS.get(self.what, (self.what,))[0]}: {old} when the run began, {new} now"
 
     def is_explained_by(self, keys: Sequence[str]) -> bool:
         """Whether it follows from a change of these settings."""
@@ -151,6 +157,12 @@ class Began:
         """Compare some of `HASHES`."""
         if self.is_known:
             self.compare({name: self.manifest["hashes"].get(name, MISSING) for name in found}, found)
+
+    def check_order(self, found: Mapping[str, str]) -> None:
+        """Compare `ORDER`, of a run of an earlier version: held-out problems were chosen in other ways."""
+        if not self.is_known:
+            began: Mapping[str, str] = self.manifest.get("hashes", {})
+            self.compare({name: began.get(name, sha) for name, sha in found.items()}, found)
 
     def check_reward(self, files: Mapping[str, str]) -> None:
         """Compare every file of a user's reward."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import GuardStop, OutOfMemory
+from sspo_cli.guards import GuardStop, OutOfMemory, no_space
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.lock import is_held, other_host, signature
@@ -60,6 +60,8 @@ def status_after(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, GuardStop | OutOfMemory):
         return f"failed: {error}"
+    if line := no_space(error):
+        return f"failed: {line}"
     why = error.problems[0] if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
     return f"failed: {why}".split("\n")[0]
 

@@ -11,6 +11,8 @@ from typing import Any
 from sspo_cli.metrics import metric
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.folder import checkpoint_name, checkpoints
+from sspo_cli.runs.integrity import PROGRESS
 from sspo_cli.runs.metric_rows import MetricRow, read_metrics, step_of
 
 FILE = "summary.json"
@@ -121,6 +123,17 @@ def read_eval_summary(folder: Path) -> EvalSummary | None:
         )
     except KeyError:
         return None
+
+
+def best_saved(folder: Path) -> str | None:
+    """The best checkpoint of a run, in its folder, as its newest checkpoint says; None where nothing says it."""
+    for checkpoint in checkpoints(folder)[-1:]:
+        try:
+            best = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))["best"]
+            return f"checkpoints/{checkpoint_name(best['step'])}" if best else None
+        except (OSError, ValueError, KeyError, TypeError):  # damaged, or of an earlier version
+            pass
+    return None
 
 
 def read_content(folder: Path) -> dict[str, Any]:

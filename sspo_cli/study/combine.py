@@ -16,7 +16,7 @@ from sspo_cli.config.tree import leaves
 from sspo_cli.runs.alarms import alarms_of_folder
 from sspo_cli.runs.metric_rows import read_metrics
 from sspo_cli.runs.status import DIED, RUNNING, read_state
-from sspo_cli.runs.summary import RunSummary, read_run_summary, summarise_run
+from sspo_cli.runs.summary import RunSummary, best_saved, read_run_summary, summarise_run
 from sspo_cli.study.files import CellFiles, mapping
 from sspo_cli.study.grid import no_such_metric
 from sspo_cli.study.provenance import OF_THE_RUN
@@ -241,4 +241,5 @@ def run_summary(folder: Path) -> RunSummary:
         seed=found.seed,
         objective=str(found.choices["objective"]),
         warnings=alarms_of_folder(folder, rows),
+        best_checkpoint=best_saved(folder),
     )

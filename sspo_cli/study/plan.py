@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sspo_cli.config import paths
 from sspo_cli.config.compose import load_config, now, to_yaml
 from sspo_cli.config.describe import notes
 from sspo_cli.config.errors import ConfigError, all_or_problems, did_you_mean
 from sspo_cli.config.locate import groups
-from sspo_cli.config.paths import missing_paths
 from sspo_cli.config.schema import CompareConfig, GridConfig, SweepConfig, SweepSection, TrainConfig
 from sspo_cli.config.wording import unknown_choice
 from sspo_cli.runs import format as run_format
@@ -148,8 +148,8 @@ def choice_problems(axes: Sequence[Axis]) -> list[str]:
 
 
 def missing(plan: Plan) -> list[str]:
-    """The files that a cell names and that are not there, each told once."""
-    return list(dict.fromkeys(problem for cell in plan.cells for problem in missing_paths(cell.config)))
+    """What cells name and what is not there, each told once: files, and the package of the tracker."""
+    return list(dict.fromkeys(problem for cell in plan.cells for problem in paths.missing(cell.config)))
 
 
 def read_points(axes: Sequence[Axis], shared: Sequence[str]) -> list[PlannedPoint]:

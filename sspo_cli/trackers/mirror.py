@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.paths import missing_package
 from sspo_cli.config.schema import NoTracker, TensorboardTracker, TrackerConfig, TrackioTracker, WandbTracker
 from sspo_cli.trackers.base import Mirror, Opener, Target
 from sspo_cli.trackers.memory import recall
@@ -21,10 +21,8 @@ def check_tracker(tracker: TrackerConfig, folder: Path | None = None) -> list[st
     """
     if isinstance(tracker, NoTracker):
         return []
-    if find_spec(tracker.kind) is None:
-        extra = "wandb" if isinstance(tracker, WandbTracker) else f"'sspo[{tracker.kind}]'"
-        return [f"tracker={tracker.kind}: the package {tracker.kind} is not installed; `pip install {extra}`"]
-    problems = []
+    if problems := missing_package(tracker):
+        return problems
     if isinstance(tracker, WandbTracker):
         from sspo_cli.trackers.wandb import check
 

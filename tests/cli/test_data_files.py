@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import datasets
 import pyarrow as pa
@@ -20,6 +21,7 @@ from tests.data.user_files import excel_csv
 
 pytestmark = pytest.mark.slow
 
+CONF = Path(__file__).parents[2] / "conf"
 SMOKE = ["train", "preset=smoke", "batch.prompts=4", "batch.samples_per_prompt=2", "--name", "run"]
 RUN = "outputs/train/run"
 
@@ -135,12 +137,10 @@ def test_a_data_set_of_the_hub_that_was_downloaded_before(sspo: Sspo, tmp_path: 
 
 def test_a_path_that_is_not_there_is_told_before_torch_is_imported(sspo: Sspo) -> None:
     words = [*SMOKE, "dataset=file", "dataset.path=no.csv", "dataset.eval_path=none.csv"]
-    done = sspo(*words, PYTHONPROFILEIMPORTTIME="1")
-    told = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    told, imported = imports_told(done := sspo(*words, PYTHONPROFILEIMPORTTIME="1"))
     assert done.returncode == 2 and [line.split(": no such file")[0] for line in told] == [
         "sspo: dataset.path=no.csv", "sspo: dataset.eval_path=none.csv",
     ]  # fmt: skip
-    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "sspo_cli" in imported and not {"torch", "transformers", "datasets", "pyarrow"} & imported
 
 
@@ -163,9 +163,44 @@ def test_a_run_of_an_earlier_version_goes_on(sspo: Sspo, write: Write, tmp_path:
         (run / name).write_text(text)
     shutil.rmtree(run / "checkpoints" / "step_000002")
     (run / "STATUS").write_text("interrupted\n")
+    whole = (run / "manifest.json").read_text()
+    hashes = {**json.loads(whole)["hashes"], "evaluation_problems": "0" * 64}
+    (run / "manifest.json").write_text(json.dumps({"hashes": hashes}))  # of the first version, which held out others
+    others = sspo("train", "--resume", RUN)
+    assert others.returncode == 2 and others.stderr.count("\n") == 1
+    assert "held-out problems: SHA-256 000000000000... when the run began" in others.stderr
+    (run / "manifest.json").write_text(whole)
     resumed = sspo("train", "--resume", RUN)
     assert resumed.returncode == 0, resumed.stderr
     assert [row["response"] for row in jsonl.read(run / "samples.jsonl")] == [
         json.loads(line)["response"] for line in before.splitlines()
     ]
     assert sspo("eval", RUN).returncode == 0
+
+
+def imports_told(done: CompletedProcess[str]) -> tuple[list[str], set[str]]:
+    """The lines of a command under PYTHONPROFILEIMPORTTIME, and the modules that it imported."""
+    rows = done.stderr.splitlines()
+    imported = {row.split("|")[-1].strip() for row in rows if row.startswith("import time:")}
+    return [row for row in rows if not row.startswith("import time:")], imported
+
+
+def test_what_is_not_there_is_told_before_torch_is_imported_by_grids_and_resumed_runs_too(
+    sspo: Sspo, tmp_path: Path, made_runs: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made_runs / "outputs/train/first", run)
+    (run / "STATUS").write_text("interrupted\n")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["dataset"] = {**yaml.safe_load((CONF / "dataset/file.yaml").read_text()), "path": "gone.csv"}
+    config["choices"]["dataset"] = "file"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    part = "{a: {dataset: file, path: no.csv}, addition: {}}"
+    for words, begins in (
+        (["train", "--resume", "run"], "sspo: dataset.path=gone.csv: no such file"),
+        (["compare", "objective=grpo,sspo", "seed=0", "dataset=file", "dataset.path=no.csv"], "sspo: dataset.path=no"),
+        (["sweep", "optim.lr=1,2", "dataset=mixture", f"dataset.parts={part}"], "sspo: dataset.parts.a.path=no.csv: "),
+    ):
+        told, imported = imports_told(done := sspo(*words, PYTHONPROFILEIMPORTTIME="1"))
+        assert done.returncode == 2 and len(told) == 1 and told[0].startswith(begins), done.stderr[-2000:]
+        assert "sspo_cli" in imported and not {"torch", "transformers", "pyarrow"} & imported

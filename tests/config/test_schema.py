@@ -185,3 +185,11 @@ def test_a_run_in_old_words_is_read_and_does_not_differ_from_one_in_new_words(tm
     assert load_config(TrainConfig, [], base=base) == config
     assert differences(CellFiles(tmp_path).settings or {}, settings(to_dict(config))) == []
     assert read_settings(base)[1]["objective.experience"] == "solutions"
+
+
+@pytest.mark.parametrize("template", ["{{ prompt | frob }}", "{{ prompt is frob }}", "{{ prompt"])
+def test_a_prompt_template_that_is_no_jinja_is_one_line(template: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config(TrainConfig, ["dataset=file", "dataset.path=file", f"dataset.prompt_template={quoted(template)}"])
+    (line,) = refused.value.problems
+    assert "not a Jinja template: " in line and "\n" not in line

@@ -207,3 +207,22 @@ def test_a_template_that_fails_is_one_line(template: str | dict[str, str]) -> No
     tokenizer.chat_template = template
     with pytest.raises(ConfigError, match=r"p0: the model's chat template fails on the messages \(user\): "):
         report(tokenizer, "1+2=")
+
+
+def test_a_solution_ends_with_the_token_that_ends_a_turn() -> None:
+    """Where the chat template has one: the tokenizer's own would teach an end that no answer in a chat has."""
+    problem = Problem("p", "1+2=", "3", ">3")
+    for template, end in ((CHAT, "<|im_end|>"), (None, "<eos>"), (TEMPLATE, "<eos>")):
+        tokenizer = chat_tokenizer(template)
+        *said, last = Encoder(tokenizer, None).solution(problem)
+        assert tokenizer.decode(said) == ">3" and tokenizer.decode([last]) == end
+
+
+def test_a_template_that_leaves_out_what_is_asked_is_refused() -> None:
+    problems = [Problem("a", "1+1=", "2", None), Problem("b", "1+2=", "3", None)]
+    for template in ("<|im_start|>Answer:", "{{ messages[0].contents }}<|im_start|>", "{{ messages[0].role }}:"):
+        with pytest.raises(ConfigError, match="the chat template makes the same text of all 2 prompts"):
+            check_prompts(Encoder(chat_tokenizer(template), None), Listed(problems, problems, 0, []))
+    same = [Problem("a", "1+1=", "2", None), Problem("b", " 1+1=", "2", None)]
+    trims = "{{ messages[0].content | trim }}"
+    assert check_prompts(Encoder(chat_tokenizer(trims), None), Listed(same, same, 0, [])).count == 2

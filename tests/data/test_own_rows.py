@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sspo_cli.config.compose import load_config
@@ -211,3 +213,44 @@ def test_numbers_with_a_decimal_point_are_told(tmp_path: Path) -> None:
     file = jsonl(tmp_path, [{"prompt": "1", "answer": 4.0}, {"prompt": "2", "answer": [5, 6.5]}])
     notes = json.dumps(list(load(*words(file)).notes))
     assert f"{file}: 2 answers hold numbers with a decimal point; they are read as text, 4.0 as 4" in notes
+
+
+@pytest.mark.parametrize("blank", ["", "  ", ["2", ""]])
+def test_a_blank_answer_is_refused(tmp_path: Path, blank: object) -> None:
+    """An empty cell of a table is an answer that is missing: an empty response would be right."""
+    assert "the field 'answer' is" in (line := refused(tmp_path, [{"prompt": "1+1=", "answer": blank}]))
+    assert line.endswith("is empty")
+    csv = tmp_path / "mine.csv"
+    csv.write_text("prompt,answer,id\n1+1=,2,a\n1+2=,3,\n")
+    with pytest.raises(ConfigError, match=r"mine\.csv:3: the field 'id' is empty"):
+        load(*words(csv))
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps([USER]), str([USER, ASSISTANT]), json.dumps([HUMAN]), " [ {'content': '1', 'role': 'user'}]"]
+)
+def test_a_conversation_that_a_table_holds_as_text_is_refused(tmp_path: Path, text: str) -> None:
+    assert "is a conversation written as text" in refused(tmp_path, [{"prompt": text, "answer": "2"}])
+    asked = f"What does this say? {text}"
+    assert first(tmp_path, {"prompt": asked, "answer": "2"}).prompt == asked
+
+
+def test_numbers_of_32_bits_have_the_digits_that_were_written(tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    for kind, more in ((pa.float32(), "0.1"), (pa.float16(), "0.1"), (pa.float64(), "0.1")):
+        answers = pa.array([[0.1, 2.0]], type=pa.list_(kind))
+        parts = pa.array([{"a": 0.1}], type=pa.struct([("a", kind)]))
+        table = {"prompt": ["1"], "answer": answers, "more": pa.array([0.1], type=kind), "parts": parts}
+        pq.write_table(pa.table({**table, "map": pa.array([[("k", 0.1)]], type=pa.map_(pa.string(), kind))}), file)
+        found = load(*words(file)).evaluation[0]
+        assert found.answer == (more, "2")
+        assert found.fields["more"] == found.fields["parts"]["a"] == found.fields["map"][0][1] == 0.1
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    for begin, what in ((b"%PDF-1.7\n", "a PDF document"), (b"SQLite format 3\0\x10", "an SQLite database"),
+                        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"), (b"BZh91AY", "bzip2"),
+                        (b"<!DOCTYPE html>", "a page of HTML"), (b"\x80\x04\x95", "a pickle")):  # fmt: skip
+        (tmp_path / "mine.csv").write_bytes(begin)
+        with pytest.raises(ConfigError, match=what):
+            load(*words(tmp_path / "mine.csv"))

@@ -13,14 +13,16 @@ from transformers import AutoModelForCausalLM
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import HubModel, LocalModel, TrainConfig
+from sspo_cli.config.schema import HubModel, LocalModel, LoraSection, TrainConfig
 from sspo_cli.engine.checkpoint import Progress, save_checkpoint
 from sspo_cli.engine.logprobs import trajectory_logprobs
 from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.models.load import architecture, load_policy
+from sspo_cli.models.lora import lora_config
 from sspo_cli.models.policy import Policy
 from sspo_cli.types import Trajectory
 from tests.steps import credited, sample_groups, score_anew, updater_of, with_logps
+from tests.tiny_models import random_policy
 
 pytestmark = pytest.mark.slow
 
@@ -181,3 +183,14 @@ def test_a_base_is_taken_where_it_is_whole(tmp_path: Path) -> None:
     assert policy.base.model.path.startswith(str(tmp_path / "copy"))
     with pytest.raises(ConfigError, match=r"tokenizer\.json: damaged"):
         load_policy(LocalModel(kind="local", path=str(second)), 0, CPU)
+
+
+def test_a_rank_that_no_layer_has_is_refused() -> None:
+    """Adapters of it would take memory without end, and give nothing."""
+    model = random_policy("llama").model
+    everywhere = LoraSection(rank=33, alpha=1.0)
+    narrow = LoraSection(rank=17, alpha=1.0, targets=["k_proj"])
+    for section, most in ((everywhere, 32), (narrow, 16), (replace(narrow, targets=["layers.0.self_attn.v_proj"]), 16)):
+        with pytest.raises(ConfigError, match=rf"lora.rank={most + 1}: no layer .* above {most}; set it to {most} at"):
+            lora_config(model, section)
+        assert lora_config(model, replace(section, rank=most)).r == most

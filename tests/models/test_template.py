@@ -115,3 +115,9 @@ def test_the_special_token_behind_an_answer_ends_a_turn(template: str | None, en
     assert (None if found is None else tokenizer.convert_ids_to_tokens(found)) == ends
     stops = stop_ids(tokenizer, GenerationConfig(eos_token_id=[7, 9]))
     assert stops == sorted({7, 9, tokenizer.eos_token_id, *([] if found is None else [found])})
+
+
+@pytest.mark.parametrize("name", ["messages", "add_generation_prompt", "message", "im_start", "eos_token", "role"])
+def test_an_argument_that_the_template_gets_from_elsewhere_is_refused(name: str) -> None:
+    (line,) = refusals(THINKING + "{{ eos_token }}", template_args={name: "x"})
+    assert line == f"model.template_args.{name}: the chat template does not read it (it reads: enable_thinking)"
