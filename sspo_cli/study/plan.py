@@ -129,6 +129,8 @@ def read_both(
     except ConfigError as error:
         if set(error.problems) <= set(shared()):
             raise
+    if first and (problems := missing_paths(first[0])):
+        raise ConfigError(problems)
     try:
         made, read = all_or_problems(lambda: first[0] if first else config(), points)
     except ConfigError as error:
