@@ -22,8 +22,6 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     from sspo_cli.views.display import waiting
-    from sspo_cli.views.study_live import open_screen
-    from sspo_cli.views.study_screen import print_preview
 
     with waiting("reading the grid", quiet=quiet):
         plan = read_plan(kind, words, allowed)
@@ -33,11 +31,14 @@ def run(kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quie
         how = share(plan.launcher, len(plan.cells), gpus_for(plan) if set(todo) != {"nothing"} else 0)
     if dry_run:
         from sspo_cli.study.cost import preview
+        from sspo_cli.views.study_screen import print_preview
 
         with waiting("taking one step, to see how long it takes", quiet=quiet):
             found = preview(plan, how, todo)
         print_preview(found, as_json=as_json)
         return OK
+    from sspo_cli.views.study_live import open_screen
+
     screen = open_screen(f"{kind} {plan.folder.name}", quiet=quiet)
     for note in plan.notes(how):
         screen.say(note)
