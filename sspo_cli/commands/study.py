@@ -17,17 +17,14 @@ OK, FAILURE, STOPPED = 0, 1, 130
 def run(
     kind: Kind, words: list[str], *, allowed: list[str], dry_run: bool, quiet: bool, as_json: bool, probe: bool = False
 ) -> int:
-    """Run the grid that `words` ask for, or go on with it; the exit code.
-
-    allowed: keys that the cells of a compare may differ in beside objective and seed. probe: a dry run takes steps.
+    """Run the grid that `words` ask for, or go on with it; the exit code. allowed: keys that the cells of a compare may
+    differ in beside objective and seed. probe: a dry run takes steps.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
     """
     if probe and not dry_run:
         raise ConfigError(["--probe: goes with --dry-run only; a run takes every step"])
-    from sspo_cli.views.study_live import open_screen
-    from sspo_cli.views.study_screen import print_preview
 
     with waiting("reading the grid", quiet=quiet):
         plan = read_plan(kind, words, allowed)
@@ -37,11 +34,14 @@ def run(
         how = share(plan.launcher, len(plan.cells), gpus_for(plan) if set(todo) != {"nothing"} else 0)
     if dry_run:
         from sspo_cli.study.cost import preview
+        from sspo_cli.views.study_screen import print_preview
 
         with waiting("taking two steps, to see how long they take", quiet=quiet or not probe):
             found = preview(plan, how, todo, probing=probe)
         print_preview(found, as_json=as_json)
         return OK
+    from sspo_cli.views.study_live import open_screen
+
     screen = open_screen(f"{kind} {plan.folder.name}", quiet=quiet)
     for note in plan.notes(how):
         screen.say(note)

@@ -147,9 +147,9 @@ def complete(axes: dict[str, Axis], objective: str, seed: int) -> list[Axis]:
     return [first, *(axis for key, axis in axes.items() if key not in FREE), last]
 
 
-def problems_of(words: Sequence[str]) -> list[str]:
+def problems_of(words: Sequence[str], schema: type[TrainConfig] = TrainConfig) -> list[str]:
     try:
-        load_config(TrainConfig, words)
+        load_config(schema, words)
     except ConfigError as error:
         return error.problems
     return []

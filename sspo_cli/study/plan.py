@@ -92,7 +92,12 @@ def read_plan(kind: Kind, words: Sequence[str], allowed: Sequence[str]) -> Plan:
     shared = list(read.shared.values())
     first = [f"{axis.key}={axis.words[0]}" for axis in axes]
     if problems := choice_problems(axes):
-        raise ConfigError([*problems, *problems_of(shared)])
+        known = [axis for axis in axes if not choice_problems([axis])]
+        words = [*shared, *read.own.values(), *(f"{axis.key}={axis.words[0]}" for axis in known)]
+        seeds = [word for axis in known if axis.key == "seed" for word in axis.words[1:] if not word.isdigit()]
+        problems += problems_of(words, SCHEMAS[kind])
+        problems += [line for word in seeds for line in problems_of([*shared, f"seed={word}"])]
+        raise ConfigError(dict.fromkeys(problems))
     config, points = read_both(
         lambda: load_config(SCHEMAS[kind], [*shared, *read.own.values(), *first]),
         lambda: read_points(axes, shared),
@@ -124,6 +129,8 @@ def read_both(
     except ConfigError as error:
         if set(error.problems) <= set(shared()):
             raise
+    if first and (problems := paths.missing(first[0])):
+        raise ConfigError(problems)
     try:
         made, read = all_or_problems(lambda: first[0] if first else config(), points)
     except ConfigError as error:
