@@ -2,11 +2,12 @@
 
 `python -m tests.cli.forked` reads requests from a socket on descriptor 0. Each comes with the descriptors of stdout and
 stderr; the answers are the process's id, then its exit status. Nothing of sspo_cli is imported before the fork, and the
-child ends as `python -m sspo_cli` does, so that a test sees the same process but for the seconds.
+child ends as `python -m sspo_cli` does, so that a test sees the same process but for the seconds: see `leave`.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 LIBRARIES = (
     "torch",
@@ -124,7 +126,25 @@ def become(request: dict[str, object]) -> None:
     sys.path[0] = cwd
     for name in [name for name in sys.modules if name == "tests" or name.startswith("tests.")]:
         del sys.modules[name]
-    runpy.run_module("sspo_cli", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("sspo_cli", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        leave(ended.code or 0)
+    leave(0)
+
+
+def leave(code: int) -> NoReturn:
+    """End as an interpreter does, but for freeing one object after the other: that writes to every page of the parent's.
+
+    Threads are waited for, and what was registered to run at the end runs.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__" and (asked := serve()) is not None:
