@@ -136,7 +136,7 @@ def become(request: dict[str, object]) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End as an interpreter does, but for freeing one object after the other: that writes to every page of the parent's.
+    """End as an interpreter does, but for freeing every object: that would write to every page of the parent's.
 
     Threads are waited for, and what was registered to run at the end runs.
     """
