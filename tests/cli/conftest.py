@@ -32,7 +32,7 @@ READ_BY_IMPORTS = ("PYTHON", "HF_", "OMP_", "_SSPO", "LD_")
 
 
 def run_sspo(words: Sequence[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """`sspo *words` in `cwd`, with `extra` environment variables; forked from a process with the libraries loaded."""
+    """`sspo *words` in `cwd`, with `extra` environment variables; forked from a process with all modules loaded."""
     if any(name.startswith(READ_BY_IMPORTS) for name in extra):
         return run_fresh(words, cwd, **extra)
     return SERVER.run(words, cwd, {**environment(), **extra}, LIMIT_S)

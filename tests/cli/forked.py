@@ -1,7 +1,7 @@
-"""Runs the real command in a process that is forked from one with the libraries loaded.
+"""Runs the real command in a process that is forked from one with all modules loaded.
 
 `python -m tests.cli.forked` reads requests from a socket on descriptor 0. Each comes with the descriptors of stdout and
-stderr; the answers are the process's id, then its exit status. Nothing of sspo_cli is imported before the fork, and the
+stderr; the answers are the process's id, then its exit status. Nothing of sspo_cli is called before the fork, and the
 child ends as `python -m sspo_cli` does, so that a test sees the same process but for the seconds: see `leave`.
 """
 
@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import socket
@@ -20,9 +21,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+
+import sspo_cli
 
 LIBRARIES = (
     "torch",
@@ -48,6 +51,17 @@ LIBRARIES = (
     "matplotlib.backends.backend_agg",
     "matplotlib.projections",
     "PIL.PngImagePlugin",
+    "antlr4.LL1Analyzer",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher",
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher",
+    "math_verify",
+    "peft",
+    "pydantic.dataclasses",
+    "pydantic.type_adapter",
+    "rich._emoji_codes",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.encoder_decoder.configuration_encoder_decoder",
+    "typer._click.decorators",
 )
 MESSAGE = 2**20
 
@@ -91,9 +105,16 @@ class Server:
         return subprocess.CompletedProcess(list(words), os.waitstatus_to_exitcode(status), *texts)
 
 
+def own_modules() -> Iterator[str]:
+    """Every module of the command but the one that runs it."""
+    for module in pkgutil.walk_packages(sspo_cli.__path__, "sspo_cli."):
+        if module.name != "sspo_cli.__main__":
+            yield module.name
+
+
 def serve() -> dict[str, object] | None:
     """Answer requests until the socket closes: then None. In the child: the request."""
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *own_modules()):
         importlib.import_module(name)
     gc.freeze()  # or the child's search for cycles writes to every page that it shares with this process
     with socket.socket(fileno=os.dup(0)) as ours:
