@@ -111,8 +111,8 @@ def test_every_leaf_of_the_configuration_is_in_the_tree_under_the_name_of_its_ch
     assert "tau_pos: 10.0" in [label(leaf) for leaf in objective["gate = erf"].children]
 
 
-def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo: Sspo, tmp_path: Path) -> None:
-    done = sspo("train", "--dry-run", "--json", "model=hub", "model.path=nobody/nothing", HF_HOME=str(tmp_path / "hf"))
+def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo: Sspo) -> None:
+    done = sspo("train", "--dry-run", "--json", "model=hub", "model.path=nobody/nothing")
     told = json.loads(done.stdout)
     assert told["parameters"] is None and told["memory_gib"] == {}
     assert told["config"]["model"]["path"] == "nobody/nothing"
