@@ -27,13 +27,17 @@ def save(figure: Figure, file: Path, title: str) -> Path:
     """Write the figure as SVG, making the folder if need be: the same figure gives the same bytes."""
     file.parent.mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):
+        layout = figure.get_layout_engine()
+        assert layout is not None
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # or savefig draws everything once more, only to lay it out
         figure.savefig(file, metadata={"Date": None, "Title": title})
     return file
 
 
 def dress(axes: Axes, title: str, unit: str, below: str, grid: Literal["x", "y"] = "y") -> None:
     """Title, unit under it, a light grid; no frame."""
-    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", pad=21, color=INK)
+    axes.set_title(title, loc="left", y=1, fontsize=10.5, fontweight="bold", pad=21, color=INK)
     words = axes.annotate(unit, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
     words.set_in_layout(False)  # a long line runs on beyond the axes instead of squeezing them
     axes.set_xlabel(below)

@@ -7,35 +7,45 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.cli.forked import Server
+from tests.cli.forked import Command, Server
 
 Sspo = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[[str, str], Path]
 LIMIT_S = 1800
 
 
+# Not the user's, and the same for all tests: another one would have to be there when libraries are imported.
+HF_HOME = tempfile.TemporaryDirectory()
+
+
 def environment() -> dict[str, str]:
     """What a user's shell has, without what would colour or redirect the output."""
     dropped = ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERM", "COMP_WORDS", "COMP_CWORD")
     kept = {key: value for key, value in os.environ.items() if key not in dropped}
-    return {**kept, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return {**kept, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HOME": HF_HOME.name}
 
 
 SERVER = Server()
 # What libraries read when they are imported: with one of these the process imports them itself.
-READ_BY_IMPORTS = ("PYTHON", "HF_", "OMP_", "_SSPO", "LD_")
+READ_BY_IMPORTS = ("PYTHONP", "HF_", "OMP_", "LD_")
 
 
 def run_sspo(words: Sequence[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """`sspo *words` in `cwd`, with `extra` environment variables; forked from a process with the libraries loaded."""
+    """`sspo *words` in `cwd`, with `extra` environment variables; forked from a process with all modules loaded."""
     if any(name.startswith(READ_BY_IMPORTS) for name in extra):
         return run_fresh(words, cwd, **extra)
-    return SERVER.run(words, cwd, {**environment(), **extra}, LIMIT_S)
+    return begin_sspo(words, cwd, **extra).wait(LIMIT_S)
+
+
+def begin_sspo(words: Sequence[str], cwd: Path, **extra: str) -> Command:
+    """As `run_sspo`, without waiting for the end."""
+    return SERVER.begin(words, cwd, {**environment(), **extra})
 
 
 def run_fresh(words: Sequence[str], cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory with a compare that nothing disturbed."""
     home = tmp_path_factory.mktemp("compare")
-    done = run(home, *COMPARE, *TOGETHER, "train.steps=60")
+    done = run(home, *COMPARE, *TOGETHER)
     assert done.returncode == 0, done.stderr
     return home
 
@@ -82,7 +82,7 @@ def test_every_cell_is_a_complete_run_and_the_grid_says_what_it_is(home: Path) -
     for cell in CELLS:
         names = {path.name for path in (folder / cell).iterdir()}
         assert {"config.yaml", "command.sh", "manifest.json", "metrics.jsonl", "eval.jsonl", "log.txt"} <= names
-        assert get_status(folder / cell) == "done" and rows(folder / cell) == 61
+        assert get_status(folder / cell) == "done" and rows(folder / cell) == 4
     content = json.loads((folder / "grid.json").read_text())
     assert content["kind"] == "compare" and content["axes"] == {"objective": ["grpo", "sspo"], "seed": [0, 1]}
     assert (content["metric"], content["direction"], content["baseline"]) == ("eval/accuracy", "max", "grpo")
@@ -108,7 +108,7 @@ def test_under_one_seed_every_objective_meets_the_same(home: Path) -> None:
 def test_the_same_command_again_touches_nothing(home: Path) -> None:
     before = {cell: times(grid(home) / cell) for cell in CELLS}
     summary = (grid(home) / "summary.json").read_bytes()
-    done = run(home, *COMPARE, "train.steps=60", "--json")
+    done = run(home, *COMPARE, "--json")
     assert done.returncode == 0 and done.stderr == ""
     assert json.loads(done.stdout)["folder"] == "outputs/compare/grpo-sspo-addition"
     assert {cell: times(grid(home) / cell) for cell in CELLS} == before
@@ -118,18 +118,19 @@ def test_the_same_command_again_touches_nothing(home: Path) -> None:
 
 def test_changed_settings_under_its_name_are_refused_with_the_keys(home: Path) -> None:
     before = times(grid(home))
-    done = run(home, *COMPARE, "train.steps=61", "optim.lr=1e-3", "--name", "grpo-sspo-addition")
+    done = run(home, *COMPARE, "train.steps=4", "optim.lr=1e-3", "--name", "grpo-sspo-addition")
     lines = done.stderr.splitlines()
     assert done.returncode == 2 and len(lines) == 2 and done.stdout == ""
     assert lines[0].startswith("sspo: optim.lr: 1e-05 in ") and "0.001 now" in lines[0]
-    assert lines[1].startswith("sspo: train.steps: 60 in ") and "61 now" in lines[1]
+    assert lines[1].startswith("sspo: train.steps: 3 in ") and "4 now" in lines[1]
     assert times(grid(home)) == before
 
 
 @pytest.mark.long
 def test_interrupted_killed_and_half_deleted_it_ends_as_an_unbroken_one(home: Path) -> None:
     words = [*COMPARE, *TOGETHER, "train.steps=60", "name=broken"]
-    folder = grid(home, "broken")
+    folder, unbroken = grid(home, "broken"), grid(home, "unbroken")
+    assert run(home, *words, "name=unbroken").returncode == 0
     grpo = [folder / cell for cell in CELLS[:2]]
     sspo = [folder / cell for cell in CELLS[2:]]
 
@@ -162,12 +163,12 @@ def test_interrupted_killed_and_half_deleted_it_ends_as_an_unbroken_one(home: Pa
 
     third = run(home, *words)
     assert third.returncode == 0, third.stderr
-    assert (folder / "summary.json").read_bytes() == (grid(home) / "summary.json").read_bytes()
+    assert (folder / "summary.json").read_bytes() == (unbroken / "summary.json").read_bytes()
     assert times(grpo[0]) == kept
     assert "grpo/seed_1: is done but has no eval.jsonl" in third.stderr
     assert (folder / "aside" / "grpo-seed_1" / "summary.json").is_file()
     last = [json.loads((folder / cell / "metrics.jsonl").read_text().splitlines()[-1]) for cell in CELLS]
-    whole = [json.loads((grid(home) / cell / "metrics.jsonl").read_text().splitlines()[-1]) for cell in CELLS]
+    whole = [json.loads((unbroken / cell / "metrics.jsonl").read_text().splitlines()[-1]) for cell in CELLS]
     assert [row["loss"] for row in last] == [row["loss"] for row in whole]
     wait_until(lambda: processes_of(folder) == [])
 
@@ -196,7 +197,7 @@ def test_two_commands_do_not_run_one_grid_together(home: Path) -> None:
     from sspo_cli.runs.lock import hold
 
     with hold(grid(home)):
-        done = run(home, *COMPARE, "train.steps=60")
+        done = run(home, *COMPARE)
     assert done.returncode == 2 and f"process {os.getpid()} is at work there" in done.stderr
 
 
@@ -248,8 +249,8 @@ def test_a_metric_that_shows_up_nowhere_stops_the_grid_at_its_first_step(sspo: S
 
 
 def test_a_dry_run_tells_cells_cost_and_power_and_runs_nothing(home: Path) -> None:
-    before = times(grid(home))
-    words = [*COMPARE, *TOGETHER, "train.steps=60", "seed=0,1,2", "--dry-run"]
+    before, grids = times(grid(home)), sorted(grid(home).parent.iterdir())
+    words = [*COMPARE, *TOGETHER, "seed=0,1,2", "--dry-run"]
     facts: dict[str, Any] = json.loads(run(home, *words, "--json").stdout)
     assert [cell["state"] for cell in facts["cells"]] == ["done", "done", "waiting"] * 2
     assert facts["left"] == 2 and facts["at_once"] == 2 and facts["seconds"] > 0
@@ -257,7 +258,7 @@ def test_a_dry_run_tells_cells_cost_and_power_and_runs_nothing(home: Path) -> No
     assert facts["power"].startswith("Seeds needed to see a 5-point difference: ")
 
     unknown = run(home, *words, "batch.minibatches=1").stdout.splitlines()
-    assert unknown[0].endswith(": 2 objectives x 3 seeds") and unknown[1].startswith("each cell: 60 steps; one step = ")
+    assert unknown[0].endswith(": 2 objectives x 3 seeds") and unknown[1].startswith("each cell: 3 steps; one step = ")
     assert unknown[2].startswith("cost: 6 runs, 2 at once") and unknown[2].endswith(
         "--probe takes two steps to find out"
     )
@@ -266,4 +267,4 @@ def test_a_dry_run_tells_cells_cost_and_power_and_runs_nothing(home: Path) -> No
     assert shown.returncode == 0, shown.stderr
     assert "6 runs, 2 at once" in shown.stdout and "from one step taken now" in shown.stdout
     assert "with 1 update per rollout all objectives are the same up to normalisation and advantage" in shown.stdout
-    assert times(grid(home)) == before and len(list(grid(home).parent.iterdir())) <= 2
+    assert times(grid(home)) == before and sorted(grid(home).parent.iterdir()) == grids

@@ -15,7 +15,7 @@ import pytest
 
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.status import read_state
-from tests.cli.conftest import Sspo, Write, environment
+from tests.cli.conftest import Sspo, Write, begin_sspo, environment
 from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.slow
@@ -141,17 +141,14 @@ def test_a_cell_that_ends_itself_has_failed(sspo: Sspo, tmp_path: Path, write: W
 
 def test_a_signal_interrupts_an_evaluation(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     write("mine.py", REWARD.format("Path('begun').touch(); time.sleep(600)"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sspo_cli", *EVAL, "--name", "one"],
-        cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = begin_sspo([*EVAL, "--name", "one"], tmp_path)
     deadline = time.monotonic() + 240
     while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     (shown,) = json.loads(sspo("runs", "--json").stdout)
     assert (shown["status"], shown["notes"]) == ("running", [])
     os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(timeout=240) == 130
+    assert process.wait(240).returncode == 130
     assert status(tmp_path, "eval/one") == "interrupted"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo, environment, run_sspo
+from tests.cli.conftest import Sspo, begin_sspo, run_sspo
 
 pytestmark = pytest.mark.slow
 
@@ -51,17 +50,13 @@ def test_an_interrupted_evaluation_is_made_again(
 ) -> None:
     (tmp_path / "mine.py").write_text(REWARD.replace("AFTER", str(before)))
     (tmp_path / "slow").touch()
-    command = [sys.executable, "-m", "sspo_cli", *WORDS]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as run:
-        calls = tmp_path / "calls"
-        while not (calls.exists() and calls.stat().st_size > before + 1):
-            assert run.poll() is None, run.communicate()
-            time.sleep(0.02)
-        run.send_signal(signal.SIGINT)
-        run.communicate(timeout=120)
-    assert run.returncode == 130
+    run = begin_sspo(WORDS, tmp_path)
+    calls = tmp_path / "calls"
+    while not (calls.exists() and calls.stat().st_size > before + 1):
+        assert not run.has_ended(), run.wait(0)
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGINT)
+    assert run.wait(120).returncode == 130
     assert calls.stat().st_size < before + EVALUATION, "it stops between responses"
     (tmp_path / "slow").unlink()
     done = sspo("train", "--resume", "outputs/train/run")

@@ -24,13 +24,14 @@ SMALL = ["preset=smoke", "batch.prompts=2", "eval.problems=4", "rollout.max_resp
 
 def test_a_gguf_file_is_trained_evaluated_and_refused(sspo: Sspo, tmp_path: Path) -> None:
     write_gguf(tmp_path / "tiny.gguf", tiny_llama())
-    home = {"HF_HOME": str(tmp_path / "home")}
+    made = Path(environment()["HF_HOME"]) / "sspo" / "gguf"
     model = ["model=local", "model.path=tiny.gguf"]
-    shown = sspo("train", *model, "--dry-run", **home)
-    assert shown.returncode == 0 and not (tmp_path / "home").exists(), "a dry run makes nothing"
-    done = sspo("train", *SMALL, *model, "lora.rank=2", "--folder", "run", "-q", **home)
+    shown = sspo("train", *model, "--dry-run")
+    assert shown.returncode == 0 and not list(made.glob("tiny-*")), "a dry run makes nothing"
+    done = sspo("train", *SMALL, *model, "lora.rank=2", "--folder", "run", "-q")
     assert done.returncode == 0, done.stderr
-    assert sspo("eval", "run", "eval.problems=4", "-q", **home).returncode == 0
+    assert list(made.glob("tiny-*"))
+    assert sspo("eval", "run", "eval.problems=4", "-q").returncode == 0
     (tmp_path / "text.gguf").write_text("no model")
     for words in (["train", *SMALL, "model=local", "model.path=text.gguf", "--folder", "other"], ["eval", "text.gguf"]):
         refused = sspo(*words)
@@ -56,12 +57,12 @@ def silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize("kind", ["closed", "silent"])
 @pytest.mark.parametrize(
-    "words, key, command",
+    "kind, words, key, command",
     [
-        (["model=hub", "model.path=some/one"], "model.path=some/one", "`hf download some/one`"),
+        ("silent", ["model=hub", "model.path=some/one"], "model.path=some/one", "`hf download some/one`"),
         (
+            "closed",
             ["dataset=gsm8k", "dataset.path=some/data"],
             "dataset.path=some/data",
             "`hf download some/data --repo-type dataset`",
@@ -87,17 +88,17 @@ def test_without_a_hub_one_line_says_what_to_download(
 
 def test_part_of_a_model_in_the_cache_is_told(sspo: Sspo, tmp_path: Path) -> None:
     """As a download that was stopped leaves it."""
-    snapshot = tmp_path / "home" / "hub" / "models--some--one" / "snapshots" / ("0" * 40)
+    snapshot = Path(environment()["HF_HOME"]) / "hub" / "models--some--one" / "snapshots" / ("0" * 40)
     shutil.copytree(EMBEDDED, snapshot, ignore=shutil.ignore_patterns("model.safetensors"))
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
     words = ["train", *SMALL, "model=hub", "model.path=some/one"]
-    told = sspo(*words, HF_HOME=str(tmp_path / "home"))
+    told = sspo(*words)
     assert told.returncode == 2 and len(told.stderr.splitlines()) == 1, told.stderr
     assert "in the local cache only in part" in told.stderr and "lacks weights (*.safetensors)" in told.stderr
     assert "HF_HUB_OFFLINE is set" in told.stderr
     (snapshot / "model.safetensors").symlink_to(EMBEDDED / "model.safetensors")
-    done = sspo(*words, "--folder", "run", "-q", HF_HOME=str(tmp_path / "home"))
+    done = sspo(*words, "--folder", "run", "-q")
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["model"]["revision"] == "0" * 40 and manifest["settings"]["model"]["revision"] == "main"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -153,8 +152,8 @@ def test_what_is_not_the_default_is_known_and_what_a_choice_brings_along_is_no_c
     assert {key: value for key, value in found.items() if not key.startswith(sizes)} == defaults
 
 
-def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo: Sspo, tmp_path: Path) -> None:
-    done = sspo("train", "--dry-run", "--json", "model=hub", "model.path=nobody/nothing", HF_HOME=str(tmp_path / "hf"))
+def test_a_hub_model_that_is_not_here_is_of_unknown_size(sspo: Sspo) -> None:
+    done = sspo("train", "--dry-run", "--json", "model=hub", "model.path=nobody/nothing")
     told = json.loads(done.stdout)
     assert told["parameters"] is None and told["memory_gib"] == {}
     assert told["config"]["model"]["path"] == "nobody/nothing"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 SHORT = """about: Two steps that need half a minute at most
 command: train
-overrides: [objective=grpo, model=scratch, preset=smoke, train.steps=1, engine.threads=1]
+overrides: [objective=grpo, preset=smoke, train.steps=1, batch.prompts=2, eval.problems=2, engine.threads=1]
 expect: {{eval/accuracy: {{at_least: {least}}}, minutes: {{at_most: 30}}}}
 verified: {{on: 2 CPU cores, version: 0.1.0, value: 0.5}}
 """

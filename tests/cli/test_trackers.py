@@ -19,7 +19,7 @@ import pytest
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.lock import hold
 from sspo_cli.trackers.base import Target
-from tests.cli.conftest import Sspo, environment, run_fresh
+from tests.cli.conftest import Sspo, begin_sspo, environment, run_fresh
 from tests.trackers.test_mirror import records
 
 pytestmark = pytest.mark.slow
@@ -145,15 +145,12 @@ def test_tensorboard_has_the_same(mirrored: tuple[Path, dict[str, str]]) -> None
 
 def stopped(words: list[str], home: Path, rows: int, how: signal.Signals) -> int:
     """Run `words` until metrics.jsonl of the run `one` has so many rows, then send a signal; the exit code."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sspo_cli", *words], cwd=home, env=environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = begin_sspo(words, home)
     file = home / "outputs/train/one/metrics.jsonl"
-    while process.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < rows):
+    while not process.has_ended() and (not file.exists() or file.read_bytes().count(b"\n") < rows):
         time.sleep(0.02)
-    process.send_signal(how)
-    return process.wait(120)
+    os.kill(process.pid, how)
+    return process.wait(120).returncode
 
 
 def test_a_stopped_run_goes_on_as_the_same_wandb_run_and_no_step_is_sent_twice(sspo: Sspo, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo, Write, environment
+from tests.cli.conftest import Sspo, Write, begin_sspo, run_sspo
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +22,6 @@ pytestmark = pytest.mark.slow
 # The embedded model answers one sum in twenty: a larger step makes the little there is to learn from visible.
 SMOKE = ["preset=smoke", "optim.lr=1e-4", "engine.precision=float32"]
 MEASURED = ("time/", "throughput/", "memory/")
-OBJECTIVES = ["sspo", "sapo", "gmpo", "gspo", "grpo"]
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
@@ -37,8 +34,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One smoke run of the default objective, looked at by several tests."""
     home = tmp_path_factory.mktemp("smoke")
-    words = [sys.executable, "-m", "sspo_cli", "train", *SMOKE, "--name", "first"]
-    subprocess.run(words, cwd=home, env=environment(), check=True, capture_output=True, timeout=300)
+    run_sspo(["train", *SMOKE, "--name", "first"], home).check_returncode()
     return home / "outputs" / "train" / "first"
 
 
@@ -88,20 +84,20 @@ def test_later_updates_of_a_rollout_are_off_policy(smoke: Path) -> None:
     assert any(row["ratio/std"] > 1e-3 for row in metrics(smoke)[1:])
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_every_objective_trains_and_logs_the_same_diagnostics(sspo: Sspo, tmp_path: Path, objective: str) -> None:
-    done = sspo("train", f"objective={objective}", *SMOKE, "train.steps=1", "--name", objective, "--json")
+def test_the_summary_as_json_names_the_objective(sspo: Sspo, tmp_path: Path) -> None:
+    done = sspo("train", "objective=gspo", *SMOKE, "train.steps=1", "--name", "one", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert summary["status"] == "done" and summary["objective"] == objective
-    row = metrics(tmp_path / "outputs" / "train" / objective)[-1]
-    assert all(isinstance(value, int | float) for value in row.values())
-    assert {"update/effective_ratio", "update/removed_pos", "weight/ess", "ratio/q99", "policy/entropy"} <= set(row)
+    assert summary["status"] == "done" and summary["objective"] == "gspo"
+    assert json.loads((tmp_path / "outputs" / "train" / "one" / "summary.json").read_text()).items() <= summary.items()
 
 
-def test_one_seed_repeats_byte_for_byte_and_another_differs(fresh_sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
-    for name, seed in (("again", 0), ("other", 1)):
-        assert fresh_sspo("train", *SMOKE, "--name", name, "--seed", str(seed)).returncode == 0
+def test_one_seed_repeats_byte_for_byte_and_another_differs(
+    sspo: Sspo, fresh_sspo: Sspo, tmp_path: Path, smoke: Path
+) -> None:
+    """In another interpreter, whose sets have another order, too."""
+    for run, name, seed in ((fresh_sspo, "again", 0), (sspo, "other", 1)):
+        assert run("train", *SMOKE, "--name", name, "--seed", str(seed)).returncode == 0
     runs = tmp_path / "outputs" / "train"
     assert json.dumps(metrics(runs / "again")) == json.dumps(metrics(smoke))
     assert (runs / "again" / "samples.jsonl").read_bytes() == (smoke / "samples.jsonl").read_bytes()
@@ -190,18 +186,15 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_p
     words = ["train", *SMOKE, "train.steps=8", "train.eval_every=3", *settings]
     assert sspo(*words, "--name", "whole").returncode == 0
     runs = tmp_path / "outputs" / "train"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sspo_cli", *words, "--name", "broken"],
-        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    process = begin_sspo([*words, "--name", "broken"], tmp_path)
     deadline = time.monotonic() + 240
     while len(jsonl.read(runs / "broken" / "metrics.jsonl")) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 130
+    stopped = process.wait(240)
+    assert stopped.returncode == 130
     assert (runs / "broken" / "STATUS").read_text() == "interrupted\n"
-    assert "sspo train --resume outputs/train/broken" in output
+    assert "sspo train --resume outputs/train/broken" in stopped.stdout
     assert len(metrics(runs / "broken")) < 9, "the run must have been stopped before its end"
 
     resumed = sspo("train", "--resume", "outputs/train/broken")
@@ -213,17 +206,14 @@ def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_p
 
 
 def test_a_run_stopped_in_its_first_evaluation_goes_on_too(sspo: Sspo, tmp_path: Path, smoke: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sspo_cli", "train", *SMOKE, "--name", "early"],
-        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    process = begin_sspo(["train", *SMOKE, "--name", "early"], tmp_path)
     folder = tmp_path / "outputs" / "train" / "early"
     deadline = time.monotonic() + 240
     while not (folder / "STATUS").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(timeout=240) == 130
+    assert process.wait(240).returncode == 130
     assert sspo("train", "--resume", "outputs/train/early").returncode == 0
     assert json.dumps(metrics(folder)) == json.dumps(metrics(smoke))
 
@@ -232,15 +222,12 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(sspo: Sspo, tmp_path: Pat
     words = ["train", *SMOKE, "train.steps=8", "train.save_every=2"]
     assert sspo(*words, "--name", "whole").returncode == 0
     runs = tmp_path / "outputs" / "train"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sspo_cli", *words, "--name", "killed"],
-        cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = begin_sspo([*words, "--name", "killed"], tmp_path)
     deadline = time.monotonic() + 240
     while len(jsonl.read(runs / "killed" / "metrics.jsonl")) < 5 and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.kill()
-    process.wait()
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(240).returncode == -signal.SIGKILL
     assert sspo("train", "--resume", "outputs/train/killed").returncode == 0
     assert json.dumps(metrics(runs / "killed")) == json.dumps(metrics(runs / "whole"))
 

@@ -18,6 +18,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.engine.observer import Observer
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.metric_rows import read_metrics
+from tests.cli.conftest import run_sspo
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +41,7 @@ def test_the_script_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
     assert done.stdout.strip() == f"done {summary['eval/accuracy']['last']} {folder.relative_to(tmp_path)}"
     parts = json.loads((folder / "samples.jsonl").read_text().splitlines()[0])["reward_parts"]
     assert list(parts) == ["last_digit"]
-    again = subprocess.run(
-        [sys.executable, "-m", "sspo_cli", "train", "--config", str(folder / "config.yaml")],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    again = run_sspo(["train", "--config", str(folder / "config.yaml")], tmp_path)
     assert again.returncode == 2 and again.stdout == ""
     assert again.stderr.startswith("sspo: reward=function: a program gave the run its reward last_digit; run that")
 
@@ -87,11 +85,9 @@ def test_observers_see_the_run_and_one_that_raises_is_left_out(
 
 
 def test_a_session_equals_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sspo_cli", "train", *SMALL, "name=command", f"output_dir={tmp_path}", "--quiet"]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    words = [*SMALL, "name=session", f"output_dir={tmp_path}"]
-    script = f"from sspo_cli import Session, train_config\nwith Session(train_config(*{words})) as s:\n    s.train()"
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=300)
+    run_sspo(["train", *SMALL, "name=command", f"output_dir={tmp_path}", "--quiet"], tmp_path).check_returncode()
+    with Session(train_config(*SMALL, "name=session", f"output_dir={tmp_path}")) as session:
+        session.train()
 
     def learned(name: str) -> list[dict[str, Any]]:
         rows = read_metrics(tmp_path / "train" / name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.golden.losses import environment, first_updates
 
@@ -14,6 +16,14 @@ pytestmark = pytest.mark.slow
 
 GOLDEN = json.loads((Path(__file__).parent / "losses.json").read_text())
 SAME = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """As many as before, afterwards: the tests that follow in this process did not ask for more."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("objective", GOLDEN["updates"])
