@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from sspo_cli.config.locate import choice_file, shipped
 from sspo_cli.config.tree import load_yaml
 
@@ -37,9 +39,13 @@ def usual_reward(dataset: str) -> str:
 
 
 def contents(group: str, name: str) -> Iterator[Mapping[str, Any]]:
-    """The file of a choice behind the files of its group in its `defaults`; nothing where there is no such choice."""
+    """The file of a choice behind the files of its group in its `defaults`; nothing where there is no such choice, or
+    where its file cannot be read, which is told when it is composed."""
     file = choice_file(group, name)
-    content = load_yaml(file.read_text(encoding="utf-8")) if file else None
+    try:
+        content = load_yaml(file.read_text(encoding="utf-8")) if file else None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return
     if not isinstance(content, dict):
         return
     for entry in content.get("defaults", []):

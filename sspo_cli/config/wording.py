@@ -55,16 +55,18 @@ def key_problem(key: str, item: Any, choices: Mapping[str, str]) -> str:
 
 def unknown_beside(key: str, value: str, group: str, choices: Mapping[str, str]) -> str:
     """The problem of a key that a section has not: with another choice of its group it may."""
-    if choice := choices.get(group):
-        elsewhere = f"; it is a setting of {group}={', '.join(others)}" if (others := choices_with(key, group)) else ""
-        return f"unknown key '{key}' with {group}={choice}{elsewhere}"
+    choice = choices.get(group)
+    if choice and (others := choices_with(key, group, besides=choice)):
+        return f"unknown key '{key}' with {group}={choice}; it is a setting of {group}={', '.join(others)}"
     return unknown_key(key, value, [other for other in known_keys(TrainConfig) if other != key])
 
 
-def choices_with(key: str, group: str) -> list[str]:
-    """The choices of a group whose section has `key`, one of each kind."""
+def choices_with(key: str, group: str, *, besides: str) -> list[str]:
+    """The choices of a group, `besides` left out, whose section has `key`, one of each kind."""
     kinds: dict[str, str] = {}
     for name in groups()[group]:
+        if name == besides:
+            continue
         section = section_of(group, name)
         if key.rpartition(".")[2] in section:
             kinds.setdefault(str(section.get("kind") or section.get("name")), name)

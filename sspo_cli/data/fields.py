@@ -131,7 +131,7 @@ def as_text(value: Any) -> str:
         BadField: for anything else.
     """
     if isinstance(value, str):
-        return not_empty(value)
+        return whole(value)
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)

@@ -16,6 +16,7 @@ from sspo_cli.data.fields import (
     floats,
     is_conversation,
     kind,
+    not_empty,
     read_answer,
     read_messages,
     read_prompt,
@@ -190,8 +191,8 @@ def as_problem(row: Row, config: RowsSection, id_field: str | None) -> Problem:
     if config.answer_field is not None:
         answer = named(config.answer_field, read_answer, fields)
     if config.solution_field is not None:
-        solution = named(config.solution_field, lambda value: as_text(as_reply(value)), fields)
-    id = named(id_field, as_text, fields) if id_field is not None else row.where
+        solution = named(config.solution_field, lambda value: not_empty(as_text(as_reply(value))), fields)
+    id = named(id_field, lambda value: not_empty(as_text(value)), fields) if id_field is not None else row.where
     return Problem(id, framed, answer, solution, fields, question=question)
 
 

@@ -62,6 +62,11 @@ class Loop:
     def stopping(self) -> bool:
         return self.world.any(self.stop.asked)
 
+    def free(self) -> None:
+        """Give back the memory of gradients and optimizer: what tells how a run failed needs some."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.state.clear()
+
     def resume(self, checkpoint: Path) -> None:
         """Stand where `checkpoint` stood; the policy must hold its weights already."""
         self.progress, waiting = restore(checkpoint, self.optimizer)

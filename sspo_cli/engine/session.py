@@ -303,6 +303,8 @@ class Session:
                 runs.write_reward_error(self.folder, error.to_json())
         except (OutOfMemory, RankLost) as error:
             code, status = FAILED, f"failed: {error}"
+            if loop is not None:
+                loop.free()
         except GuardStop as stopped:
             code, status = GUARDED, f"failed: {stopped}"
         except KeyboardInterrupt:

@@ -22,9 +22,9 @@ def load_function(config: RewardConfig | PartReward) -> RewardFunction:
 
         return MixtureReward({name: load_function(as_section(part)) for name, part in config.parts.items()})
     if config.kind == "exact":
-        from sspo_cli.rewards.exact import exact_reward
+        from sspo_cli.rewards.exact import ExactReward
 
-        return exact_reward(config.answer_after)
+        return ExactReward(config.answer_after)
     if config.kind == "python":
         from sspo_cli.rewards.python import python_reward
 

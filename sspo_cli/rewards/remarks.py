@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 AS_TEXT, EMPTY = "compared as text", "empty answers"
 LINES = {
     AS_TEXT: "reward=math: the answers of {problems} cannot be read as mathematics; they are compared as text",
-    EMPTY: "reward=math: the answers of {problems} are empty; no response to them is scored",
+    EMPTY: "the answers of {problems} are empty; no response to them is scored",
 }
 IDS_SHOWN = 3
 

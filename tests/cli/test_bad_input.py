@@ -105,7 +105,7 @@ def test_reference_solutions_are_needed_for_sft(sspo: Sspo, tmp_path: Path, writ
     ("words", "expected"),
     [
         (["eval", "nowhere"], "no such run"),
-        (["train", "--resume", "nowhere"], "no checkpoint there"),
+        (["train", "--resume", "nowhere"], "no such folder, so no checkpoint"),
         (["train", "--config", "nowhere.yaml"], "no such file"),
         (["train", "reward=python", "reward.path=nowhere.py"], "reward.path=nowhere.py"),
     ],

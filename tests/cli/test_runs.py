@@ -173,8 +173,8 @@ def test_a_filter_that_leaves_nothing_says_what_there_is(sspo: Sspo, runs_home: 
     ("words", "named"),
     [
         (["nowhere", "nor-here"], ["nowhere: no such folder", "nor-here: no such folder"]),
-        (["--where", "objectiv=grpo", "--sort", "eval/accurcy"],
-         ["'objectiv': no run has", "did you mean 'eval/accuracy'"]),
+        (["--where", "objectve=grpo", "--sort", "eval/accurcy"],
+         ["'objectve': no run has", "did you mean 'eval/accuracy'"]),
         (["--where", "objective"], ["--where 'objective': write KEY=VALUE"]),
         (["--where", "seed>one"], ["compares numbers"]),
         (["--limit", "0"], ["--limit"]),

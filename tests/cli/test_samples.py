@@ -121,7 +121,7 @@ def test_the_most_lost_and_the_most_won_come_first(sspo: Sspo, runs_home: Path) 
         ([FIRST, "--prompt", "why"], "no prompt why"),
         ([FIRST, "--with", SECOND, "--prompt", "why"], "no prompt why"),
         ([FIRST, "--with", SECOND, "--step", "3"], f"{FIRST}: no responses of step 3"),
-        (["outputs/train"], "no responses yet"),
+        (["outputs/train"], "is a folder of runs; name one of them"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_is(sspo: Sspo, runs_home: Path, words: list[str], named: str) -> None:

@@ -133,10 +133,10 @@ def test_what_conf_train_says_of_every_objective_is_the_source_unless_the_file_s
     assert found["objective.kl.estimator"][1].startswith("estimate of the KL: k1: -log r")
     assert found["objective.kl.coef"] == (1.0, "Scopic, Atari")
     level = found["objective.correction.level"][1]
-    assert level.startswith("what is weighed: none: ratios start from") and level.endswith(
-        "min(trainer / sampler, cap) weighs them"
+    assert level.startswith("what is weighed by trainer / sampler: none: ratios start from") and level.endswith(
+        "computed before the first update"
     )
-    assert found["objective.correction.cap"] == (2.0, "the largest weight of a token or a sequence")
+    assert found["objective.correction.cap"] == (2.0, "the largest weight of a token or a sequence; null: no limit")
 
 
 def test_several_choices_are_told_one_after_the_other(sspo: Sspo) -> None:

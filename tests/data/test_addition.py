@@ -9,7 +9,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import AdditionData, TrainConfig
 from sspo_cli.data.addition import Addition
 from sspo_cli.data.problem import Problem
-from sspo_cli.rewards.exact import exact_reward
+from sspo_cli.rewards.exact import ExactReward
 
 
 def addition(*overrides: str, seed: int = 0, problems: int = 100) -> Addition:
@@ -36,7 +36,7 @@ def test_solutions_are_true_step_by_step() -> None:
         for step in steps.split(";"):
             left, right, total = map(int, re.split(r"[+=]", step))
             assert left + right == total
-        assert exact_reward(">")(problem, solution_of(problem)) == {"exact": 1.0}
+        assert ExactReward(">")(problem, solution_of(problem)) == {"exact": 1.0}
 
 
 def test_no_evaluation_problem_is_ever_trained_on() -> None:

@@ -27,6 +27,7 @@ def test_an_evaluation_of_a_checkpoint_is_named_after_its_run(tmp_path: Path) ->
 def test_other_models_have_the_name_of_their_file_or_folder(tmp_path: Path) -> None:
     (tmp_path / "small.gguf").touch()
     (tmp_path / "my model").mkdir()
+    (tmp_path / "my model" / "config.json").touch()
     names = {"small.gguf": "small-addition", "my model": "my_model-addition"}
     for target, name in {
         **{str(tmp_path / file): name for file, name in names.items()},

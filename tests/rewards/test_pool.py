@@ -552,7 +552,7 @@ def test_math_says_the_same_in_workers_as_in_process(mark: str) -> None:
     scores, notes, rule = told[0]
     assert [one.correct for one in scores[8:12]] == [None] * 4 and rule == "math >= 1"
     assert scores[0].correct and scores[13].correct and scores[18].correct and sum(map(bool, scores)) == len(given)
-    assert notes["empty answers"].startswith("reward=math: the answers of 2 problems (q2, q7) are empty")
+    assert notes["empty answers"].startswith("the answers of 2 problems (q2, q7) are empty")
     assert "4 problems (q1, q4, q5, ...) cannot be read as mathematics" in notes["compared as text"]
     assert processes(mark) == set()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from sspo_cli.config.schema import FunctionRewardSection
 from sspo_cli.data.problem import Message, Problem
 from sspo_cli.guards import GuardStop
 from sspo_cli.rewards.base import InProcessRewarder, Judge, RewardError
-from sspo_cli.rewards.exact import exact_reward
+from sspo_cli.rewards.exact import ExactReward
 from sspo_cli.rewards.python import python_reward
+from sspo_cli.rewards.remarks import EMPTY
 from sspo_cli.types import Key, Score
 
 NAN = math.nan
@@ -27,12 +29,19 @@ SUM = Problem(id="p", prompt="37+85=", answer="122", solution=None)
     [("37+85=122>122", 1), (">122", 1), (">12>122 ", 1), ("122", 0), (">1222", 0), (">122>", 0), ("", 0)],
 )
 def test_exact_compares_what_follows_the_last_marker(response: str, reward: float) -> None:
-    assert exact_reward(">")(SUM, response) == {"exact": reward}
+    assert ExactReward(">")(SUM, response) == {"exact": reward}
 
 
 def test_exact_without_a_marker_compares_the_whole_response() -> None:
-    assert exact_reward(None)(SUM, " 122\n") == {"exact": 1.0}
-    assert exact_reward(None)(SUM, "it is 122") == {"exact": 0.0}
+    assert ExactReward(None)(SUM, " 122\n") == {"exact": 1.0}
+    assert ExactReward(None)(SUM, "it is 122") == {"exact": 0.0}
+
+
+def test_an_empty_response_is_not_right_where_the_answer_is_blank() -> None:
+    blank, half = replace(SUM, answer=" "), replace(SUM, answer=("", "2"))
+    assert ExactReward(None)(blank, "") is None and ExactReward(None).remarks(blank) == [EMPTY]
+    assert ExactReward(None)(half, "") == {"exact": 0.0} and ExactReward(None)(half, "2") == {"exact": 1.0}
+    assert ExactReward(None).remarks(half) == []
 
 
 def test_a_function_of_the_users_own(tmp_path: Path) -> None:
@@ -57,7 +66,7 @@ def test_a_function_of_the_users_own_gets_messages_and_accepted_answers_as_lists
 
 def test_exact_accepts_any_of_several_answers() -> None:
     several = Problem(id="p", prompt="1/2=", answer=("0.5", " 1/2"), solution=None)
-    found = [exact_reward(">")(several, response) for response in (">0.5", ">1/2 ", ">2", "0.5")]
+    found = [ExactReward(">")(several, response) for response in (">0.5", ">1/2 ", ">2", "0.5")]
     assert found == [{"exact": 1}, {"exact": 1}, {"exact": 0}, {"exact": 0}]
 
 
