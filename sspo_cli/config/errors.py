@@ -14,6 +14,10 @@ class ConfigError(Exception):
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process makes it again from its problems, as ranks do."""
+        return ConfigError, (self.problems,)
+
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """A question to append to a problem, naming the closest of `choices`; empty if none is close."""

@@ -60,6 +60,10 @@ class RewardError(Exception):
         self.response = response
         self.traceback = traceback
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process makes it again from what it was made of, as ranks do."""
+        return RewardError, (self.key, self.problem, self.response, str(self), self.traceback)
+
     def to_json(self) -> dict[str, Any]:
         """What a person needs to repeat it: the response and what was asked, with the error and its traceback."""
         return {

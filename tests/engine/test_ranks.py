@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -9,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sspo_cli.engine.world import deal
+from sspo_cli.config.errors import ConfigError
+from sspo_cli.data.problem import Problem
+from sspo_cli.engine.world import deal, travels
+from sspo_cli.guards import GuardStop, OutOfMemory
+from sspo_cli.rewards.base import RewardError
+from sspo_cli.types import Key
 from tests.engine.ranks import OBJECTIVES
 
 # Of the largest of a run. Adam's first steps amplify rounding, which the norm of the gradient shows first.
@@ -20,6 +26,22 @@ def test_places_are_dealt_by_weight_and_none_is_lost() -> None:
     assert deal([5, 1, 1, 1, 1, 1], 2) == [[0], [1, 2, 3, 4, 5]]
     assert deal([3, 1, 2], 1) == [[0, 1, 2]]
     assert deal([4], 3) == [[0], [], []]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigError(["a=1: is wrong", "b=2: is too"]),
+        RewardError(Key("train", 3, 1, 0), Problem("p", "1+1=", "2", None), "3", "it raised", "a traceback"),
+        GuardStop("not finite"),
+        OutOfMemory("lower a key"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_one_rank_raises_is_raised_as_it_is_on_the_others(error: Exception) -> None:
+    again = copy.deepcopy(error)
+    assert travels(error) and type(again) is type(error) and str(again) == str(error)
+    assert vars(again) == vars(error)
 
 
 @pytest.mark.slow
