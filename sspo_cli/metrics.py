@@ -49,7 +49,7 @@ class Metric:
             return ""
         if not math.isfinite(value):
             return str(value)
-        return format(value, ".2e" if abs(value) >= 1e7 else self.form)
+        return format(value, ".2e" if abs(value) >= 1e7 else f"z{self.form}")  # z: -0.0004 is written 0.000
 
     def best(self, values: list[float]) -> float | None:
         """The best of the values; None where neither end is better."""

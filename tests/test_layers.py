@@ -138,6 +138,7 @@ def test_a_study_draws_nothing_and_views_run_nothing(name: str) -> None:
     rooms = (
         "config",
         "metrics",
+        "plural",
         "runs",
         "statistics",
         "study",

@@ -17,6 +17,7 @@ from sspo_cli.statistics.intervals import (
     problem_error,
     two_level_interval,
 )
+from sspo_cli.statistics.power import seeds_needed
 from sspo_cli.study.cell import Point
 from sspo_cli.study.course import Values, table_of
 from sspo_cli.study.grid import Grid
@@ -68,6 +69,18 @@ class Comparison:
         if self.interval_p_holm < ALPHA:
             return "separable"
         return "uncorrected_only" if self.interval_p < ALPHA else "not_separable"
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation that one more seed is expected to have: at least what single answers alone give."""
+        return max(self.sd, self.answer_error * math.sqrt(len(self.seeds)))
+
+    def seeds_to_see(self, difference: float) -> int | None:
+        """Seeds with which a difference of this size would be seen; MOST_SEEDS where no number is enough, because the
+        problems are too few; None where these runs do not tell."""
+        if not self.tested or not difference or not self.deviation:
+            return None
+        return seeds_needed(difference, self.deviation, floor=self.problem_error)
 
 
 @dataclass(frozen=True, kw_only=True)

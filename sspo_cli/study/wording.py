@@ -14,7 +14,7 @@ def is_share(metric: str) -> bool:
 
 def bare(value: float, metric: str, sign: str = "") -> str:
     """A value without its unit; with sign "+" the sign of a positive one too."""
-    return f"{100 * value:{sign}.1f}" if is_share(metric) else f"{value:{sign}.4g}"
+    return f"{100 * value:{sign}z.1f}" if is_share(metric) else f"{value:{sign}z.4g}"
 
 
 def written(value: float, metric: str) -> str:

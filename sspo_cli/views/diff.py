@@ -22,9 +22,12 @@ PASS = "eval/pass@"
 SHOWN = (
     "eval/accuracy",
     PASS,
+    "eval/truncated",
+    "eval/errors",
     "reward/mean",
     "response/length",
     "response/truncated",
+    "reward/errors",
     "policy/entropy",
     "update/effective_ratio",
     "weight/std",
@@ -124,7 +127,7 @@ def shown_of(names: Iterable[str]) -> list[str]:
 def gain(value: float | None, known: Metric) -> Text:
     if value is None or value == 0:
         return Text("-" if value is None else "same")
-    return Text(f"{100 * value:+.1f} pts" if known.is_share else format(value, f"+{known.form}"))
+    return Text(f"{100 * value:+z.1f} pts" if known.is_share else format(value, f"+z{known.form}"))
 
 
 def remarks(a: Side, b: Side) -> list[str]:

@@ -240,7 +240,7 @@ def span_title(items: Sequence[PointResult | Comparison | OverTasks]) -> str:
 
 
 def digits(value: float | None, form: str) -> Entry:
-    return Entry("-") if value is None or math.isnan(value) else Entry(format(value, form), value)
+    return Entry("-") if value is None or math.isnan(value) else Entry(format(value, f"z{form}"), value)
 
 
 def p_entry(p: float) -> Entry:
