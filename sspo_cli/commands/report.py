@@ -33,6 +33,7 @@ def run(
     from sspo_cli.views.display import phases
     from sspo_cli.views.plots import plot_run
     from sspo_cli.views.report import write_report as write_run_report
+    from sspo_cli.views.run import next_commands
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 
@@ -47,7 +48,7 @@ def run(
         else:
             summary = run_summary(folders[0])
             plot_run(folders[0])
-            write_run_report(folders[0])
+            write_run_report(folders[0], next_commands(folders[0], summary.objective, summary.status))
     if is_grid:
         print_results(study, as_json=as_json)
     elif as_json:

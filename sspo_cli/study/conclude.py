@@ -47,23 +47,33 @@ def about_baseline(study: Study) -> list[str]:
     tested = [item for item in known if item.tested]
     return [
         *([answer(tested, study)] if tested else []),
-        *(told for item in tested for told in about_pair(item, study)),
+        *about_pairs(tested, study),
         *about_few_seeds([item for item in known if not item.tested], study),
         *about_permutation(tested),
         *about_any_difference(study),
     ]
 
 
+def about_pairs(tested: Sequence[Comparison], study: Study) -> list[str]:
+    """What the answer leaves out of each comparison; one sentence for all of which the same is true."""
+    found: dict[str, list[Comparison]] = {}
+    for item in tested:
+        for told in about_pair(item, study):
+            found.setdefault(told, []).append(item)
+    return [f"{listed([item.name for item in items])} against {items[0].against.split(', ')[0]}: {told}"
+            for told, items in found.items()]  # fmt: skip
+
+
 def about_pair(item: Comparison, study: Study) -> list[str]:
-    """What the answer leaves out of one comparison: seeds that agree by luck, or how many would be needed."""
+    """Of one comparison: seeds that agree by luck, or how many would be needed."""
     metric = study.grid.metric
     if item.low == item.high == 0:
         return []
     if item.verdict == "separable":
-        return [f"{item.name}: {luck}" for luck in about_luck(item, metric)]
+        return about_luck(item, metric)
     apart = item.verdict == "not_separable" and (item.low > 0 or item.high < 0)
     noise = "the noise of single answers alone can explain the difference; " if apart else ""
-    return [f"{item.name} against {item.against}: {noise}{seeds_sentence(item, metric, study.worth_seeing)}."]
+    return [f"{noise}{seeds_sentence(item, metric, study.worth_seeing)}."]
 
 
 def about_luck(item: Comparison, metric: str) -> list[str]:

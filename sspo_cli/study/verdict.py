@@ -6,15 +6,17 @@ It weighs the tests of the pairs and the one of all objectives together, so that
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from sspo_cli.metrics import BOUNDS
 from sspo_cli.metrics import metric as known_as
 from sspo_cli.plural import count
 from sspo_cli.study.compare import ALPHA, Comparison
 from sspo_cli.study.results import Study
 from sspo_cli.study.wording import bare, listed, written_difference
 
-MANY = 3  # more of one kind are named without their intervals, which the table has
+MANY = 3  # more of one kind share the span of their intervals; the table has each
 
 
 def is_ahead(item: Comparison, study: Study) -> bool:
@@ -45,7 +47,7 @@ def answer(tested: Sequence[Comparison], study: Study) -> str:
     if len(tested) == 1:
         return f"{of_one(tested[0], study)} ({interval(tested[0], study)}; {told}){disagreement(tested, study)}."
     corrected = f"p of the interval after Holm's correction for {count(len(tested), 'comparison')}"
-    return f"{'; '.join(of_each(tested, study))} ({name}, {told}; {corrected}){disagreement(tested, study)}."
+    return f"{'; '.join(of_each(tested, study))}{disagreement(tested, study)}; {name}, {told}, {corrected}."
 
 
 def of_one(item: Comparison, study: Study) -> str:
@@ -80,9 +82,10 @@ def of_each(tested: Sequence[Comparison], study: Study) -> list[str]:
     for kind, items in groups.items():
         if not items:
             continue
-        names = listed([with_interval(item, study) if len(items) <= MANY else item.name for item in items])
+        alone = len(items) == 1 or (kind != "not separable from" and len(items) <= MANY)
+        names = listed([with_interval(item, study) if alone else item.name for item in items])
         verb = "may differ from" if kind == "perhaps" else f"{'is' if len(items) == 1 else 'are'} {kind}"
-        clauses.append(f"{names} {verb} {'it' if clauses else against}")
+        clauses.append(f"{names} {verb} {'it' if clauses else against}{'' if alone else within(items, study)}")
     return clauses
 
 
@@ -92,6 +95,14 @@ def with_interval(item: Comparison, study: Study) -> str:
     size = written_difference(item.difference, metric, "+")
     span = f"{bare(item.low, metric)} to {bare(item.high, metric)}"
     return f"{item.name} ({size}, 95 % interval {span}, {p_text(item.interval_p_holm)})"
+
+
+def within(items: Sequence[Comparison], study: Study) -> str:
+    """Where the intervals of several lie, and the least of their p."""
+    metric = study.grid.metric
+    low, high = min(item.low for item in items), max(item.high for item in items)
+    span = f"{bare(low, metric)} to {written_difference(high, metric)}"
+    return f" (95 % intervals within {span}, smallest {p_text(min(item.interval_p_holm for item in items))})"
 
 
 def disagreement(tested: Sequence[Comparison], study: Study) -> str:
@@ -119,3 +130,27 @@ def seeds_to_confirm(tested: Sequence[Comparison]) -> int:
 
 def can_confirm(tested: Sequence[Comparison]) -> bool:
     return min(len(item.seeds) for item in tested) >= seeds_to_confirm(tested)
+
+
+def run_answer(summary: Mapping[str, Any], problems: int) -> list[str]:
+    """What one run reached, and what it cannot tell; nothing where it has neither accuracy nor reward.
+
+    summary: the content of summary.json. problems: how many it was evaluated on.
+    """
+    name = next((name for name in ("eval/accuracy", "reward/mean") if isinstance(summary.get(name), Mapping)), None)
+    if name is None:
+        return []
+    shown = known_as(name)
+    first, last = (summary[name][part] for part in ("first", "last"))
+    if first is None or last is None:
+        return []
+    moved = "stayed at" if first == last else f"{'rose' if last > first else 'fell'} from {shown.written(first)} to"
+    bounds = [summary.get(f"{name}{end}") for end in BOUNDS]
+    ends = [shown.written(bound["last"]) for bound in bounds if isinstance(bound, Mapping)]
+    told = [f"95 % interval over problems {' to '.join(ends)}"] if len(ends) == len(BOUNDS) else []
+    told += ["1 seed", *([count(problems, "held-out problem")] if name.startswith("eval/") and problems else [])]
+    return [
+        f"{shown.title} {moved} {shown.written(last)} ({', '.join(told)}).",
+        "One run says nothing of other seeds: sspo compare with three seeds or more tells a difference between"
+        " objectives from chance.",
+    ]

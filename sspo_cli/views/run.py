@@ -19,15 +19,16 @@ from sspo_cli.views.summary import print_summary
 
 def show_end(folder: Path, summary: RunSummary, profile: Mapping[str, Any] | None, *, as_json: bool) -> None:
     """Draw the plots and the report of the run in `folder`, and print its summary, with the profile of a step."""
+    commands = next_commands(folder, summary.objective, summary.status)
     plot_run(folder)
-    write_report(folder)
+    write_report(folder, commands)
     if profile:
         write_tables(runs.profile_files(folder, profile["step"])[0], profile)
     if as_json:
         print(json.dumps({"folder": str(folder), **summary.as_json(), **({"profile": profile} if profile else {})}))
         return
     samples = [row.as_json() for row in read_samples(folder) or read_evaluations(folder)]
-    print_summary(folder, summary.as_json(), samples, next_commands(folder, summary.objective, summary.status))
+    print_summary(folder, summary.as_json(), samples, commands)
     if profile:
         print_profile(profile, folder)
 
