@@ -78,7 +78,8 @@ def of_each(tested: Sequence[Comparison], study: Study) -> list[str]:
         kind = {"separable": side(item, study), "uncorrected_only": "perhaps"}.get(item.verdict, "not separable from")
         groups[kind].append(item)
     same = " at the same setting" if len(study.grid.varied) > 1 else ""
-    against, clauses = f"{study.grid.baseline}{same}", []
+    against = f"{study.grid.baseline}{same}"
+    clauses: list[str] = []
     for kind, items in groups.items():
         if not items:
             continue

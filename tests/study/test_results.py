@@ -114,7 +114,7 @@ def test_the_answer_comes_first_everywhere(made: Path, capsys: pytest.CaptureFix
     assert answer.startswith("sspo (+29.2 points, 95 % interval ") and answer.endswith(".")
     for words in (
         ") is ahead of grpo; gmpo (+2.1 points, 95 % interval ",
-        "; held-out accuracy, 3 seeds, 24 held-out problems, p of the interval after Holm's correction for 2 comparisons.",
+        "; held-out accuracy, 3 seeds, 24 held-out problems, p of the interval after Holm's correction for 2",
     ):
         assert words in answer
     page = html.unescape((made / "report.html").read_text())

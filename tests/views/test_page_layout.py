@@ -74,7 +74,7 @@ return [...document.querySelectorAll(".scroll")]
 
 def ends_of(point: Point, seed: int) -> list[float]:
     """Curves that end near one another, so that their labels have to make room."""
-    return rising(ALIKE, wobble=0.08)(point, seed)
+    return list(rising(ALIKE, wobble=0.08)(point, seed))
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ def lowest(shown: Sequence[tuple[Look, Sequence[Run]]], quantity: Quantity) -> f
     if not quantity.logarithmic:
         return -math.inf
     highest = max((float(values(run, quantity)[1].max()) for _, runs in shown for run in runs), default=0.0)
-    return highest / 10**MOST_DECADES
+    return highest / float(10**MOST_DECADES)
 
 
 def done(runs: Sequence[Run]) -> int:
