@@ -17,6 +17,7 @@ from sspo_cli.views.style import GREY, GRID, INK, ROUND_STEPS, SMALL, STYLE
 
 UNIT_LETTER_INCHES = 0.072
 LINE_POINTS = 11
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -41,7 +42,7 @@ def save(figure: Figure, file: Path, title: str) -> Path:
 
 def dress(axes: Axes, title: str, unit: str, below: str, grid: Literal["x", "y"] = "y") -> None:
     """Title, unit under it, in as many lines as it takes, a light grid; no frame."""
-    lines = textwrap.wrap(unit, letters_across(axes)) or [""]
+    lines = textwrap.wrap(unit.replace(" %", NO_BREAK + "%"), letters_across(axes)) or [""]
     pad = 21 + LINE_POINTS * (len(lines) - 1)
     axes.set_title(title, loc="left", y=1, fontsize=10.5, fontweight="bold", pad=pad, color=INK)
     words = axes.annotate(
