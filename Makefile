@@ -59,6 +59,12 @@ peers: $(PEERS)/.installed
 reference: install
 	$(VENV)/bin/python -m tests.reference $(ARGS)
 
+# Runs real commands and makes the pictures of docs/ from what they write; needs chromium and chromedriver, and a quarter
+# of an hour on 2 cores.
+.PHONY: pictures
+pictures: install
+	$(VENV)/bin/python -m tests.pictures $(ARGS)
+
 # Measures this engine, beside TRL on equal work; a quarter of an hour on 2 cores. Writes docs/evidence/bench.md.
 bench: $(PEERS)/.installed
 	$(PEERS)/bin/python -m benchmarks $(ARGS)

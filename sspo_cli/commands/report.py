@@ -31,7 +31,7 @@ def run(
     from sspo_cli.study.combined_folder import combined_folder
     from sspo_cli.study.read import write_results
     from sspo_cli.views.display import phases
-    from sspo_cli.views.run import write_pages
+    from sspo_cli.views.run import next_commands, write_pages
     from sspo_cli.views.study_page import write_report
     from sspo_cli.views.study_screen import print_results
 
@@ -46,7 +46,7 @@ def run(
         print_results(study, as_json=as_json)
         return 0
     summary = run_summary(folders[0])
-    write_pages(folders[0], quiet=quiet)
+    write_pages(folders[0], next_commands(folders[0], summary), quiet=quiet)
     if as_json:
         print(json.dumps({"folder": str(folders[0]), **summary.as_json()}))
     else:

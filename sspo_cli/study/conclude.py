@@ -11,6 +11,7 @@ from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference
 from sspo_cli.statistics.significance import smallest_p
 from sspo_cli.study.compare import ALPHA, TASK, Comparison, OffPolicyChange
 from sspo_cli.study.results import PointResult, Study
+from sspo_cli.study.verdict import answer, can_confirm, evidence, is_ahead, p_text, seeds_to_confirm, together_p
 from sspo_cli.study.wording import bare, listed, written, written_difference, written_range
 
 MANY = 3
@@ -42,77 +43,51 @@ def conclusions(study: Study) -> list[str]:
 
 
 def about_baseline(study: Study) -> list[str]:
-    """The verdict on every objective, those that are separable first."""
+    """The answer, then what it rests on and what would settle the rest."""
     known = [item for item in study.comparisons if item.known]
     if not known:
         return [f"Nothing can be concluded: no seed has both {study.grid.baseline} and another objective done."]
-    order = ["separable", "uncorrected_only", "not_separable"]
-    tested = sorted((item for item in known if item.tested), key=lambda item: order.index(item.verdict))
+    tested = [item for item in known if item.tested]
     return [
-        *about_all(tested, study),
-        *(verdict(item, study, len(tested)) for item in tested),
+        *([answer(tested, study)] if tested else []),
+        *about_pairs(tested, study),
         *about_few_seeds([item for item in known if not item.tested], study),
         *about_permutation(tested),
         *about_any_difference(study),
     ]
 
 
-def about_all(tested: Sequence[Comparison], study: Study) -> list[str]:
-    """The whole answer in one sentence, where there are several verdicts."""
-    if len(tested) < 2:
-        return []
-    separable = [item for item in tested if item.verdict == "separable"]
-    ahead = [item.name for item in separable if is_ahead(item, study)]
-    behind = [item.name for item in separable if not is_ahead(item, study)]
-    rest = [item.name for item in tested if item.verdict != "separable"]
-    against = study.grid.baseline
-    parts = [f"{listed(ahead)} {verb(ahead)} ahead of {against}"] if ahead else []
-    parts += [f"{listed(behind)} {verb(behind)} behind {'it' if ahead else against}"] if behind else []
-    parts += [f"{listed(rest)} {verb(rest)} not separable from {'it' if parts else against}"] if rest else []
-    return [f"{'; '.join(parts)}."]
+def about_pairs(tested: Sequence[Comparison], study: Study) -> list[str]:
+    """What the answer leaves out of each comparison; one sentence for all of which the same is true."""
+    found: dict[str, list[Comparison]] = {}
+    for item in tested:
+        for told in about_pair(item, study):
+            found.setdefault(told, []).append(item)
+    return [f"{listed([item.name for item in items])} against {items[0].against.split(', ')[0]}: {told}"
+            for told, items in found.items()]  # fmt: skip
 
 
-def is_ahead(item: Comparison, study: Study) -> bool:
-    return (item.difference > 0) == (study.grid.sign > 0)
-
-
-def verb(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def verdict(item: Comparison, study: Study, comparisons: int) -> str:
+def about_pair(item: Comparison, study: Study) -> list[str]:
+    """Of one comparison: seeds that agree by luck, or how many would be needed."""
     metric = study.grid.metric
-    name, against, size = item.name, item.against, written_difference(abs(item.difference), metric)
-    interval = f"{bare(item.low, metric)} to {written_difference(item.high, metric)}"
-    side = "ahead of" if is_ahead(item, study) else "behind"
-    seeds = seeds_sentence(item, metric, study.worth_seeing)
-    corrected = f"Holm's correction for {comparisons} comparisons" if comparisons > 1 else ""
-    if item.verdict == "separable":
-        holds = f"; holds after {corrected}" if corrected else ""
-        return f"{name} is {side} {against} by {size} (95 % interval {interval}{holds}).{about_luck(item, metric)}"
-    if item.verdict == "uncorrected_only":
-        return (
-            f"{name} may be {side} {against}, by {size} (95 % interval {interval}), but not after {corrected}: {seeds}."
-        )
     if item.low == item.high == 0:
-        return f"{name} and {against} end alike on every problem with every seed: there is no difference to judge."
-    apart = item.low > 0 or item.high < 0
-    span = f"from {interval}{', but the noise of single answers alone can explain it' if apart else ''}"
-    return (
-        f"{name} and {against} are not separable with {count(len(item.seeds), 'seed')}: the difference may lie"
-        f" anywhere {span}; {seeds}."
-    )
+        return []
+    if item.verdict == "separable":
+        return about_luck(item, metric)
+    apart = item.verdict == "not_separable" and (item.low > 0 or item.high < 0)
+    noise = "the noise of single answers alone can explain the difference; " if apart else ""
+    return [f"{noise}{seeds_sentence(item, metric, study.worth_seeing)}."]
 
 
-def about_luck(item: Comparison, metric: str) -> str:
+def about_luck(item: Comparison, metric: str) -> list[str]:
     """Seeds that agree more closely than the noise of answers explains have a narrow interval by chance."""
     error = 1.96 * math.hypot(item.answer_error, item.problem_error)
     if error <= (item.high - item.low) / 2:
-        return ""
-    return (
-        " The seeds agree more closely than the noise of single answers explains, by chance: plus or minus"
+        return []
+    return [
+        "the seeds agree more closely than the noise of single answers explains, by chance: plus or minus"
         f" {written_difference(error, metric)} is more realistic."
-    )
+    ]
 
 
 def seeds_sentence(item: Comparison, metric: str, worth_seeing: float | None) -> str:
@@ -134,38 +109,34 @@ def about_few_seeds(untested: Sequence[Comparison], study: Study) -> list[str]:
     if not untested:
         return []
     fewest, metric = min(len(item.seeds) for item in untested), study.grid.metric
+    problems = f" ({count(study.problems, 'held-out problem')})" if study.problems else ""
     differences = listed([f"{item.name} {written_difference(item.difference, metric, '+')}" for item in untested])
     return [
-        f"No verdict with {count(fewest, 'seed')}: against {study.grid.baseline}, {differences}."
+        f"No verdict with {count(fewest, 'seed')}: against {study.grid.baseline}, {differences}{problems}."
         f" {FEWEST_SEEDS} seeds are the fewest that can tell a difference from chance (seed=0,1,2)."
     ]
 
 
 def about_permutation(tested: Sequence[Comparison]) -> list[str]:
-    """What the exact test adds, or why it cannot."""
-    if not tested:
+    """Why the permutation test of a pair cannot tell, where the seeds are too few for it."""
+    if not tested or can_confirm(tested):
         return []
     seeds = min(len(item.seeds) for item in tested)
-    needed = 1 + math.ceil(math.log2(len(tested) / ALPHA))
-    if seeds < needed:
-        confirm = f"{len(tested)} comparisons" if len(tested) > 1 else "a difference"
-        return [
-            "The intervals assume that seeds vary normally. The permutation p assumes nothing, but with"
-            f" {count(seeds, 'seed')} it cannot fall below {smallest_p(seeds):.2g}; from {needed} seeds on it can"
-            f" confirm {confirm}."
-        ]
-    unconfirmed = [item.name for item in tested if item.verdict == "separable" and item.p_holm >= ALPHA]
-    if unconfirmed:
-        return [f"The permutation test, which assumes nothing, does not confirm {listed(unconfirmed)}."]
-    return []
+    confirm = f"{len(tested)} comparisons" if len(tested) > 1 else "a difference"
+    return [
+        "The intervals assume that seeds vary normally. The permutation p assumes nothing, but with"
+        f" {count(seeds, 'seed')} it cannot fall below {smallest_p(seeds):.2g}; from {seeds_to_confirm(tested)} seeds"
+        f" on it can confirm {confirm}."
+    ]
 
 
 def about_any_difference(study: Study) -> list[str]:
-    p = study.any_difference_p
-    if p is None:
+    """The test of all objectives together, where it says what the answer says; else the answer tells it."""
+    p, separable = together_p(study), any(item.verdict == "separable" for item in study.comparisons)
+    if p is None or (p < ALPHA) != separable:
         return []
-    test = f"(permutation of all {len(study.points)} within seeds, p = {p:.2g})"
-    return [f"The objectives are not all alike {test}." if p < ALPHA else f"They may all be alike {test}."]
+    says = "confirms that they differ" if separable else "finds no difference"
+    return [f"The permutation test of all {count(len(study.points), 'objective')} together {says} ({p_text(p)})."]
 
 
 def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
@@ -175,7 +146,7 @@ def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
     if all(point.mean == best.mean for point in measured):
         return [f"All {len(measured)} points end at the same {metric}, {written(best.mean, metric)}."]
     interval = "" if math.isnan(best.low) else f", 95 % interval {written_range(best.low, best.high, metric)}"
-    seeds = count(len(best.seeds), "seed")
+    seeds = evidence(study, [len(best.seeds)])
     return [
         *about_off_policy(study),
         f"Best of {count(len(measured), 'point')}: {best.name} with {metric} {written(best.mean, metric)}"

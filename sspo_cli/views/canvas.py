@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from sspo_cli.views.style import GREY, GRID, INK, ROUND_STEPS, SMALL, STYLE
+
+UNIT_LETTER_INCHES = 0.072
+LINE_POINTS = 11
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -36,16 +41,27 @@ def save(figure: Figure, file: Path, title: str) -> Path:
 
 
 def dress(axes: Axes, title: str, unit: str, below: str, grid: Literal["x", "y"] = "y") -> None:
-    """Title, unit under it, a light grid; no frame."""
-    axes.set_title(title, loc="left", y=1, fontsize=10.5, fontweight="bold", pad=21, color=INK)
-    words = axes.annotate(unit, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY)
-    words.set_in_layout(False)  # a long line runs on beyond the axes instead of squeezing them
+    """Title, unit under it, in as many lines as it takes, a light grid; no frame."""
+    lines = textwrap.wrap(unit.replace(" %", NO_BREAK + "%"), letters_across(axes)) or [""]
+    pad = 21 + LINE_POINTS * (len(lines) - 1)
+    axes.set_title(title, loc="left", y=1, fontsize=10.5, fontweight="bold", pad=pad, color=INK)
+    words = axes.annotate(
+        "\n".join(lines), (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset points", color=GREY
+    )
+    words.set_in_layout(False)  # a line that is longer than the axes does not squeeze them
     axes.set_xlabel(below)
     axes.grid(axis=grid, color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", length=3)
+
+
+def letters_across(axes: Axes) -> int:
+    """How many letters fit above the axes, before the layout has given them their width."""
+    place, figure = axes.get_subplotspec(), axes.figure
+    assert place is not None and isinstance(figure, Figure)
+    return int(0.8 * figure.get_figwidth() / place.get_gridspec().ncols / UNIT_LETTER_INCHES)
 
 
 def round_steps(axes: Axes) -> None:

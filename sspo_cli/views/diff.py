@@ -22,9 +22,12 @@ PASS = "eval/pass@"
 SHOWN = (
     "eval/accuracy",
     PASS,
+    "eval/truncated",
+    "eval/errors",
     "reward/mean",
     "response/length",
     "response/truncated",
+    "reward/errors",
     "policy/entropy",
     "update/effective_ratio",
     "weight/std",

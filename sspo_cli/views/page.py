@@ -26,7 +26,8 @@ THEME = {
     ORANGE: ("orange", ORANGE, "#e5a83b"),
     SKY: ("sky", SKY, "#8ccdf3"),
 }
-WIDE_POINTS, ENLARGED = 420, 1.12
+WIDE_POINTS = 460
+SHRUNK, ENLARGED = 0.72, 1.12  # of the width that a figure is drawn for
 
 
 @cache
@@ -59,13 +60,19 @@ def beside(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def figure(plot: Path) -> str:
-    """A drawing of ours inside the page, in its colours, no larger than its letters are fit for."""
+def figure(plot: Path, caption: str = "") -> str:
+    """A drawing of ours inside the page, in its colours, with a line that says what it shows.
+
+    It is no larger than its letters are fit for, and scrolls sideways where it would be too small to read.
+    """
     drawing = inline(plot)
     found = re.search(r'width="([\d.]+)pt"', drawing)
     width = float(found[1]) if found else 0.0
     kind = ' class="wide"' if width > WIDE_POINTS else ""
-    return f'<figure{kind} style="max-width: {ENLARGED * width:.0f}pt">{drawing}</figure>'
+    drawing = drawing.replace("<svg ", f'<svg style="min-width: {SHRUNK * width:.0f}pt" ', 1)
+    legend = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    room = f"max-width: {ENLARGED * width:.0f}pt"
+    return f'<figure{kind} style="{room}"><div class="scroll">{drawing}</div>{legend}</figure>'
 
 
 def inline(plot: Path) -> str:

@@ -81,7 +81,7 @@ def draw_panel(axes: Axes, panel: Panel, rows: Sequence[Mapping[str, Any]]) -> N
     round_steps(axes)
     round_values(axes)
     axes.margins(y=0.14)
-    if panel.from_zero:
+    if panel.from_zero and not (value < 0).any():
         axes.set_ylim(bottom=0)
     axes.set_xlim(*step_limits(rows))
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.metrics import BOUNDS, is_of_source, metric
+from sspo_cli.plural import count
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.eval_rows import read_evaluations
 from sspo_cli.runs.folder import command_of
+from sspo_cli.study.verdict import run_answer
 from sspo_cli.views import page
+from sspo_cli.views.charts import CHARTS
 
 SAMPLES_SHOWN = 12
+PROBLEMS = ("eval/truncated", "eval/unscored", "eval/errors", "response/truncated", "reward/unscored", "reward/errors")
+# Charts that are not folded, each with the metrics of which one has to be anything but zero.
+VISIBLE: dict[str, tuple[str, ...]] = {"learning_curve": (), "response": ("response/truncated",)}
 
 
 @dataclass(frozen=True)
@@ -25,16 +33,21 @@ class MetricRow:
     values: list[str]
 
 
-def write_report(folder: Path) -> Path:
-    """Build report.html from what the run folder holds."""
+def write_report(folder: Path, commands: Sequence[str] = ()) -> Path:
+    """Build report.html from what the run folder holds. commands: to try next."""
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    shown = [name for name, keys in VISIBLE.items() if not keys or any(is_raised(summary, key) for key in keys)]
+    drawn = {plot.stem: page.figure(plot, caption(plot.stem)) for plot in sorted((folder / "plots").glob("*.svg"))}
     text = page.render(
         "run.html.j2",
         title=folder.name,
         headline=headline(summary),
+        answer=run_answer(summary, held_out_problems(folder)),
+        next=list(commands),
         warnings=summary.get("warnings", ()),
         metrics=metric_rows(summary),
-        drawings=[page.figure(plot) for plot in sorted((folder / "plots").glob("*.svg"))],
+        drawings=[drawn[name] for name in shown if name in drawn],
+        others=[drawing for name, drawing in drawn.items() if name not in shown],
         samples=last_samples(jsonl.read(folder / "samples.jsonl")),
         command=command_of(folder) or "",
         config=(folder / "config.yaml").read_text(encoding="utf-8"),
@@ -45,16 +58,36 @@ def write_report(folder: Path) -> Path:
     return file
 
 
-def headline(summary: dict[str, Any]) -> str:
+def headline(summary: Mapping[str, Any]) -> str:
     return (
-        f"objective {summary['objective']}, seed {summary['seed']}, {summary['steps']} steps in"
+        f"objective {summary['objective']}, seed {summary['seed']}, {count(summary['steps'], 'step')} in"
         f" {summary['minutes']:.1f} minutes, {summary['status']}"
     )
 
 
+def held_out_problems(folder: Path) -> int:
+    """Of the last evaluation; 0 where there is none."""
+    rows = read_evaluations(folder)
+    return len({row.problem for row in rows if row.step == rows[-1].step})
+
+
+def is_raised(summary: Mapping[str, Any], key: str) -> bool:
+    """Whether the metric was anything but zero at a value that the summary keeps."""
+    values = summary.get(key)
+    return isinstance(values, Mapping) and any(value for value in values.values())
+
+
+def caption(name: str) -> str:
+    """The meaning of every line of a chart."""
+    chart = next((chart for chart in CHARTS if chart.name == name), None)
+    lines = [f"{panel.metric.title}: {panel.metric.meaning}" for panel in chart.panels] if chart else []
+    return " ".join(lines)
+
+
 def metric_rows(summary: dict[str, Any]) -> list[MetricRow]:
     """The metrics that a person reads first."""
-    wanted = ["eval/accuracy", "eval/length", "reward/mean", "response/length", "response/truncated", "policy/entropy"]
+    wanted = ["eval/accuracy", "eval/length", "reward/mean", "response/length", "policy/entropy"]
+    wanted += [name for name in PROBLEMS if is_raised(summary, name)]
     passes = [name for name in summary if name.startswith("eval/pass@") and not name.endswith(("_low", "_high"))]
     rows = []
     sources = [name for name in summary if is_of_source(name)]

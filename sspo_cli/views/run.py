@@ -24,7 +24,8 @@ def show_end(
     folder: Path, summary: RunSummary, profile: Mapping[str, Any] | None, *, quiet: bool, as_json: bool
 ) -> None:
     """Draw the plots and the report of the run in `folder`, and print its summary, with the profile of a step."""
-    write_pages(folder, quiet=quiet)
+    commands = next_commands(folder, summary)
+    write_pages(folder, commands, quiet=quiet)
     if profile:
         write_tables(runs.profile_files(folder, profile["step"])[0], profile)
     if as_json:
@@ -32,17 +33,16 @@ def show_end(
         return
     evaluations = read_evaluations(folder)
     samples = [row.as_json() for row in read_samples(folder) or evaluations]
-    commands = next_commands(folder, summary)
     print_summary(folder, summary.as_json(), samples, commands, of_the_last(evaluations))
     if profile:
         print_profile(profile, folder)
 
 
-def write_pages(folder: Path, *, quiet: bool) -> None:
-    """The plots and the report of a run."""
+def write_pages(folder: Path, commands: Sequence[str], *, quiet: bool) -> None:
+    """The plots and the report of a run. commands: what to type next."""
     with waiting("drawing the plots and the report", quiet=quiet):
         plot_run(folder)
-        write_report(folder)
+        write_report(folder, commands)
 
 
 def of_the_last(evaluations: Sequence[EvalRow]) -> HeldOut | None:
@@ -55,7 +55,10 @@ def next_commands(folder: Path, summary: RunSummary) -> list[str]:
     """What to type next: read, evaluate and compare a run that is done, go on with one that is not."""
     if summary.status != "done":
         return [runs.way_on(folder)]
-    objective, last, best = summary.objective, runs.checkpoints(folder)[-1], summary.best_checkpoint
+    saved = runs.checkpoints(folder)
+    if not saved:  # somebody has made room
+        return [f"sspo samples {folder}"]
+    objective, last, best = summary.objective, saved[-1], summary.best_checkpoint
     found = [f"sspo samples {folder}", f"sspo eval {folder}"]
     if best is not None and folder / best != last:
         found.append(f"sspo eval {folder / best}")

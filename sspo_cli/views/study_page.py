@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sspo_cli.metrics import metric as known_as
 from sspo_cli.runs.folder import command_of
 from sspo_cli.study.grid import Progress, silent
+from sspo_cli.study.next import next_commands
 from sspo_cli.study.provenance import config_differences, environment
 from sspo_cli.study.results import Study
 from sspo_cli.study.samples import side_by_side
 from sspo_cli.views import page
-from sspo_cli.views.figures.curves import DYNAMICS, plot_curves
+from sspo_cli.views.figures.curves import ALARMS, DYNAMICS, plot_curves
 from sspo_cli.views.figures.forest import plot_forest
 from sspo_cli.views.figures.keys import plot_keys
 from sspo_cli.views.study_tables import (
@@ -25,6 +28,8 @@ from sspo_cli.views.study_tables import (
 )
 
 MOST_CONFIGURATIONS = 8
+PAIRED = "Mean over seeds of the difference on the same problems with the same random numbers."
+BY_KEY = "The means of the table over the values of each setting that varies."
 
 
 def write_report(study: Study, progress: Progress = silent) -> None:
@@ -57,9 +62,13 @@ def content_of(study: Study) -> dict[str, Any]:
         "cells": cells_table(study),
         "plots": sorted((grid.folder / "plots").glob("*.svg")),
         "drawings": {
-            "results": drawings(grid.folder, ("learning_curve", "forest", "by_key")),
-            "course": drawings(grid.folder, tuple(quantity.name for quantity in DYNAMICS)),
+            "results": drawings(
+                grid.folder, {"learning_curve": known_as(grid.metric).meaning, "forest": PAIRED, "by_key": BY_KEY}
+            ),
+            "alarms": drawings(grid.folder, {quantity.name: quantity.caption for quantity in ALARMS}),
+            "course": drawings(grid.folder, {quantity.name: quantity.caption for quantity in DYNAMICS}),
         },
+        "next": next_commands(study),
         "side_by_side": side_by_side(grid, best_first),
         "compared": [grid.name(point) for point in compared],
         "differences": config_differences(grid, compared),
@@ -74,6 +83,7 @@ def content_of(study: Study) -> dict[str, Any]:
     }
 
 
-def drawings(folder: Path, names: tuple[str, ...]) -> list[str]:
-    files = [folder / "plots" / f"{name}.svg" for name in names]
-    return [page.figure(file) for file in files if file.is_file()]
+def drawings(folder: Path, captions: Mapping[str, str]) -> list[str]:
+    """The figures that were drawn, each with its caption."""
+    files = {folder / "plots" / f"{name}.svg": caption for name, caption in captions.items()}
+    return [page.figure(file, caption) for file, caption in files.items() if file.is_file()]

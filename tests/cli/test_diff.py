@@ -142,3 +142,17 @@ def test_null_is_a_value_and_sections_stay_together(
     a: dict[str, Any], b: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert list(differences(a, b).items()) == list(expected.items())
+
+
+def test_failed_graders_have_a_row_and_no_zero_has_a_sign(sspo: Sspo, runs_home: Path) -> None:
+    for folder, errors, entropy in ((FIRST, 0.0, 0.5001), (SECOND, 0.25, 0.5)):
+        file = runs_home / folder / "summary.json"
+        content = json.loads(file.read_text())
+        for name, value in (("eval/errors", errors), ("reward/errors", errors), ("policy/entropy", entropy)):
+            content[name] = {"first": value, "best": value, "last": value}
+        file.write_text(json.dumps(content))
+    shown = [line.split() for line in sspo("diff", FIRST, SECOND).stdout.splitlines()]
+    for name in ("eval/errors", "reward/errors"):
+        assert [name, "final", "0.0%", "25.0%", "+25.0", "pts"] in shown
+    row = next(words for words in shown if words[:1] == ["policy/entropy"])
+    assert row == ["policy/entropy", "final", "0.500", "0.500", "+0.000"]

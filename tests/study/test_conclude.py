@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,19 @@ def scattered(ends: dict[str, float], spread: float) -> Curve:
 
 def test_two_seeds_have_no_verdict(tmp_path: Path) -> None:
     said = words(tmp_path / "g", ["grpo", "sspo"], 2, rising({"grpo": 0.3, "sspo": 0.9}))
-    assert said.startswith("No verdict with 2 seeds: against grpo, sspo +60.4 points. 3 seeds are the fewest")
+    assert said.startswith(
+        "No verdict with 2 seeds: against grpo, sspo +60.4 points (24 held-out problems). 3 seeds are the fewest"
+    )
     assert "ahead" not in said and "p =" not in said
 
 
 def test_what_cannot_be_told_apart_says_how_many_seeds_it_takes(tmp_path: Path) -> None:
     said = words(tmp_path / "g", ["grpo", "sspo"], 3, scattered({"grpo": 0.5, "sspo": 0.5}, 0.1))
-    assert said.startswith("sspo and grpo are not separable with 3 seeds: the difference may lie anywhere from -")
+    assert re.match(
+        r"sspo and grpo are not separable in held-out accuracy: the difference is [+-]\d+\.\d points"
+        r" \(95 % interval -\d+\.\d to \d+\.\d points, interval p = 0\.\d+; 3 seeds, 24 held-out problems\)\. ",
+        said,
+    )
     assert "would be needed to see 2 points" in said or "raise eval.problems" in said
     assert "it cannot fall below 0.25; from 6 seeds on it can confirm a difference" in said
 
@@ -66,8 +73,26 @@ def test_the_best_of_a_sweep_is_said_to_flatter(tmp_path: Path) -> None:
     said = words(
         tmp_path / "g", ["grpo", "gmpo", "sspo"], 2, rising({"grpo": 0.3, "gmpo": 0.4, "sspo": 0.6}), kind="sweep"
     )
-    assert said.startswith("Best of 3 points: sspo with eval/accuracy 59.4 % (mean of 2 seeds).")
+    assert said.startswith("Best of 3 points: sspo with eval/accuracy 59.4 % (mean of 2 seeds, 24 held-out problems).")
     assert "the points are not separable" in said and "its value is too good" in said
+
+
+def test_the_answer_says_what_every_test_finds_and_no_later_sentence_takes_it_back(tmp_path: Path) -> None:
+    """One objective far from four alike: few seeds do not tell it by its interval, all objectives together do."""
+    ends = {"grpo": 0.9, "gspo": 0.72, "gmpo": 0.9, "sapo": 0.9, "sspo": 0.9}
+    wide = {"gspo": 0.06}
+
+    def curve(point: dict[str, str], seed: int) -> list[float]:
+        name = point["objective"]
+        return [0.1, 0.3, ends[name] + wide.get(name, 0.0) * ((seed % 3) - 1)]
+
+    axes: Axes = {"objective": list(ends), "seed": [0, 1, 2]}
+    study = read_study(make_grid(tmp_path / "g", axes, curve))
+    answer, *others = study.words
+    assert study.any_difference_p is not None and study.any_difference_p < 0.05
+    assert not any(item.verdict == "separable" for item in study.comparisons)
+    assert "but not which of them (p = 0.0" in answer and "gspo (" in answer and "are not separable from" in answer
+    assert not any("all alike" in sentence or "together" in sentence for sentence in others)
 
 
 def test_lists_read_as_people_write_them() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +12,12 @@ import pytest
 from sspo_cli.study.read import write_results
 from sspo_cli.views.study_page import write_report
 from tests.study.folders import Axes, make_grid, rising
+from tests.views.browser import HERE, open_browser, resize, scheme
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-BROWSER = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-DRIVER = shutil.which("chromedriver")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HERE, reason="needs chromium and chromedriver")]
 ENDS = {"grpo": 0.5, "gmpo": 0.25, "sspo": 0.8, "gspo": 0.6, "sapo": 0.7}
 
 
@@ -36,29 +32,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(BROWSER)
-    for word in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    try:
+    with open_browser() as driver:
         yield driver
-    finally:
-        driver.quit()
-
-
-def narrow(browser: Chrome, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-def scheme(browser: Chrome, name: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": name}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def column(browser: Chrome, title: str) -> list[str]:
@@ -92,7 +67,7 @@ def test_it_opens_from_a_file_without_an_error_or_a_request(page: Path, browser:
 
 
 def test_every_figure_has_a_size_and_a_name(page: Path, browser: Chrome) -> None:
-    narrow(browser, 1200)
+    resize(browser, 1200)
     browser.get(page.as_uri())
     figures = browser.find_elements("css selector", "figure svg")
     names = [figure.get_attribute("aria-label") for figure in figures]
@@ -103,7 +78,7 @@ def test_every_figure_has_a_size_and_a_name(page: Path, browser: Chrome) -> None
 
 
 def test_a_click_on_a_title_sorts_and_another_turns_it_round(page: Path, browser: Chrome) -> None:
-    narrow(browser, 1200)
+    resize(browser, 1200)
     browser.get(page.as_uri())
     assert column(browser, "objective") == ["sspo", "sapo", "gspo", "grpo", "gmpo"]
     click(browser, "objective")
@@ -120,7 +95,7 @@ def test_a_click_on_a_title_sorts_and_another_turns_it_round(page: Path, browser
 
 @pytest.mark.parametrize("width", [390, 768, 1400])
 def test_the_page_never_scrolls_sideways(page: Path, browser: Chrome, width: int) -> None:
-    narrow(browser, width)
+    resize(browser, width)
     browser.get(page.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     text = browser.find_element("css selector", ".answer p")
@@ -128,7 +103,7 @@ def test_the_page_never_scrolls_sideways(page: Path, browser: Chrome, width: int
 
 
 def test_dark_and_light_have_ink_that_stands_out(page: Path, browser: Chrome) -> None:
-    narrow(browser, 1200)
+    resize(browser, 1200)
     inks = {}
     for name in ("light", "dark"):
         scheme(browser, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,16 @@ from sspo_cli.study.grid import Run
 from sspo_cli.study.results import Study
 from sspo_cli.study.wording import is_share
 from sspo_cli.views.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
-from sspo_cli.views.figures.lines import Line, Look, Values, label_ends, looks, student_interval, width_for
+from sspo_cli.views.figures.lines import (
+    Line,
+    Look,
+    Values,
+    label_ends,
+    looks,
+    student_interval,
+    width_for,
+    within_percent,
+)
 from sspo_cli.views.plots import MANY_POINTS, running_mean
 from sspo_cli.views.style import STYLE
 
@@ -42,6 +52,11 @@ class Quantity:
     inferred: bool = False
     reference: tuple[float, str] | None = None
 
+    @property
+    def caption(self) -> str:
+        """What the figure shows, in one sentence."""
+        return metric(self.key).meaning if not self.title else f"{self.title} {self.unit}."
+
 
 DYNAMICS = (
     Quantity("reward", "reward/mean"),
@@ -56,10 +71,20 @@ DYNAMICS = (
 )  # fmt: skip
 
 
+# What went wrong in the runs: drawn where it is anything but zero.
+ALARMS = (
+    Quantity("held_out_truncated", "eval/truncated"),
+    Quantity("truncated", "response/truncated"),
+    Quantity("held_out_failed_graders", "eval/errors"),
+    Quantity("failed_graders", "reward/errors"),
+)
+
+
 def plot_curves(study: Study) -> None:
-    """plots/learning_curve.svg and one file for each of DYNAMICS that the runs have."""
+    """plots/learning_curve.svg, one file for each of DYNAMICS that the runs have, and of ALARMS that they raise."""
     key = study.grid.metric
-    others = (quantity for quantity in DYNAMICS if quantity.key != key)
+    alarms = [quantity for quantity in ALARMS if any(values(run, quantity)[1].any() for run in study.grid.runs)]
+    others = (quantity for quantity in (*DYNAMICS, *alarms) if quantity.key != key)
     for quantity in (Quantity("learning_curve", key, inferred=True), *others):
         plot_quantity(study, quantity)
 
@@ -78,23 +103,29 @@ def plot_quantity(study: Study, quantity: Quantity) -> None:
     with matplotlib.rc_context(STYLE):
         figure = new_figure(width_for([look.name for look, _ in shown if look.labelled]), HEIGHT_INCHES)
         axes = figure.add_subplot()
-        lines = [draw_runs(axes, runs, look, quantity) for look, runs in shown]
+        floor = lowest(shown, quantity)
+        lines = [draw_runs(axes, runs, look, quantity, floor) for look, runs in shown]
         round_steps(axes)
         if quantity.logarithmic:
             axes.set_yscale("log")
         else:
             round_values(axes)
-        # A wide band of few seeds would flatten the curves: it is cut at the frame that the curves themselves need.
-        bottom, top = axes.get_ylim()
         for line in lines:
             if line.look.labelled:
                 line.draw_band(axes)
-        axes.set_ylim(max(bottom, top / 10**MOST_DECADES) if quantity.logarithmic else bottom, top)
         dress(axes, title, "; ".join(notes(quantity, max(done(runs) for _, runs in shown))), "step")
         if quantity.reference:
             draw_reference(axes, *quantity.reference)
         label_ends(axes, lines)
     save(figure, grid.folder / "plots" / f"{quantity.name}.svg", title)
+
+
+def lowest(shown: Sequence[tuple[Look, Sequence[Run]]], quantity: Quantity) -> float:
+    """The least value that is drawn: on a logarithmic scale smaller ones lie at its lower end."""
+    if not quantity.logarithmic:
+        return -math.inf
+    highest = max((float(values(run, quantity)[1].max()) for _, runs in shown for run in runs), default=0.0)
+    return highest / float(10**MOST_DECADES)
 
 
 def done(runs: Sequence[Run]) -> int:
@@ -112,15 +143,17 @@ def notes(quantity: Quantity, most_seeds: int) -> list[str]:
     return found
 
 
-def draw_runs(axes: Axes, runs: Sequence[Run], look: Look, quantity: Quantity) -> Line:
+def draw_runs(axes: Axes, runs: Sequence[Run], look: Look, quantity: Quantity, floor: float) -> Line:
     """The mean of the runs that are done, bold; of an inferred quantity each of them too, thin.
 
     A run that is not done is dotted, with a cross where it ended, and enters no mean.
     """
-    of_done = [values(run, quantity) for run in runs if run.counts]
+    found = [(run.counts, *values(run, quantity)) for run in runs]
+    of_done = [(step, np.maximum(value, floor)) for counts, step, value in found if counts]
+    not_done = [(step, np.maximum(value, floor)) for counts, step, value in found if not counts]
     for step, value in of_done if look.labelled and quantity.inferred else []:
         axes.plot(step, smooth(value), color=look.colour, linewidth=0.7, alpha=0.4, zorder=2)
-    for step, value in (values(run, quantity) for run in runs if not run.counts):
+    for step, value in not_done:
         axes.plot(step, smooth(value), color=look.colour, linewidth=0.9, linestyle=":", zorder=2)
         axes.plot(step[-1:], smooth(value)[-1:], color=look.colour, marker="x", markersize=5, zorder=3)
     step, value_ST = aligned(of_done)
@@ -136,8 +169,10 @@ def middle_and_band(value_ST: Values, quantity: Quantity) -> tuple[Values, Value
     """The mean over seeds with its interval, or with the range of all seeds."""
     if not len(value_ST):
         return np.empty(0), np.empty(0), np.empty(0)
-    band = student_interval(value_ST) if quantity.inferred else (value_ST.min(0), value_ST.max(0))
-    return value_ST.mean(0), *band
+    if not quantity.inferred:
+        return value_ST.mean(0), value_ST.min(0), value_ST.max(0)
+    low, high = student_interval(value_ST)
+    return value_ST.mean(0), *(within_percent(low, high) if is_share(quantity.key) else (low, high))
 
 
 def values(run: Run, quantity: Quantity) -> tuple[Values, Values]:

@@ -18,7 +18,7 @@ from sspo_cli.study.grid import Grid
 from sspo_cli.study.results import Study
 from sspo_cli.study.wording import is_share
 from sspo_cli.views.canvas import dress, new_figure, round_values, save
-from sspo_cli.views.figures.lines import Line, Look, label_ends, looks, student_interval, width_for
+from sspo_cli.views.figures.lines import Line, Look, label_ends, looks, student_interval, width_for, within_percent
 from sspo_cli.views.style import BLUE, GREY, INK, STYLE
 
 DASHES = ("solid", "dashed", "dotted", "dashdot")
@@ -49,22 +49,25 @@ def plot_keys(study: Study) -> None:
         return
     pairs = study.contrasts or (study.comparisons if "objective" in grid.varied else [])
     below = bool(pairs) and not any(panel.averaged for panel in panels)
-    across = min(MOST_ACROSS, len(panels))
+    beside = below and len(panels) == 1  # its differences stand beside it instead
+    across = 2 if beside else min(MOST_ACROSS, len(panels))
     rows = -(-len(panels) // across)
+    deep = 2 if below and not beside else 1
     with matplotlib.rc_context(STYLE):
         names = [look.name for panel in panels for look in colours(study, panel).values()]
-        figure = new_figure(width_for(names) * across, HEIGHT_INCHES * rows * (1 + below))
-        spots = figure.subplots(rows * (1 + below), across, squeeze=False)
+        figure = new_figure(width_for(names) * across, HEIGHT_INCHES * rows * deep)
+        spots = figure.subplots(rows * deep, across, squeeze=False)
         for spot in spots.flat:
             spot.set_visible(False)
         places = [divmod(number, across) for number in range(len(panels))]
-        above = [spots[row * (1 + below), column] for row, column in places]
+        above = [spots[row * deep, column] for row, column in places]
         lines = [draw_metric(axes, panel, study) for axes, panel in zip(above, panels, strict=True)]
         share_frame(above)
         for axes, panel, drawn in zip(above, panels, lines, strict=True):
             finish_metric(axes, panel, study, drawn)
         for (row, column), panel in zip(places, panels, strict=True) if below else []:
-            draw_differences(spots[2 * row + 1, column], panel, study, pairs)
+            spot = spots[0, 1] if beside else spots[2 * row + 1, column]
+            draw_differences(spot, panel, study, pairs)
     save(figure, grid.folder / "plots" / "by_key.svg", "The metric by key")
 
 
@@ -111,6 +114,7 @@ def draw_metric(axes: Axes, panel: Panel, study: Study) -> list[Line]:
     lines = lines_of(panel, study, "metric", lambda points: band_at(points, means, grid))
     for line in lines:
         line.draw(axes)
+        line.draw_band(axes)
     for point in grid.points if panel.averaged else []:
         height = scale_of(grid) * means[str(point)][0]
         axes.plot(levels(grid, panel.key).index(point[panel.key]), height, "o", color=GREY, markersize=3.5, alpha=0.6)
@@ -118,10 +122,7 @@ def draw_metric(axes: Axes, panel: Panel, study: Study) -> list[Line]:
 
 
 def finish_metric(axes: Axes, panel: Panel, study: Study, lines: Sequence[Line]) -> None:
-    """Bands end at the frame that the lines need, because those of few seeds would flatten the lines."""
-    grid, frame = study.grid, axes.get_ylim()
-    for line in lines:
-        line.draw_band(axes)
+    grid = study.grid
     shaded = any(np.isfinite(line.low).any() for line in lines)
     parts = [f"{grid.metric}, %" if is_share(grid.metric) else grid.metric]
     parts += ["shaded: 95 % interval"] if shaded else []
@@ -129,8 +130,7 @@ def finish_metric(axes: Axes, panel: Panel, study: Study, lines: Sequence[Line])
     if panel.dash is not None:
         dashed = zip(DASHES[1:], levels(grid, panel.dash)[1:], strict=False)
         parts += [f"{dash}: {grid.name({panel.dash: value})}" for dash, value in dashed]
-    finish(axes, panel, grid, short_names(grid.varied)[panel.key], "; ".join(parts))
-    axes.set_ylim(frame)
+    finish(axes, panel, grid, f"Effect of {short_names(grid.varied)[panel.key]}", "; ".join(parts))
     label_ends(axes, lines)
 
 
@@ -158,6 +158,8 @@ def lines_of(panel: Panel, study: Study, what: str, band: Callable[[list[Point]]
         if not known:
             continue
         middle, low, high = scale_of(grid) * np.array([bands[number] for number in known]).T
+        if what == "metric" and is_share(grid.metric):
+            low, high = within_percent(low, high)
         first = look.labelled and look.name not in ("", *(line.look.name for line in found))
         dash = DASHES[place % len(DASHES)]
         found.append(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sspo_cli.statistics.intervals import FEWEST_SEEDS, LEVEL
+from sspo_cli.views.canvas import LINE_POINTS
 from sspo_cli.views.style import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MOST_COLOURED = 3  # of more names than there are colours
-AXES_INCHES, LETTER_INCHES, LINE_POINTS = 3.9, 0.078, 11
+AXES_INCHES, LETTER_INCHES = 3.9, 0.078
 Values = NDArray[np.float64]
 
 
@@ -83,6 +84,11 @@ def student_interval(value_ST: Values) -> tuple[Values, Values]:
         return nothing, nothing
     reach = float(stats.t.ppf((1 + LEVEL) / 2, S - 1)) * value_ST.std(0, ddof=1) / np.sqrt(S)
     return value_ST.mean(0) - reach, value_ST.mean(0) + reach
+
+
+def within_percent(low: Values, high: Values) -> tuple[Values, Values]:
+    """The ends of intervals of shares as they are drawn: none lies below 0 or above 100 %."""
+    return np.clip(low, 0, 100), np.clip(high, 0, 100)
 
 
 def width_for(names: Sequence[str]) -> float:

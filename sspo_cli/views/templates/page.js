@@ -12,3 +12,21 @@ for (const button of document.querySelectorAll("table.sortable th button")) {
     body.append(...[...body.rows].sort(order));
   };
 }
+
+// Says so in words under what scrolls sideways.
+function hint() {
+  for (const place of document.querySelectorAll(".scroll")) {
+    const told = place.nextElementSibling?.classList.contains("hint") ? place.nextElementSibling : null;
+    const scrolls = place.scrollWidth > place.clientWidth + 1;
+    if (scrolls && !told) place.insertAdjacentHTML("afterend", '<p class="hint">Scroll sideways to see the rest.</p>');
+    if (!scrolls && told) told.remove();
+  }
+}
+hint();
+addEventListener("resize", hint);
+
+// Folded figures are measured when they open, and are on paper too.
+for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", hint);
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details.more")) folded.open = true;
+});
