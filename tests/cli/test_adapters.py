@@ -127,6 +127,7 @@ def test_a_reference_policy_that_has_changed_is_refused(sspo: Sspo, tmp_path: Pa
     assert sspo("train", "--resume", "run").returncode == 0
 
 
+@pytest.mark.long
 def test_adapters_of_an_earlier_version_stand_on_what_their_run_began_with(sspo: Sspo, copy: Path) -> None:
     """It wrote down the model under the first adapters, as if there were none, and nothing else."""
     for run in ("first", "second"):

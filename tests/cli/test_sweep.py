@@ -24,6 +24,7 @@ verified: not run in full
 """
 
 
+@pytest.mark.long
 def test_a_recipe_of_a_sweep_runs_every_point_is_checked_and_goes_on(sspo: Sspo, tmp_path: Path, write: Write) -> None:
     words = ["objective=sspo", "objective.gate.tau_pos=range(2,6,3)", "sweep.metric=loss", "sweep.direction=min", *TINY]
     write("recipes/study.yaml", RECIPE.format(overrides=", ".join(f"'{word}'" for word in words)))

@@ -177,6 +177,7 @@ def test_a_stopped_run_goes_on_as_the_same_wandb_run_and_no_step_is_sent_twice(s
     assert "Would sync 3 run(s)" in looked.stdout + looked.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["tensorboard", "trackio"])
 def test_steps_that_are_trained_again_behind_a_checkpoint_are_not_sent_twice(
     sspo: Sspo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

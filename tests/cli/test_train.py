@@ -173,15 +173,16 @@ def test_without_a_terminal_there_is_one_line_a_step_and_results_go_to_stdout(ss
     assert quiet.stderr == "" and json.loads(quiet.stdout)["folder"] == "outputs/train/sspo-addition-s0-2"
 
 
+# The long ones are parts of the others, or of a killed run that goes on.
 INTERRUPTED = [
-    ["rollout.staleness=0"],
-    ["rollout.staleness=1"],
-    ["lora.rank=2", "objective.kl.coef=0.1"],
-    ["objective=dapo", "objective.dynamic_sampling=3", "rollout.staleness=1"],
+    pytest.param(["rollout.staleness=0"], id="in order", marks=pytest.mark.long),
+    pytest.param(["rollout.staleness=1"], id="stale", marks=pytest.mark.long),
+    pytest.param(["lora.rank=2", "objective.kl.coef=0.1"], id="adapters"),
+    pytest.param(["objective=dapo", "objective.dynamic_sampling=3", "rollout.staleness=1"], id="dynamic sampling"),
 ]
 
 
-@pytest.mark.parametrize("settings", INTERRUPTED, ids=["in order", "stale", "adapters", "dynamic sampling"])
+@pytest.mark.parametrize("settings", INTERRUPTED)
 def test_an_interrupted_run_goes_on_as_if_it_had_never_stopped(sspo: Sspo, tmp_path: Path, settings: list[str]) -> None:
     words = ["train", *SMOKE, "train.steps=8", "train.eval_every=3", *settings]
     assert sspo(*words, "--name", "whole").returncode == 0

@@ -26,6 +26,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference" / "session.md"
 SMALL = ("preset=smoke", "batch.prompts=4")
 
 
+@pytest.mark.long
 def test_the_script_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
     """It is at most ten lines, and its run folder can be evaluated and replayed only with a reward that has a file."""
     script, watch = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), flags=re.DOTALL)
