@@ -103,8 +103,8 @@ def difference_note(against: str, items: Sequence[Comparison]) -> str:
     if not any_tested(items):
         return f"{paired} Intervals and p take {FEWEST_SEEDS} seeds or more."
     return (
-        f"{paired} p: permutation test within seeds; with few seeds it cannot be small, so the conclusion uses the p of the"
-        " interval (interval_p in summary.json). Corrected p: after Holm's correction for"
+        f"{paired} p: permutation test within seeds; with few seeds it cannot be small, so the conclusion uses the p of"
+        " the interval (interval_p in summary.json). Corrected p: after Holm's correction for"
         f" {count(len(items), 'comparison')}. Probability of improvement: how often a run of the one beats a run of the"
         " other."
     )
