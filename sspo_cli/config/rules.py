@@ -279,7 +279,7 @@ def correction_problems(objective: ObjectiveConfig) -> list[str]:
         )
     if correction.floor and correction.level == "none":
         problems.append(
-            f"objective.correction.floor={correction.floor:g}: is read by the weights of"
-            " objective.correction.level=token or sequence alone, and objective.correction.level=none"
+            f"objective.correction.floor={correction.floor:g}: has no effect with objective.correction.level=none; set"
+            " that to token or sequence, or leave the floor out"
         )
     return problems

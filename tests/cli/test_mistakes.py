@@ -95,7 +95,7 @@ CHOICES = [
     ("train tracker=mlflow", "(allowed: none, tensorboard, trackio, wandb;"),
     ("train rollout=vllm", "write rollout=native"),
     ("train rollout=NAME", "(allowed: generate, native;"),
-    ("train engine=fsdp", "a run uses one device"),
+    ("train engine=fsdp", "weights are not sharded; engine=ddp trains with several processes"),
     ("train preset=debug", "write preset=smoke"),
     ("train objective.gate=erf", "objective/gate=erf"),
     ("train objective/gate=none", "write objective/gate=identity"),

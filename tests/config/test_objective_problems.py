@@ -46,7 +46,7 @@ def problems(*words: str) -> list[str]:
         ),
         (
             ["objective.correction.floor=0.5"],
-            "is read by the weights of objective.correction.level=token or sequence alone",
+            "has no effect with objective.correction.level=none; set that to token",
         ),
         (
             ["objective=ppo_clip", "objective.dynamic_sampling=2"],

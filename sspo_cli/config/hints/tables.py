@@ -16,7 +16,10 @@ def table(*rows: tuple[str, str]) -> Table:
     return {name: answer for names, answer in rows for name in names.split()}
 
 
-ONE_DEVICE = "a run uses one device; `sspo compare` and `sspo sweep` run cells on several GPUs"
+NOT_SHARDED = (
+    "weights are not sharded; engine=ddp trains with several processes that hold all weights each, and `sspo compare` and"
+    " `sspo sweep` run cells on several GPUs"
+)
 
 SETTINGS = table(
     # how long
@@ -101,7 +104,7 @@ SETTINGS = table(
     ("cuda gpu accelerator use_cpu no_cuda cpu", "engine.device=cuda, cpu or auto"),
     (
         "gpus num_gpus n_gpus nnodes n_gpus_per_node fsdp deepspeed ddp tensor_parallel_size world_size num_processes",
-        ONE_DEVICE,
+        NOT_SHARDED,
     ),
     ("bf16 mixed_precision amp torch_dtype autocast", "engine.precision=bfloat16"),
     ("fp16 float16 half", "engine.precision=bfloat16; float16 is not supported"),
@@ -164,7 +167,7 @@ CHOICES: Mapping[str, Table] = {
         ("hf transformers", "rollout=generate"),
     ),
     "engine": table(
-        ("ddp fsdp deepspeed multi accelerate megatron", ONE_DEVICE),
+        ("ddp fsdp deepspeed multi accelerate megatron", NOT_SHARDED),
         ("cpu cuda auto", "engine.device={}"),
         ("gpu", "engine.device=cuda"),
     ),
