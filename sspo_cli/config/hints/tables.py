@@ -17,8 +17,8 @@ def table(*rows: tuple[str, str]) -> Table:
 
 
 NOT_SHARDED = (
-    "weights are not sharded; engine=ddp trains with several processes that hold all weights each, and `sspo compare` and"
-    " `sspo sweep` run cells on several GPUs"
+    "weights are not sharded; engine=ddp trains with several processes that hold all weights each, and `sspo compare`"
+    " and `sspo sweep` run cells on several GPUs"
 )
 
 SETTINGS = table(
@@ -103,9 +103,10 @@ SETTINGS = table(
     # machine
     ("cuda gpu accelerator use_cpu no_cuda cpu", "engine.device=cuda, cpu or auto"),
     (
-        "gpus num_gpus n_gpus nnodes n_gpus_per_node fsdp deepspeed ddp tensor_parallel_size world_size num_processes",
-        NOT_SHARDED,
+        "gpus num_gpus n_gpus n_gpus_per_node nproc_per_node ddp world_size num_processes",
+        "engine=ddp engine.processes={}",
     ),
+    ("nnodes fsdp deepspeed tensor_parallel_size", NOT_SHARDED),
     ("bf16 mixed_precision amp torch_dtype autocast", "engine.precision=bfloat16"),
     ("fp16 float16 half", "engine.precision=bfloat16; float16 is not supported"),
     ("engine.dtype trainer.precision", "engine.precision={}"),
