@@ -165,10 +165,10 @@ def test_reference_solutions_are_learned_as_they_stand() -> None:
 
 
 def test_the_soft_limit_on_length_grows_over_the_buffer() -> None:
-    """Limit 20, buffer 0.2: nothing up to 16 tokens, half at 18, all at 20; penalty 3."""
-    items = [trajectory([1], [5] * length, None) for length in (1, 16, 17, 18, 20)]
+    """Limit 20, buffer 0.2: nothing up to 16 tokens, half at 18, all from 20 on; penalty 3."""
+    items = [trajectory([1], [5] * length, None) for length in (1, 16, 17, 18, 20, 25)]
     taken = overlong(items, OverlongSection(penalty=3.0, buffer=0.2), 20)
-    assert taken.tolist() == pytest.approx([0, 0, 0.75, 1.5, 3])
+    assert taken.tolist() == pytest.approx([0, 0, 0.75, 1.5, 3, 3])
 
 
 def test_what_is_taken_from_the_reward_moves_the_advantage_and_not_the_reward() -> None:

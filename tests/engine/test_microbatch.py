@@ -103,6 +103,27 @@ def test_logits_that_predict_no_trained_token_get_a_gradient_of_zero() -> None:
     assert gradient_LD[last:].abs().max() == 0, "nothing behind the last predictor is read"
 
 
+def test_the_tokens_of_the_response_are_trained_and_those_of_the_prompt_are_not() -> None:
+    item = trajectory([5, 6, 7], [8, 9], torch.tensor([-1.0, -2.0]))
+    assert item.trained_L.tolist() == [False, False, False, True, True] and item.trained == 2
+    assert item.sampled_logp_L is not None and item.sampled_logp_L[item.trained_L].tolist() == [-1, -2]
+
+
+def test_log_probabilities_keep_their_names() -> None:
+    """Ratios start from the sampler's, under a correction from the trainer's."""
+    item = dialogue(1, 14, [(3, 6), (9, 13)], 1.0)
+    sampled_L, reference_L = item.sampled_logp_L, item.reference_logp_L
+    assert sampled_L is not None and reference_L is not None
+    trained = item.trained_L
+    found = to_microbatch([item], 0, CPU).logps
+    assert found.keys() == {"old_logp_BT", "reference_logp_BT"}
+    assert torch.equal(found["old_logp_BT"][0], sampled_L[trained])
+    assert torch.equal(found["reference_logp_BT"][0], reference_L[trained])
+    found = to_microbatch([replace(item, trainer_logp_L=sampled_L - 0.5)], 0, CPU).logps
+    assert torch.equal(found["old_logp_BT"][0], sampled_L[trained] - 0.5)
+    assert torch.equal(found["rollout_logp_BT"][0], sampled_L[trained])
+
+
 def test_a_first_token_cannot_be_trained() -> None:
     item = trajectory([], [5, 6, 7], torch.zeros(3), 1.0)
     with pytest.raises(ValueError, match="no token predicts it"):

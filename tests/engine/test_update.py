@@ -79,6 +79,21 @@ def test_the_micro_batch_budget_changes_no_gradient_and_no_metric(objective: str
     assert metrics == pytest.approx(metrics_of_pieces, rel=1e-4, abs=1e-6)
 
 
+def test_a_mean_over_tokens_is_over_the_trained_ones() -> None:
+    """DAPO on responses with ratio 1: minus the mean advantage of all response tokens."""
+    items = [replace(item, sampled_logp_L=None) for item in trajectories()]
+    loss, _, _ = updater(random_policy(), "dapo").backward(items)
+    tokens = sum(item.trained for item in items)
+    assert loss == pytest.approx(-sum(item.advantage * item.trained for item in items) / tokens, rel=1e-5)
+
+
+def test_ratios_start_from_the_recorded_log_probabilities() -> None:
+    items = trajectories(1)
+    _, _, batch = updater(random_policy(), "grpo").backward(items)
+    assert items[0].sampled_logp_L is not None
+    assert torch.equal(batch.old_logp_BT[0], items[0].sampled_logp_L[items[0].trained_L])
+
+
 def tied(items: list[Trajectory]) -> list[Trajectory]:
     """The same with every third advantage zero."""
     return [replace(item, advantage=item.advantage if i % 3 else 0.0) for i, item in enumerate(items)]

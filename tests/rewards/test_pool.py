@@ -153,9 +153,11 @@ HARMLESS = {
 IMPORTS = """
 import contextlib, ctypes, os, signal, subprocess, sys, threading, time
 
-def written(fd):
+def written(fd, line=b"1"):
     with contextlib.suppress(OSError):
-        os.write(fd, b"1\\n")
+        os.write(fd, line + b"\\n")
+
+FORGED = b'{"parts": [["score", 1]], "remarks": []}'
 """
 
 
@@ -188,6 +190,7 @@ FAILS = {
     "os.closerange(0, 20_000)": "score closed the pipe of its worker$",
     "os.closerange(3, 20_000); time.sleep(100)": "score closed the pipe of its worker$",
     "[written(fd) for fd in range(200, 210)]": "score wrote into the pipe of its worker$",
+    "[written(fd, FORGED) for fd in range(200, 210)]": "score wrote into the pipe of its worker$",
     "deep()": r"score raised RecursionError\('maximum recursion depth",
     "raise Unspeakable": "score raised Unspeakable, which cannot be shown$",
     "raise ValueError('x' * 10**7)": r"score raised ValueError\('xxx",
@@ -277,6 +280,12 @@ def test_what_cannot_be_sent_is_named(pool: Pool) -> None:
         "f": 0.5, "i": 3.0, "b": 1.0, "s": 0.25, "é": 1e-320,
     }  # fmt: skip
     assert math.isnan(found.parts["n"]) and found.correct is False and found.error is None
+
+
+def test_a_part_that_no_response_has_cannot_say_what_is_correct(pool: Pool) -> None:
+    rewarder = pool("def score(p, r, a):\n    return 1.0\n", correct="rihgt")
+    with pytest.raises(ConfigError, match=r"reward\.correct=rihgt: no response has such a part; the parts are score"):
+        score(rewarder, "any")
 
 
 def test_a_worker_gets_what_the_function_gets_in_process(pool: Pool, tmp_path: Path) -> None:

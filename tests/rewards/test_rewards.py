@@ -116,6 +116,12 @@ def test_rewards_that_cannot_be_used_are_refused(parts: object, correct: str | N
         scores(rewarder(parts, correct), "r")
 
 
+def test_a_response_without_the_part_that_decides_is_not_correct() -> None:
+    parts = iter([{"right": 1.0}, {"format": 1.0}])
+    rewarder = InProcessRewarder(lambda problem, response: next(parts), Judge("right"))
+    assert [score.correct for score in scores(rewarder, "a", "b")] == [True, False]
+
+
 def test_parts_that_come_one_at_a_time_are_several_parts() -> None:
     parts = iter([{"format": 0.0}, {"right": 1.0}])
     several = InProcessRewarder(lambda problem, response: next(parts), Judge())

@@ -167,3 +167,5 @@ def test_a_group_ties_within_the_rounding_of_its_largest_part_whatever_its_sign(
         assert rewards == [0.0, 1.0] and group([(one, None) for one in parts]).tied
     assert not group([({"c": 0.0}, None), ({"c": 1.0}, None)]).tied
     assert group([({"c": -1e16, "d": 1e15}, None), ({"c": -1e16, "d": 1e15 + 2}, None)]).tied
+    # A difference of 12 is more than the rounding of the positive parts, and less than that of the negative one.
+    assert group([({"a": -1e16, "b": 5e15, "c": 5e15 + value}, None) for value in (0, 12)]).tied
