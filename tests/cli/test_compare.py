@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -91,6 +92,34 @@ def test_every_cell_is_a_complete_run_and_the_grid_says_what_it_is(home: Path) -
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert config["choices"]["objective"] == "grpo" and config["compare"]["metric"] == "eval/accuracy"
     assert (folder / "command.sh").read_text().split("\n")[1].startswith("sspo compare objective=grpo,sspo seed=0,1 ")
+
+
+@pytest.mark.long
+def test_jobs_of_submitit_give_the_results_of_a_grid_on_this_machine(home: Path) -> None:
+    """So does a job that is ended on the way, as a cluster does it, and is started again by the next command."""
+    words = [*COMPARE, "hydra/launcher=submitit_local", "hydra.launcher.cpus_per_task=1", "name=jobs"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "sspo_cli", *words], cwd=home, env=environment(), stdout=subprocess.DEVNULL
+    )
+    cell = grid(home, "jobs") / CELLS[0]
+    wait_until(lambda: (cell / "metrics.jsonl").exists() or first.poll() is not None)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(LIMIT_S) == 130 and not processes_of(grid(home, "jobs"))
+    done = run(home, *words)
+    assert done.returncode == 0, done.stderr
+    for name in ("samples.jsonl", "eval.jsonl"):
+        for cell_name in CELLS:
+            assert (grid(home, "jobs") / cell_name / name).read_text() == (grid(home) / cell_name / name).read_text()
+    assert measured(grid(home, "jobs")) == measured(grid(home))
+
+
+def measured(folder: Path) -> list[dict[str, str]]:
+    """The rows of results.csv without times and memory."""
+    with (folder / "results.csv").open() as lines:
+        return [
+            {name: value for name, value in row.items() if name not in ("minutes", "peak_gib") and "per_s" not in name}
+            for row in csv.DictReader(lines)
+        ]
 
 
 def test_under_one_seed_every_objective_meets_the_same(home: Path) -> None:
