@@ -32,7 +32,7 @@ def test_runs_are_reported_alone_and_together(sspo: Sspo, tmp_path: Path) -> Non
     both = sspo("report", *runs, COLUMNS="80", NO_COLOR="1")
     assert both.returncode == 0, both.stderr
     folder = tmp_path / "outputs/report/grpo-sspo"
-    assert both.stdout.startswith("No verdict with 1 seed: against grpo, sspo ")
+    assert both.stdout.startswith("No verdict with 1 seed: the difference from grpo is ")
     assert f"report: outputs/report/{folder.name}/report.html" in both.stdout
     summary = json.loads((folder / "summary.json").read_text())
     assert {item["name"] for item in summary["points"]} == {"grpo", "sspo"}
