@@ -284,6 +284,8 @@ def test_metrics_are_explained_and_bad_requests_are_a_line_each(sspo: Sspo) -> N
         ("reward/format", "mean of the reward part format", "higher"),
     ]
     assert len(sspo("show", "metric").stdout.splitlines()) == len(METRICS) + 1
+    group = sspo("show", "metric", "ratio", "grad/").stdout.splitlines()
+    assert len(group) == 1 + sum(item.name.startswith(("ratio/", "grad/")) for item in METRICS) > 8
     for words, said in (
         (["metric", "grad/nrom", "nope"], ["metric=grad/nrom: unknown metric, did you mean", "metric=nope: unknown"]),
         (["metric", "--plot"], ["--plot: only objectives are drawn"]),
@@ -306,6 +308,10 @@ def test_a_name_of_one_group_is_shown_and_of_several_they_are_listed(sspo: Sspo)
 def test_settings_sections_and_metrics_are_shown_by_their_names(sspo: Sspo) -> None:
     told = sspo("show", "optim.lr").stdout.split("\n")
     assert told[0] == "optim.lr" and told[1].split("  ")[1].strip() == "The learning rate, after warm-up."
+    assert "(by choice): `sspo show objective NAME` has" in sspo("show", "objective.gate.tau_pos").stdout
+    for words in (["objective", "sspo"], ["train"], ["metric"], ["dataset", "file"]):
+        piped = sspo("show", *words).stdout.splitlines()
+        assert not [line for line in piped if line != line.strip()], "a table in a pipe is not padded"
     assert told[2].split() == ["default", "1e-05"] and told[3].split()[1:] == ["a", "number", "above", "0"]
     rows = [line.split()[0] for line in sspo("show", "train").stdout.splitlines()]
     assert rows[:3] == ["setting", "seed", "name"] and {"train.steps", "batch.epochs", "eval.samples"} <= set(rows)
