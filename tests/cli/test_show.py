@@ -55,7 +55,7 @@ def test_an_objective_is_told_with_formula_paper_reductions_and_the_source_of_ea
     assert "J = 1/N sum_i A_i * (prod_t f(r_it))^(1/T_i)" in shown
     assert "arXiv 2602.19327" in shown
     assert "Reduces to: GMPO with objective/gate=log_clip" in shown
-    rows = {line.split()[0]: line for line in shown.split("\n") if line.startswith(" objective.")}
+    rows = {line.split()[0]: line for line in shown.split("\n") if line.startswith("objective.")}
     assert rows["objective.gate.tau_pos"].split()[1] == "10.0"
     assert "gate study" in rows["objective.gate.tau_pos"]
     assert rows["objective.pool"].split()[1] == "geometric"
@@ -94,7 +94,7 @@ def test_every_shipped_choice_can_be_told(sspo: Sspo) -> None:
 def test_a_setting_that_the_user_must_give_is_said_in_words(sspo: Sspo) -> None:
     shown = sspo("show", "model", "local").stdout
     assert "(you must set it)" in shown
-    row = next(line.split() for line in shown.split("\n") if line.startswith(" model.template_args"))
+    row = next(line.split() for line in shown.split("\n") if line.startswith("model.template_args"))
     assert row[1] == "{}" and "template" in row, "an empty mapping is a setting too"
 
 
