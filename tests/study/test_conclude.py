@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from sspo_cli.study.conclude import conclusions
+from sspo_cli.study.next import next_commands
 from sspo_cli.study.read import read_study
 from sspo_cli.study.wording import listed
 from tests.study.folders import Axes, Curve, make_grid, rising
@@ -114,6 +117,23 @@ def test_the_answer_says_what_every_test_finds_and_no_later_sentence_takes_it_ba
     assert not any(item.verdict == "separable" for item in study.comparisons)
     assert "but not which of them (p = 0.0" in answer and "gspo (" in answer and "are not separable from" in answer
     assert not any("all alike" in sentence or "together" in sentence for sentence in others)
+
+
+def test_the_next_command_has_the_seeds_that_the_sentences_ask_for(tmp_path: Path) -> None:
+    def curve(point: dict[str, str], seed: int) -> list[float]:
+        return [0.1, 0.5 + (0.08 * (-1) ** seed if point["objective"] == "sspo" else 0.0)]
+
+    def asked(worth: float, seeds: int) -> tuple[int, int]:
+        """The seeds that the sentences ask for, and those of the command."""
+        axes: Axes = {"objective": ["grpo", "sspo"], "seed": list(range(seeds))}
+        found = replace(read_study(make_grid(tmp_path / f"{worth}-{seeds}", axes, curve)), worth_seeing=worth)
+        numbers = re.findall(r"(?:about|from) (\d+) seeds", " ".join(conclusions(found)))
+        return max(map(int, numbers)), len(next_commands(found)[0].partition("seed=")[2].split(","))
+
+    needed, typed = asked(0.2, 5)
+    assert 5 < needed == typed < 10
+    needed, typed = asked(0.14, 4)
+    assert needed > 8 == typed, "not more than twice as many at once"
 
 
 def test_lists_read_as_people_write_them() -> None:
