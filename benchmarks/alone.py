@@ -39,15 +39,17 @@ def limit_tables(result: Results) -> list[Table]:
             ]
         )
     update_words = (
-        "GFLOP that one update of 64 responses cannot do without: real tokens, the causal half of attention, logits of "
-        "response tokens, nothing twice. The limit is what this machine's own products of those shapes would take; the "
-        "last two columns: how many times as long the update takes, and how many times as long as if every operation "
-        "ran at the rate of a large square product. The target at 25M was 2.5."
+        "`GFLOP` counts the operations that one update of 64 responses needs at least: without padding, with the "
+        "causal half of attention, with logits of response tokens only, and with nothing computed twice. `GFLOP/s` is "
+        "the measured rate of matrix products of these shapes on this machine, and `limit` the time of the operations "
+        "at this rate. `times` is the time of the update divided by the limit. `square` is the rate of a large square "
+        "product, and `times, square` the same quotient for that rate. The target for `times` at 25M was 2.5."
     )
     decode_words = (
-        "Bytes: the weights once a step, keys and values of every unfinished row; their limit is a copy of 256 MiB. "
-        "Operations: at the rate of products with as many rows as decode together on average. The last column: how "
-        "many times as long the rollout takes as the longer of the two."
+        "`GB` counts the bytes that decoding must read: the weights once per decoding step, and the keys and values of "
+        "every unfinished row. `copy limit` is their time at the measured rate of a copy of 256 MiB. `product limit` "
+        "is the time of the operations at the measured rate of products with as many rows as the average decoding step "
+        "has. `times` is the time of the rollout divided by the larger limit."
     )
     return [
         Table(
@@ -92,11 +94,13 @@ def growth_tables(result: Results) -> list[Table]:
             ]
         )
     words = (
-        "Microseconds per response token of the rollout, and per token of prompt and response of the update; beside "
-        "each, its growth over the first row of the axis, and that of the operations needed. Outside: the growth of "
-        "what a rollout token takes outside of attention, which reads ever more keys and values. 64 responses and one "
-        "update, but for the micro-batches: 256 responses. Encoded: how often the sampler reads a prompt for its "
-        "group, by tokens. Peak memory in MiB above imports."
+        "The rollout is in microseconds per response token, and the update in microseconds per token of prompt and "
+        "response. `times` is the time divided by that of the first row of the axis, and `needed` the same quotient "
+        "for the number of operations needed. `outside` is the quotient for the time of the rollout without attention; "
+        "the time of attention grows with the length, because it reads all earlier keys and values. Every row has 64 "
+        "responses and one update, except those of the micro-batches, which have 256 responses. `encoded` is the "
+        "number of prompt tokens that the sampler reads, divided by the prompt tokens of the groups. `MiB` is the peak "
+        "memory without that of the imports."
     )
     header = [
         "axis",
@@ -154,9 +158,10 @@ def overhead_tables(result: Results) -> list[Table]:
     shares.append(["together", f"{total * 1e3:.1f}", f"{total / row['step_s']:.2%}"])
     starts = [job["rows"][0] for job in of(result, "start")]
     words = [
-        f"Of a step of `sspo train` on the embedded default, {row['step_s']:.2f} s; the target was 3 % together.",
-        f"From `sspo train` to ready: {spread([row['ready_s'] for row in starts])} s; to its first rollout, the "
-        f"evaluation of the untrained model behind it: {spread([row['first_rollout_s'] for row in starts])} s, the "
-        "target 6 s.",
+        f"The shares are those of a step of `sspo train` with the included model, which takes {row['step_s']:.2f} s. "
+        "The target was 3 % for all together.",
+        f"`sspo train` is ready to run after {spread([row['ready_s'] for row in starts])} s. Its first rollout begins "
+        f"after {spread([row['first_rollout_s'] for row in starts])} s, with the evaluation of the untrained model "
+        "included; the target was 6 s.",
     ]
     return [Table("What is neither sampling nor learning", ["", "ms", "share"], shares, [*words, stood_on(result)])]

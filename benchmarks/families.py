@@ -147,21 +147,24 @@ def page(results: dict[str, dict[str, tuple[str, str, str, int]]], command: str,
     lines = [
         "# Families of causal models",
         "",
-        f"Every type of `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` in transformers {transformers.__version__}, each a small"
-        " model with random weights of two layers (more if there are more kinds of them), 32 wide. Written by"
-        f" `{command}` on {date.today()} in {minutes:.0f} minutes.",
+        "This page has one row for every type of `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` in transformers"
+        f" {transformers.__version__}. Each was tried as a small model with random weights, of width 32 and with two"
+        f" layers (more if the type has more kinds of layers). `{command}` wrote the page on {date.today()} in"
+        f" {minutes:.0f} minutes.",
         "",
-        "A family agrees if sampling with the run's own cache, micro-batches and plain forward passes of single"
-        f" sequences give the same log-probabilities, within {TOLERANCE[torch.float32]:g} nats"
-        " (`sspo_cli/engine/agreement.py`). Any other is refused when it is loaded; the table names the half that"
-        " fails, and by how many nats. Each verdict is confirmed by forward passes of every prefix of greedy responses"
-        f" to prompts of {min(PROMPT_LENGTHS)} to {max(PROMPT_LENGTHS)} tokens; a gap above {SAME:g} nats is shown.",
+        "A family agrees if three computations give the same log-probabilities, within"
+        f" {TOLERANCE[torch.float32]:g} nats: sampling with the cache of a run, micro-batches, and forward passes of"
+        " single sequences (`sspo_cli/engine/agreement.py`). A model of another family is refused when it is loaded."
+        " The table says which of the two differs from the forward passes, sampling or micro-batches, and by how many"
+        " nats. A second test confirms each verdict: forward passes of every prefix of greedy responses to prompts of"
+        f" {min(PROMPT_LENGTHS)} to {max(PROMPT_LENGTHS)} tokens. A gap above {SAME:g} nats is shown.",
         "",
-        f"Variants: sliding windows of {WINDOW} tokens; rotary frequencies that change at {SWITCH} tokens (`dynamic`,"
-        " `longrope`), which sequences of the check exceed: such models can be used with shorter ones.",
+        f"The other columns are variants of the configuration: sliding windows of {WINDOW} tokens, and rotary"
+        f" frequencies that change at {SWITCH} tokens (`dynamic`, `longrope`). The sequences of the check are longer"
+        " than that; such models can be used with shorter sequences.",
         "",
-        f"The sampler is the native one, the default. `{WAY_OUT.strip()}` behind a gap: `rollout=generate` serves the"
-        " model.",
+        f"The sampler is the default one (`rollout=native`). `{WAY_OUT.strip()}` behind a gap means that the model can"
+        " be used with `rollout=generate`.",
         "",
         "| | agree | refused: sampling | served by `rollout=generate` | refused: micro-batches | not built |",
         "|---|---|---|---|---|---|",

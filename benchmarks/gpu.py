@@ -45,8 +45,8 @@ TRL_PASSES_PER_UPDATE = 8
 NOT_RUN = (
     "## Not run: the model's own weights on GSM8K",
     "",
-    "One command: 20 steps of the recipe, interrupted after 200 s and resumed, then tokens/s and memory of every step."
-    " It needs the model and the data set in the local cache.",
+    "This command runs 20 steps of the recipe, interrupts them after 200 s, resumes the run, and prints the tokens per"
+    " second and the memory of every step. It needs the model and the dataset in the local cache.",
     "",
     "```",
     "timeout -s INT 200 sspo recipe run gsm8k_qwen2.5_0.5b name=gpu train.steps=20 train.save_every=5; \\",
@@ -231,22 +231,23 @@ def page(found: dict[str, Any]) -> str:
             "# One GPU",
             "",
             "`python -m benchmarks.gpu` wrote this page. The model has the shape of Qwen2.5-0.5B and random"
-            f" weights: {found['parameters'] / 1e6:.0f}M parameters, float32 weights, bfloat16 products.",
-            f"One step: {work.prompts} prompts of {work.prompt_length[0]} to {work.prompt_length[1]} tokens,"
-            f" {work.samples_per_prompt} responses each of {work.max_response_length} tokens, {work.updates} updates.",
+            f" weights: {found['parameters'] / 1e6:.0f}M parameters in float32, with matrix products in bfloat16.",
+            f"One step has {work.prompts} prompts of {work.prompt_length[0]} to {work.prompt_length[1]} tokens,"
+            f" {work.samples_per_prompt} responses of {work.max_response_length} tokens to each, and {work.updates}"
+            " updates.",
             "",
             f"Card: {about['card']} ({about['card_memory_gib']:.0f} GiB). torch {about['torch']}, transformers"
             f" {about['transformers']}, TRL {about['trl']}, Python {about['python']}; {about['date']}.",
             "",
             *lines,
             "",
-            f"Medians over {len(rows) - 1} steps of `sspo train` and {trl_count(found)} of TRL, the first step of each"
-            " left out. TRL's update includes its pass for the old log-probabilities. Rollout and update tokens are"
-            " response tokens.",
+            f"The times are medians over steps: {len(rows) - 1} of `sspo train` and {trl_count(found)} of TRL, without"
+            " the first step of each. TRL's update includes its pass for the old log-probabilities. The tokens of"
+            " rollout and update are response tokens.",
             "",
             f"The run was killed (SIGKILL) after the checkpoint of step {resumed} and resumed to step"
-            f" {int(rows[-1]['step'])}; each step is in metrics.jsonl once. Sampler and trainer differ by"
-            f" {min(gaps):.1e} to {max(gaps):.1e} nats on average.",
+            f" {int(rows[-1]['step'])}. Each step is in metrics.jsonl once. The log-probabilities of sampler and"
+            f" trainer differ by {min(gaps):.1e} to {max(gaps):.1e} nats on average over a step.",
             "",
             *notes,
             *NOT_RUN,

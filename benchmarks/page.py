@@ -24,8 +24,8 @@ def tables_of(results: Results) -> list[Table]:
 def render(results: Results, tables: Sequence[Table], folder: Path) -> None:
     """bench.md and, where the comparison was measured, bench.svg."""
     opening = (
-        "# Benchmarks\n\nWhat `make bench` measured; bench.json beside this page holds every repetition. How TRL was "
-        "set up, and why: benchmarks/trl_side.py."
+        "# Benchmarks\n\n`make bench` measured these figures. bench.json, beside this page, has every repetition. "
+        "benchmarks/trl_side.py says how TRL was set up, and why."
     )
     picture = []
     if "peers" in results:

@@ -61,13 +61,14 @@ def peer_tables(result: Results) -> list[Table]:
     asked = workload["prompts"] * workload["samples_per_prompt"]
     again = spread(ratios(result, ["scoring_s", "update_s"], ["extra_scoring_s", "update_s"]))
     words = [
-        f"Seconds a step, scaled to one number of response tokens; medians of {len(of(result, 'sspo'))} repetitions "
-        f"and their range. The last two columns: how many times as long TRL's better configuration ({best}) takes, and "
-        f"the target. {workload['prompts']} prompts x {workload['samples_per_prompt']} samples = {asked} responses of "
-        f"at most {workload['max_response_length']} tokens, {workload['updates']} updates, AdamW, float32, SAPO.",
-        "Our ratios start from the log-probabilities that the sampler kept; TRL computes them in a pass of its own. "
-        "With such a pass on our side too (`objective.correction.level=token`), old log-probabilities and update are "
-        f"{again} times as fast.",
+        f"The table has seconds per step: the median of {len(of(result, 'sspo'))} repetitions, and their range. The "
+        "times are scaled to the same number of response tokens. `ratio` is the time of TRL's better configuration "
+        f"({best}) divided by ours, and `target` the ratio that we aimed at. A step has {workload['prompts']} prompts "
+        f"x {workload['samples_per_prompt']} samples = {asked} responses of at most {workload['max_response_length']} "
+        f"tokens, and {workload['updates']} updates with AdamW in float32. The objective is SAPO.",
+        "Our ratios use the log-probabilities that the sampler stored. TRL computes them in an additional pass. If we "
+        'compute them too (`objective.correction.level=token`), the ratio of the row "old log-probabilities and '
+        f'update" is {again}.',
     ]
     header = ["phase", *SIDES, "ratio", "target"]
     return [Table("Against TRL's GRPOTrainer", header, rows, [*words, stood_on(result)])]
@@ -86,12 +87,14 @@ def memory_tables(result: Results) -> list[Table]:
     job = of(result, "sspo")[0]
     workload = job["workload"]
     words = (
-        f"Most memory held by the process above what its imports take (`ru_maxrss`), over two updates of "
-        f"{workload['samples_per_prompt']} x 512 tokens at a vocabulary of {workload['vocabulary']:,} (hidden "
-        f"{workload['hidden']}, {workload['layers']} layers). First as each comes, TRL with the update in one pass as "
-        f"in the comparison: ours is {share:.2f} of TRL's, the target 0.33. Then both with one sequence a pass, "
-        f"`engine.tokens_per_microbatch` here and gradient accumulation there: {share_one:.2f}. Weights, gradients "
-        f"and AdamW's moments are {16 * job['parameters'] / 2**20:.0f} MiB of it in all four."
+        f"The table has the peak memory of the process (`ru_maxrss`), without the memory of its imports, over two "
+        f"updates of {workload['samples_per_prompt']} x 512 tokens. The vocabulary has {workload['vocabulary']:,} "
+        f"tokens; the model has {workload['layers']} layers of width {workload['hidden']}. In the first two rows both "
+        f"libraries have their usual settings, and TRL makes one pass per update, as in the comparison above: our peak "
+        f'is {share:.2f} of TRL\'s; the target was 0.33. In the last two rows ("one by one") every pass has one '
+        f"sequence, by `engine.tokens_per_microbatch` here and by gradient accumulation in TRL: our peak is "
+        f"{share_one:.2f} of TRL's. Weights, gradients and AdamW's moments are "
+        f"{16 * job['parameters'] / 2**20:.0f} MiB in all four rows."
     )
     return [Table("Memory of an update", ["", "peak, MiB", "update, s"], rows, [words, stood_on(result)])]
 

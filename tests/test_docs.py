@@ -13,6 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+# `name` of, or in, `file`; and `file` (`name`).
+TO_CHANGE = [
+    *re.findall(r"`(\w+)` (?:of|in)\s+`((?:sspo_cli|tests)/[\w/]+\.py)`", CONTRIBUTING),
+    *((name, path) for path, name in re.findall(r"`(sspo_cli/[a-z_/]+\.py)`(?: \(`|: a `)(\w+)`", CONTRIBUTING)),
+]
 # `name` of `file`, and `file`: `name`.
 NAMES = [
     *re.findall(r"`([\w.]+)` of\s+`(sspo_cli/[\w/]+\.py)`", ARCHITECTURE),
@@ -43,6 +49,19 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:sspo_cli|tests|conf)/[\w./]*)`", ARCHITECTURE))))
 def test_every_path_of_the_architecture_is_there(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(("name", "path"), TO_CHANGE)
+def test_every_name_to_change_is_defined_in_its_file(name: str, path: str) -> None:
+    code = (ROOT / path).read_text(encoding="utf-8")
+    assert re.search(rf"^ *(?:def |class )?{name}\b *[=(:]", code, flags=re.MULTILINE), f"{path} defines no {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_table_ends_with_an_empty_line(page: Path) -> None:
+    """Else the paragraph below it is shown as its last row."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    assert not re.findall(r"^\|.*\n(?!\||\n|$).+", text, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(("name", "path"), NAMES)

@@ -11,7 +11,7 @@ from sspo_cli.config.describe import held_out_sentence, reward_notes
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.paths import missing_paths
 from sspo_cli.config.schema import HubModel, LocalModel
-from sspo_cli.evaluation.target import settings_for, stem_of
+from sspo_cli.evaluation.target import settings_for, stem_of, unused_template
 from sspo_cli.models.source import ask_ahead
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.folder import reward_error_file
@@ -31,6 +31,8 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     problems = [*runs.name_problems(settings.output_dir, "eval", settings.name), *missing_paths(settings)]
     if problems:
         raise ConfigError(problems)
+    for note in [] if quiet else unused_template(target, settings):
+        print(note, file=sys.stderr)
     ask_ahead(settings.model)
     from sspo_cli.views.display import phases, waiting
 
@@ -48,7 +50,7 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
         print(note, file=sys.stderr)
     changed = changed_since_training(target, settings, parts.dataset)
     with phases(quiet=quiet) as progress:
-        ended = run_evaluation(target, settings, parts, overrides, changed, stem_of(target, settings), progress)
+        ended = run_evaluation(target, settings, parts, overrides, changed, stem_of(settings), progress)
     if ended.summary is None:
         file = reward_error_file(ended.folder)
         where = f"; the response and the traceback are in {file}" if file.exists() else ""
@@ -56,6 +58,6 @@ def run(target: str, overrides: list[str], *, quiet: bool, as_json: bool) -> int
     elif as_json:
         print(json.dumps({"folder": str(ended.folder), **ended.summary.as_json()}))
     else:
-        model = settings.model.path if isinstance(settings.model, LocalModel | HubModel) else target
+        model = settings.model.path if isinstance(settings.model, LocalModel | HubModel) else settings.choices["model"]
         print_evaluation(ended.folder, ended.summary, f"{model} on {held_out_sentence(settings)}")
     return ended.code

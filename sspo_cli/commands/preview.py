@@ -31,7 +31,7 @@ def facts_of(config: TrainConfig) -> dict[str, Any]:
         ConfigError: if a local model folder, the problems or the chat template cannot be read, or no temperature gives
             the gate the width asked for.
     """
-    temperatures, (parameters, trained, memory, checkpoint), prompt = all_or_problems(
+    temperatures, (parameters, trained, memory, checkpoint), prompts = all_or_problems(
         lambda: solved(config), lambda: size(config), lambda: beginning(config)
     )
     free = free_space(Path(config.output_dir))
@@ -44,7 +44,8 @@ def facts_of(config: TrainConfig) -> dict[str, Any]:
         "free_gib": free / GIB,
         "response_tokens_per_step": response_tokens(config),
         "batch": batch_sentence(config),
-        "first_prompt": prompt,
+        "first_prompt": prompts[0],
+        "first_prompts_of_other_sources": prompts[1:],
         "stop_strings": config.rollout.stop,
         "reward": reward_sentence(config.reward),
         "notes": [*temperatures, *notes(config), *missing_graders(config)],

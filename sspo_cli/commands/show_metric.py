@@ -12,12 +12,14 @@ from sspo_cli.views.show import print_metrics
 
 
 def run(names: Sequence[str], *, as_json: bool) -> int:
-    """Print the metrics `names`, all if none is given.
+    """Print the metrics `names`, all if none is given. A first part of names, such as ratio, stands for all of its own.
 
     Raises:
         ConfigError: for names that no run writes.
     """
     listed = [item.name for item in METRICS]
+    parts = {name: [one for one in listed if one.startswith(f"{name.removesuffix('/')}/")] for name in names}
+    names = [one for name in names for one in parts[name] or [name]]
     if problems := [
         f"metric={name}: unknown metric{did_you_mean(name, listed)} (`sspo show metric` lists them)"
         for name in names

@@ -1,7 +1,7 @@
 """Comments of the YAML files in conf/ that serve as help: the only place that reads them.
 
 Of a file, the block of comments at its top tells what the choice is. The comment behind a value tells what its key is,
-and goes on in lines of comment below that begin in the same column.
+and continues in lines of comment below that begin to the right of the key.
 """
 
 from __future__ import annotations
@@ -81,9 +81,15 @@ def comment_at(lines: list[str], row: int, start: int) -> str:
     rest = lines[row][start:].lstrip()
     if not rest.startswith("#"):
         return ""
-    column = len(lines[row]) - len(rest)
-    below = itertools.takewhile(lambda line: line.find("#") == column and not line[:column].strip(), lines[row + 1 :])
-    return " ".join([rest[1:].strip(), *(line[column + 1 :].strip() for line in below)])
+    key = indentation(lines[row])
+    below = itertools.takewhile(
+        lambda line: line.lstrip().startswith("#") and indentation(line) > key, lines[row + 1 :]
+    )
+    return " ".join([rest[1:].strip(), *(line.lstrip()[1:].strip() for line in below)])
+
+
+def indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def is_global(file: Path) -> bool:

@@ -32,7 +32,7 @@ from sspo_cli.config.literal import escaped
 from sspo_cli.config.locate import choice_file, groups, shipped, user_conf
 from sspo_cli.config.parts import fill_parts
 from sspo_cli.config.rules import problems_between_keys
-from sspo_cli.config.schema import CompareConfig, EvalConfig, SamplerSection, SweepConfig, TrainConfig
+from sspo_cli.config.schema import CompareConfig, EvalConfig, NoTracker, SamplerSection, SweepConfig, TrainConfig
 from sspo_cli.config.tree import is_under
 from sspo_cli.config.wording import (
     FIX,
@@ -53,6 +53,8 @@ ROOTS: dict[type[EvalConfig], str] = {
     CompareConfig: "compare",
     SweepConfig: "sweep",
 }
+# What reads the keys that conf/tracker/none.yaml has too, so that the tracker of a run can be changed in its file.
+USED_BY = {"tracker.project": ("tracker=wandb", "tracker=trackio"), "tracker.mode": ("tracker=wandb",)}
 
 
 @dataclass
@@ -316,14 +318,24 @@ def resolved(tree: DictConfig) -> tuple[Any, dict[str, str]]:
 
 
 def overruled(config: EvalConfig, request: Request) -> list[str]:
-    """Values of the command line that another setting would replace unread."""
-    if not isinstance(config, TrainConfig) or getattr(config.objective.gate, "calibrate", None) is None:
+    """Values of the command line that another setting would replace, or that nothing would read."""
+    if not isinstance(config, TrainConfig):
         return []
-    return [
-        f"{key}={show_value(request.values[key])}: objective.gate.calibrate finds it; set the one or the other"
-        for key in ("objective.gate.tau_pos", "objective.gate.tau_neg")
-        if key in request.values
-    ]
+    problems: list[str] = []
+    typed = {key: f"{key}={show_value(value)}" for key, value in request.values.items() if value is not None}
+    if getattr(config.objective.gate, "calibrate", None) is not None:
+        problems += [
+            f"{typed[key]}: objective.gate.calibrate finds it; set the one or the other"
+            for key in ("objective.gate.tau_pos", "objective.gate.tau_neg")
+            if key in typed
+        ]
+    if isinstance(config.tracker, NoTracker):
+        problems += [
+            f"{typed[key]}: has no effect with tracker=none; add {' or '.join(trackers)}, or leave it out"
+            for key, trackers in USED_BY.items()
+            if key in typed
+        ]
+    return problems
 
 
 @cache

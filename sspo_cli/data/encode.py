@@ -57,8 +57,8 @@ class Encoder:
             raise ConfigError(
                 [
                     f"{problem.id}: the prompt is a list of messages, which needs a chat template, and the model has"
-                    " none; give it one by model.chat_template=FILE, use a model with a chat template, or write the"
-                    " prompt as text, without dataset.system_prompt"
+                    " none; use a model with a chat template, give a model=local or model=hub one by"
+                    " model.chat_template=FILE, or write the prompt as text, without dataset.system_prompt"
                 ]
             )
         return problem.prompt

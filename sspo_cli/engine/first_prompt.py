@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from sspo_cli.models.load import generation_config, load_tokenizer
 from sspo_cli.models.source import NotCached
 from sspo_cli.models.template import NO_TEMPLATE, stop_ids
 
+LONGEST_SEARCH = 1000  # draws; a source with a smaller share than one of these is left out
+
 
 class NotAtHand(ConfigError):
     """What the prompt is made of is not on this machine."""
@@ -47,8 +50,8 @@ class FirstPrompt:
     stop_tokens: dict[str, int]
 
 
-def first_prompt(config: TrainConfig) -> FirstPrompt:
-    """What `config` begins with.
+def first_prompts(config: TrainConfig) -> list[FirstPrompt]:
+    """What `config` begins with; then, with several sources, the first prompt of every other source.
 
     Raises:
         NotAtHand: if the model's tokenizer, or the dataset, is not on this machine.
@@ -60,9 +63,29 @@ def first_prompt(config: TrainConfig) -> FirstPrompt:
             tokenizer = load_tokenizer(config.model, download=False)
         except NotCached as error:
             raise NotAtHand(error.problems) from error
-        problem = problems_of(config).train_problem(0)
+        problems = first_of_each_source(problems_of(config))
     ends = stop_ids(tokenizer, generation)
     encoder = Encoder(tokenizer, with_prompt_time(config).prompt_time)
+    return [described(problem, config, tokenizer, encoder, ends) for problem in problems]
+
+
+def first_of_each_source(dataset: Dataset) -> list[Problem]:
+    """The first problem of the training stream, then the first one of every other source, in their order there."""
+    left = {problem.source for problem in dataset.evaluation}
+    found: list[Problem] = []
+    for index in range(LONGEST_SEARCH):
+        problem = dataset.train_problem(index)
+        if not found or problem.source in left:
+            found.append(problem)
+        left.discard(problem.source)
+        if not left:
+            break
+    return found
+
+
+def described(
+    problem: Problem, config: TrainConfig, tokenizer: Any, encoder: Encoder, ends: Iterable[int]
+) -> FirstPrompt:
     _, tokens = encoder.encoded(problem)
     added = {token: str(text) for token, text in tokenizer.added_tokens_decoder.items()}
     return FirstPrompt(
@@ -76,12 +99,12 @@ def first_prompt(config: TrainConfig) -> FirstPrompt:
     )
 
 
-def beginning(config: TrainConfig) -> dict[str, Any]:
-    """The first prompt and what ends its response; or why that is unknown, where something is not at hand yet."""
+def beginning(config: TrainConfig) -> list[dict[str, Any]]:
+    """The first prompts and what ends their responses; or why that is unknown, where something is not at hand yet."""
     try:
-        return asdict(first_prompt(config))
+        return [asdict(prompt) for prompt in first_prompts(config)]
     except NotAtHand as error:
-        return {"unknown": "; ".join(error.problems)}
+        return [{"unknown": "; ".join(error.problems)}]
 
 
 def problems_of(config: TrainConfig) -> Dataset:

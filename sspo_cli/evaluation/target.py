@@ -9,7 +9,8 @@ from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.hints.choices import fix_choice
 from sspo_cli.config.locate import groups
-from sspo_cli.config.schema import EvalConfig, LocalModel
+from sspo_cli.config.schema import EvalConfig, HubModel, LocalModel
+from sspo_cli.config.wording import show_value
 from sspo_cli.config.words import quoted
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.find import SEE_RUNS, holder_of_runs
@@ -48,8 +49,35 @@ def settings_for(target: str, overrides: list[str]) -> EvalConfig:
         if not saved:
             raise ConfigError([f"{target}: the run has no checkpoint yet (status: {read_state(path)})"])
         checkpoint = saved[-1]
-    local = ["model=local", f"model.path={quoted(str(checkpoint))}", "name=null", *ONE_PROCESS]
-    return load_config(EvalConfig, [*local, *overrides], base=run_folder / "config.yaml")
+    other = any(word.startswith("model=") for word in overrides)  # another model on the problems of the run
+    model = [] if other else ["model=local", f"model.path={quoted(str(checkpoint))}"]
+    return load_config(EvalConfig, [*model, "name=null", *ONE_PROCESS, *overrides], base=run_folder / "config.yaml")
+
+
+def unused_template(target: str, settings: EvalConfig) -> list[str]:
+    """A line for each setting of the run's chat template that another model is evaluated without.
+
+    The checkpoints of a run hold its template. Another model renders the prompts by its own.
+    """
+    run = run_of(Path(target))
+    model = settings.model
+    if run is None or (isinstance(model, LocalModel) and is_within(Path(model.path), run)):
+        return []
+    before = load_config(EvalConfig, [], base=run / "config.yaml").model
+    if not isinstance(before, LocalModel | HubModel):
+        return []
+    typed = [f"model.chat_template={before.chat_template}"] if before.chat_template else []
+    typed += [f"model.template_args.{name}={show_value(value)}" for name, value in before.template_args.items()]
+    advice = ""
+    if isinstance(model, LocalModel | HubModel):
+        if model.chat_template or model.template_args:
+            return []
+        advice = "; add it to use it here too"
+    return [f"{word}: is a setting of the run and is not used with another model{advice}" for word in typed]
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def of_hub(target: str) -> str:
@@ -71,9 +99,9 @@ def run_of(path: Path) -> Path | None:
     return next((folder for folder in (path, *path.absolute().parents[:2]) if runs.is_run(folder)), None)
 
 
-def stem_of(target: str, settings: EvalConfig) -> str:
+def stem_of(settings: EvalConfig) -> str:
     """A readable name for the folder of the evaluation: of a checkpoint, with that of its run before it."""
-    name = target
+    name = settings.choices["model"]
     if isinstance(settings.model, LocalModel):
         model = Path(settings.model.path).absolute()
         run = run_of(model)

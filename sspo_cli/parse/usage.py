@@ -42,6 +42,9 @@ def unknown_option(command: str, option: str, typed: Sequence[str], possible: Se
     told = f"{name}: {command} has no such option"
     if name == "--resume" and command.split()[-1] in ("compare", "sweep"):
         return f"{told}; the same `{command}` command again goes on with what is left"
+    if name in ("--step", "--checkpoint") and command.split()[-1] == "eval":
+        step = f"step_{int(value):06d}" if value.isdigit() else "step_N"
+        return f"{told}; name the checkpoint instead of the run: `{command} RUN/checkpoints/{step}`"
     if command.split()[-1] in WITH_SETTINGS and (fix := as_setting(name, value)):
         return f"{told}; {fix}"
     return f"{told}{did_you_mean(name, possible)} (see `{command} --help`)"

@@ -51,7 +51,7 @@ def read_state(folder: Path) -> State:
         # A run signs its lock, then writes STATUS, and releases the lock last. One that came or went meanwhile shows
         # here, where STATUS is read before the signature: look again.
         if say(folder) == said and signature(folder) == owner:
-            return State(DIED, "its process ended without a word")
+            return State(DIED, "its process ended without an exit status")
 
 
 def status_after(error: BaseException) -> str:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sspo_cli.metrics import metric as known_as
 from sspo_cli.plural import count
 from sspo_cli.statistics.intervals import FEWEST_SEEDS
 from sspo_cli.statistics.power import MOST_SEEDS, detectable_difference
 from sspo_cli.statistics.significance import smallest_p
 from sspo_cli.study.compare import ALPHA, TASK, Comparison, OffPolicyChange
 from sspo_cli.study.results import PointResult, Study
-from sspo_cli.study.verdict import answer, can_confirm, evidence, is_ahead, p_text, seeds_to_confirm, together_p
+from sspo_cli.study.verdict import (
+    answer,
+    can_confirm,
+    evidence,
+    interval,
+    is_ahead,
+    p_text,
+    seeds_to_confirm,
+    together_p,
+)
 from sspo_cli.study.wording import bare, listed, written, written_difference, written_range
 
 MANY = 3
@@ -110,10 +120,10 @@ def about_few_seeds(untested: Sequence[Comparison], study: Study) -> list[str]:
         return []
     fewest, metric = min(len(item.seeds) for item in untested), study.grid.metric
     problems = f" ({count(study.problems, 'held-out problem')})" if study.problems else ""
-    differences = listed([f"{item.name} {written_difference(item.difference, metric, '+')}" for item in untested])
+    differences = listed([f"{written_difference(item.difference, metric, '+')} for {item.name}" for item in untested])
     return [
-        f"No verdict with {count(fewest, 'seed')}: against {study.grid.baseline}, {differences}{problems}."
-        f" {FEWEST_SEEDS} seeds are the fewest that can tell a difference from chance (seed=0,1,2)."
+        f"No verdict with {count(fewest, 'seed')}: the difference from {study.grid.baseline} is {differences}"
+        f"{problems}. {FEWEST_SEEDS} seeds are the fewest that can tell a difference from chance (seed=0,1,2)."
     ]
 
 
@@ -143,18 +153,33 @@ def about_best(study: Study, measured: Sequence[PointResult]) -> list[str]:
     """The best point, what is separable from it, and why its own value is too high."""
     metric = study.grid.metric
     best = next(point for point in measured if point.name == study.best)
-    if all(point.mean == best.mean for point in measured):
-        return [f"All {len(measured)} points end at the same {metric}, {written(best.mean, metric)}."]
-    interval = "" if math.isnan(best.low) else f", 95 % interval {written_range(best.low, best.high, metric)}"
-    seeds = evidence(study, [len(best.seeds)])
+    seeds, label = evidence(study, [len(best.seeds)]), known_as(metric).label
+    if len(measured) > 1 and all(point.mean == best.mean for point in measured):
+        points = "Both points" if len(measured) == 2 else f"All {len(measured)} points"
+        return [f"{points} end at the same {label}, {written(best.mean, metric)} ({seeds}): none of them is the best."]
+    span = "" if math.isnan(best.low) else f"95 % interval {written_range(best.low, best.high, metric)}; "
     return [
         *about_off_policy(study),
-        f"Best of {count(len(measured), 'point')}: {best.name} with {metric} {written(best.mean, metric)}"
-        f" (mean of {seeds}{interval}). The same runs chose it and measured it, so its value is too good on average:"
-        " repeat it with new seeds before quoting it.",
+        f"Best of {count(len(measured), 'point')}: {best.name} with {label} {written(best.mean, metric)}"
+        f" ({span}{seeds}){about_next(study)}. The same runs chose the best point and measured it, so its value is too"
+        " good on average: repeat it with new seeds before quoting it.",
         *about_rest(study),
         *about_contrasts(study),
     ]
+
+
+def about_next(study: Study) -> str:
+    """How far the second best point is from the best one, to append to the sentence about the best."""
+    ranked = [point for point in study.ranked if point.known and point.name != study.best]
+    item = next((item for item in study.comparisons if ranked and item.name == ranked[0].name), None)
+    if item is None or not item.known:
+        return ""
+    distance = written_difference(item.difference, study.grid.metric, "+")
+    if not item.tested:
+        return f"; the next one, {item.name}, differs from it by {distance}, without a verdict"
+    how = {"separable": "is separable from it", "uncorrected_only": "may differ from it"}
+    told = how.get(item.verdict, "is not separable from it")
+    return f"; the next one, {item.name}, {told}: the difference is {distance} ({interval(item, study)})"
 
 
 def about_datasets(study: Study) -> list[str]:
@@ -167,7 +192,7 @@ def about_datasets(study: Study) -> list[str]:
         best.setdefault(str(point.point[TASK]), f"{rest} with {value}" if rest else value)
     found = [f"{name}: {told}" for name, told in best.items()]
     return [
-        f"Values of {metric} on different datasets do not compare, so each dataset is ranked by itself;"
+        f"Values of {known_as(metric).label} on different datasets do not compare, so each dataset is ranked by itself;"
         f" best on {'; on '.join(found)}.",
         *about_contrasts(study),
     ]
@@ -182,7 +207,7 @@ def about_off_policy(study: Study) -> list[str]:
         if known:
             ends = f"From {known[0].start} to {known[0].end} {words}"
             moved = listed([f"{item.objective} by {moved_by(item, study.grid.metric)}" for item in known])
-            sentences.append(f"{ends}, {study.grid.metric} changes: {moved}.")
+            sentences.append(f"{ends}, {known_as(study.grid.metric).label} changes: {moved}.")
     return sentences
 
 

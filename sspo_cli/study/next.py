@@ -11,6 +11,7 @@ from sspo_cli.statistics.intervals import FEWEST_SEEDS
 from sspo_cli.statistics.power import MOST_SEEDS
 from sspo_cli.study.compare import Comparison
 from sspo_cli.study.results import Study
+from sspo_cli.study.verdict import seeds_to_confirm
 
 MORE = 2  # times as many seeds, or
 MORE_PROBLEMS = 4  # times as many problems
@@ -41,7 +42,18 @@ def more(study: Study) -> str | None:
     if study.problems and any(item.seeds_to_see(size) == MOST_SEEDS for item in undecided):
         return f"eval.problems={MORE_PROBLEMS * study.problems}"
     seeds = study.grid.axes["seed"]
-    return seeds_word([*seeds, *new_seeds(seeds, max(FEWEST_SEEDS - len(seeds), (MORE - 1) * len(seeds)))])
+    return seeds_word([*seeds, *new_seeds(seeds, seeds_to_add(study, undecided))])
+
+
+def seeds_to_add(study: Study, undecided: Sequence[Comparison]) -> int:
+    """As many as the sentences under the table ask for, if these are at most MORE times as many as there are."""
+    have = len(study.grid.axes["seed"])
+    to_see = [item.seeds_to_see(study.worth_seeing or 0.0) or 0 for item in undecided if item.tested]
+    if to_see and have < max(to_see):
+        asked = max(*to_see, seeds_to_confirm([item for item in study.comparisons if item.tested]))
+        if asked <= MORE * have:
+            return asked - have
+    return max(FEWEST_SEEDS - have, (MORE - 1) * have)
 
 
 def no_difference(item: Comparison) -> bool:

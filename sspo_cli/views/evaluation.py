@@ -33,9 +33,9 @@ def print_evaluation(folder: Path, summary: EvalSummary, what: str) -> None:
         mean, low, high = (metric(name).written(metrics[key]) for key in (name, f"{name}_low", f"{name}_high"))
         table.add_row(name.removeprefix("eval/"), mean, f"{low} to {high}")
     console.print(table)
-    shares = {name: metrics[f"eval/{name}"] or 0.0 for name in ("truncated", "unscored")}
-    told = [f"{share:.1%} of the responses {name}" for name, share in shares.items() if share or name == "truncated"]
-    console.print(", ".join(told))
+    told = [f"{metrics['eval/truncated'] or 0.0:.1%} of the responses cut at the limit (eval.max_response_length)"]
+    told += [f"{metrics['eval/unscored']:.1%} could not be scored"] if metrics["eval/unscored"] else []
+    console.print(", ".join(told), soft_wrap=True)
     for warning in summary.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
     console.print(f"every response: {folder / 'eval.jsonl'}", soft_wrap=True)

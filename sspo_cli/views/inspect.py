@@ -56,7 +56,7 @@ def print_inspection(folder: Path, plots: Sequence[Path], result: Mapping[str, A
 
 
 def print_figures(console: Console, result: Mapping[str, Any], names: Sequence[str]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("objective", no_wrap=True)
     for title in TITLES:
         table.add_column(title, justify="right")

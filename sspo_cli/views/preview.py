@@ -31,7 +31,10 @@ def print_preview(config: TrainConfig, facts: dict[str, Any]) -> None:
     for note in notes_of(facts):
         print_line(console, note, style="yellow")
     console.print()
-    print_prompt(console, facts["first_prompt"], facts["stop_strings"])
+    print_first_prompt(console, facts["first_prompt"], facts["stop_strings"])
+    for prompt in facts["first_prompts_of_other_sources"]:
+        print_prompt(console, prompt)
+        print_answer(console, prompt)
     for line in sizes(facts):
         print_line(console, line)
     console.print()
@@ -116,11 +119,20 @@ def mark(key: str, changed: Mapping[str, Any]) -> Text:
     return Text(f"  {MARK} {default}", style="yellow")
 
 
-def print_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[str]) -> None:
-    """The first prompt as the model reads it, every special token and line break visible; and what ends a response."""
+def print_first_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[str]) -> None:
+    """The first prompt with its answer, and what ends a response; or why they are unknown."""
     if "unknown" in prompt:
         print_line(console, f"first prompt: unknown: {prompt['unknown']}")
         return
+    print_prompt(console, prompt)
+    ends = ", ".join(f"{token} ({number})" for token, number in prompt["stop_tokens"].items())
+    strings = "".join(f", {string!r}" for string in stop_strings)
+    print_line(console, f"a response ends with: {ends}{strings}")
+    print_answer(console, prompt)
+
+
+def print_prompt(console: Console, prompt: dict[str, Any]) -> None:
+    """A prompt as the model reads it, every special token and line break visible."""
     by = f"{prompt['tokens']} tokens, {prompt['template']}"
     print_line(console, f"first prompt ({prompt['problem']}): {by}")
     lines = safe(prompt["rendered"], console).split("\n")
@@ -128,9 +140,9 @@ def print_prompt(console: Console, prompt: dict[str, Any], stop_strings: list[st
         shown = Text(INDENT + line)
         shown.highlight_words([*prompt["special"], BREAK], "magenta")
         console.print(shown, soft_wrap=True)
-    ends = ", ".join(f"{token} ({number})" for token, number in prompt["stop_tokens"].items())
-    strings = "".join(f", {string!r}" for string in stop_strings)
-    print_line(console, f"a response ends with: {ends}{strings}")
+
+
+def print_answer(console: Console, prompt: dict[str, Any]) -> None:
     answer = prompt["answer"]
     print_line(console, f"answer: {answer if isinstance(answer, str) else ' or '.join(answer) or 'none'}")
 

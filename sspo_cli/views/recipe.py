@@ -14,7 +14,7 @@ from sspo_cli.views.console import results
 
 
 def print_recipes(recipes: Mapping[str, Recipe]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in ("recipe", "about", "verified"):
         table.add_column(column, no_wrap=column == "recipe")
     for name, recipe in recipes.items():
@@ -30,7 +30,7 @@ def written_verification(recipe: Recipe) -> str:
 
 def print_judgements(judgements: Sequence[Judgement], *, to_stderr: bool) -> None:
     """Expected against measured. to_stderr: stdout stays one JSON document with --json."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in ("expected of the recipe", "measured", ""):
         table.add_column(column)
     for found in judgements:
@@ -39,4 +39,5 @@ def print_judgements(judgements: Sequence[Judgement], *, to_stderr: bool) -> Non
         expected = f"{found.metric} {found.word.replace('_', ' ')} {found.bound:g}"
         table.add_row(Text(expected), Text(measured), mark)
     console = Console(stderr=True) if to_stderr else results()
+    console.print()
     console.print(table)

@@ -106,7 +106,7 @@ def facts(item: Sample) -> Text:
     words.append("  reward " + worth(row), style="not dim green" if good else "not dim red")
     if isinstance(row, SampleRow) and row.advantage is not None:
         words.append(f"  advantage {row.advantage:+z.2f}")
-    words.append(f"  {count(row.length, 'token')}" + (", cut" if row.truncated else ""))
+    words.append(f"  {count(row.length, 'token')}" + (", cut at the limit" if row.truncated else ""))
     return words
 
 

@@ -59,7 +59,7 @@ def as_data(laws: Mapping[str, str], rows: Sequence[Row]) -> dict[str, Any]:
 
 def print_laws(laws: Mapping[str, str], rows: Sequence[Row], seconds: float) -> None:
     """The table, what its columns mean, a line for each failure, and the verdict. laws: what each asks, by name."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=0)
     table.add_column("objective", no_wrap=True)
     for heading in ("yaml", *laws):
         table.add_column(heading, justify="center", overflow="fold")
@@ -73,6 +73,7 @@ def print_laws(laws: Mapping[str, str], rows: Sequence[Row], seconds: float) -> 
         legend.add_row(Text(heading, style="dim"), Text(about, style="dim"))
     console = results()
     console.print(table)
+    console.print()
     console.print(legend)
     console.print()
     for line in (line for row in rows for line in row.failures):

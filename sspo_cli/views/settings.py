@@ -11,6 +11,8 @@ from sspo_cli.config.reference import UNSET, Explained, Meaning
 from sspo_cli.config.wording import show_value
 from sspo_cli.views.console import results
 
+BY_CHOICE = "(by choice)"
+
 
 def print_setting(item: Explained) -> None:
     """One setting in full, one row for each way in which choices of its group differ."""
@@ -23,7 +25,10 @@ def print_setting(item: Explained) -> None:
         if meaning.choices:
             table.add_row("with", Text(", ".join(meaning.choices), style="cyan"))
         table.add_row("meaning", Text(sentence(meaning.text)))
-        table.add_row("default", Text(default_of(meaning)))
+        default = default_of(meaning)
+        group = item.key.partition(".")[0]
+        where = f": `sspo show {group} NAME` has that of each {group}" if default == BY_CHOICE else ""
+        table.add_row("default", Text(default + where))
     table.add_row("values", Text(item.allowed))
     console.print(table)
 
@@ -55,5 +60,5 @@ def sentence(text: str) -> str:
 def default_of(meaning: Meaning) -> str:
     """The default as the command line takes it."""
     if meaning.default == UNSET:
-        return "(you must set it)" if meaning.choices else "(by choice)"
+        return "(you must set it)" if meaning.choices else BY_CHOICE
     return repr(meaning.default)[1:-1] if isinstance(meaning.default, str) else show_value(meaning.default)

@@ -63,7 +63,7 @@ def print_choice(console: Console, choice: Choice, overrides: Sequence[str]) -> 
 
 
 def print_settings(console: Console, settings: Sequence[Setting]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("key", no_wrap=True)
     table.add_column("value")
     table.add_column("source")

@@ -192,4 +192,4 @@ def cost_sentence(preview: Preview) -> str:
     most = [config.train.steps * per_step] if (per_step := response_tokens(config)) else []
     most += [config.train.max_tokens] if config.train.max_tokens else []
     tokens = f"; at most {left * min(most):,} response tokens" if most else ""
-    return f"{runs}{tokens}; no run here tells how long: --probe takes two steps to find out"
+    return f"{runs}{tokens}; time unknown, as no run here is like these; --probe measures two steps"

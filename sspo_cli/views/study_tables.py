@@ -204,23 +204,24 @@ def cells_table(study: Study) -> Table:
 def methods(study: Study) -> list[str]:
     """How intervals and p are made: one paragraph each, for those who want to check."""
     unit = "problem and seed (a mean over the samples)" if study.problems else "seed"
+    kind = "points" if study.grid.baseline is None else "objectives"
     return [
-        f"Unit of the statistics: {unit}. Objectives with one seed saw the same training prompts in the same order and"
-        " answered the same problems with the same random numbers, so differences are taken within seed and problem.",
+        f"Unit of the statistics: {unit}. Runs of one seed have the same training prompts in the same order and answer"
+        " the same problems with the same random numbers, so differences are taken within seed and problem.",
         f"95 % interval: a two-level bootstrap with {DRAWS:,} draws. Problems are resampled; the seeds' level is drawn"
         " from Student's t, because three seeds resampled do not reach the tails. It assumes that seeds vary normally."
         " Measured coverage: docs/evidence/statistics.md.",
-        "p: exact permutation. If the two objectives were the same, swapping them within any seed would change nothing;"
+        f"p: exact permutation test. If two {kind} were the same, swapping them within any seed would change nothing;"
         " p is the share of all swaps that give a difference at least as large. With n seeds it cannot fall below"
         " 2 / 2^n. It is about new seeds on these problems.",
-        "Two objectives are separable when the p of the interval is below 0.05 after Holm's correction. That p is at"
-        " least what the noise of single answers alone gives.",
+        f"Two {kind} are separable if the p of the interval is below 0.05 after Holm's correction. This p is never"
+        " smaller than the p that the noise of single answers alone gives.",
         "Seeds needed: for a two-sided paired t-test at 0.05 to find the stated difference four times in five, from the"
         " variation between the seeds seen here.",
         f"Threshold: {THRESHOLD_SHARE:.0%} of the way from the mean start to the best mean end. A seed collapsed when"
         f" it lost {COLLAPSE_SHARE:.0%} of what it had gained at its best, or more, and more than twice the noise of"
         " one evaluation.",
-        "Failed and missing cells are in no mean; they are counted beside it.",
+        "Means do not include failed and missing cells; the tables give their number.",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -145,5 +146,11 @@ def test_a_part_leaves_out_prompts_by_its_own_limit(sspo: Sspo, write: Write, tm
         refused.returncode == 2
         and "dataset.parts.mine.max_prompt_length: leaves this part no problem" in refused.stderr
     )
+    shown = sspo("train", "--dry-run", *words, "dataset.parts.mine.weight=0.1").stdout
+    for part in ("addition", "mine"):
+        assert re.search(
+            rf"^first prompt \({part}/.*\): \d+ tokens.*\n  .*=\n(a response .*\n)?answer: \d+$", shown, re.M
+        )
+    assert shown.count("\na response ends with: ") == 1
     preview = sspo("train", "--dry-run", "dataset=mixture", "dataset.parts={gsm8k: {}, addition: {}}")
     assert preview.returncode == 0 and "gsm8k by math: 1 if the final answer equals" in " ".join(preview.stdout.split())

@@ -37,7 +37,7 @@ def score(prompt, response, answer):
     {}
     return 0.0
 """
-SILENT = "its process ended without a word"
+SILENT = "its process ended without an exit status"
 
 
 def status(tmp_path: Path, run: str) -> str:
@@ -195,6 +195,8 @@ def test_a_cell_killed_with_the_worker_that_attends_it_has_died(tmp_path: Path) 
         os.kill(victim, signal.SIGKILL)
     _, told = process.communicate(timeout=240)
     assert process.returncode == 1
-    assert "grpo seed 0: died, its process ended without a word" in told and "the launcher stopped early" in told
+    assert (
+        "grpo seed 0: died, its process ended without an exit status" in told and "the launcher stopped early" in told
+    )
     assert read_state(folders[0]).word == "died"
     assert read_state(folders[1]).word in ("died", "interrupted"), "the launcher kills what it can reach"

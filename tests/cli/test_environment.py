@@ -51,10 +51,10 @@ def test_a_secret_is_neither_shown_nor_written(
 
 
 def test_what_may_be_read_is_resolved_and_a_literal_is_kept_through_replay(sspo: Sspo, tmp_path: Path) -> None:
-    words = [*TINY, "train.steps=1", "output_dir='${oc.env:SCRATCH}/runs'", r"tracker.project='a\${5}'"]
+    words = [*TINY, "train.steps=1", "output_dir='${oc.env:SCRATCH}/runs'", r"rollout.stop=['a\${5}']"]
     assert sspo("train", *words, "--name", "one", SCRATCH=str(tmp_path / "scratch"), MY_TOKEN=SECRET).returncode == 0
     folder = tmp_path / "scratch" / "runs" / "train" / "one"
-    assert r"project: a\${5}" in (folder / "config.yaml").read_text()
+    assert r"- a\${5}" in (folder / "config.yaml").read_text()
     again = sspo("train", "--config", str(folder / "config.yaml"), "--name", "two")
     assert again.returncode == 0, again.stderr
     assert (folder.parent / "two" / "config.yaml").read_text() == (folder / "config.yaml").read_text().replace(

@@ -229,8 +229,8 @@ BAD = {
     "model.chat_template=broken.jinja": "model.chat_template=broken.jinja: not a Jinja template: line 1: ",
     "model.chat_template=needs.jinja": "(user): 'today' is undefined; give it what it needs by model.template_args, or",
     "model.chat_template=refuses.jinja dataset.system_prompt=Add": "(system, user): System role not supported; write",
-    "model.path=base dataset.system_prompt=Add": "needs a chat template, and the model has none; give it one by"
-    " model.chat_template=FILE",
+    "model.path=base dataset.system_prompt=Add": "needs a chat template, and the model has none; use a model with"
+    " a chat template, give a model=local or model=hub one by model.chat_template=FILE",
     "model.path=bare": "model.path=bare: not a model folder: it lacks a tokenizer (tokenizer.json or",
     "model.template_args=5": "model.template_args=5: must be names with values, such as {enable_thinking: false}",
     "model.template_args=[a]": "model.template_args=['a']: must be names with values",

@@ -47,10 +47,10 @@ def test_the_list_tells_what_a_recipe_shows_and_where_it_was_verified(sspo: Sspo
     write("recipes/short.yaml", SHORT.format(least=0.0))
     write("recipes/unrun.yaml", SHORT.format(least=0.0).split("verified")[0] + "verified: not run in full\n")
     lines = sspo("recipe", "list").stdout.split("\n")
-    short = next(line for line in lines if line.startswith(" short"))
+    short = next(line for line in lines if line.startswith("short"))
     assert "Two steps that need half a minute at most" in short
     assert "0.5 on 2 CPU cores, version 0.1.0" in short
-    assert "not run in full" in next(line for line in lines if line.startswith(" unrun"))
+    assert "not run in full" in next(line for line in lines if line.startswith("unrun"))
     listed = json.loads(sspo("recipe", "list", "--json").stdout)
     assert listed["short"]["expect"]["minutes"] == {"at_most": 30.0}
 

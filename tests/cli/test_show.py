@@ -55,7 +55,7 @@ def test_an_objective_is_told_with_formula_paper_reductions_and_the_source_of_ea
     assert "J = 1/N sum_i A_i * (prod_t f(r_it))^(1/T_i)" in shown
     assert "arXiv 2602.19327" in shown
     assert "Reduces to: GMPO with objective/gate=log_clip" in shown
-    rows = {line.split()[0]: line for line in shown.split("\n") if line.startswith(" objective.")}
+    rows = {line.split()[0]: line for line in shown.split("\n") if line.startswith("objective.")}
     assert rows["objective.gate.tau_pos"].split()[1] == "10.0"
     assert "gate study" in rows["objective.gate.tau_pos"]
     assert rows["objective.pool"].split()[1] == "geometric"
@@ -94,7 +94,7 @@ def test_every_shipped_choice_can_be_told(sspo: Sspo) -> None:
 def test_a_setting_that_the_user_must_give_is_said_in_words(sspo: Sspo) -> None:
     shown = sspo("show", "model", "local").stdout
     assert "(you must set it)" in shown
-    row = next(line.split() for line in shown.split("\n") if line.startswith(" model.template_args"))
+    row = next(line.split() for line in shown.split("\n") if line.startswith("model.template_args"))
     assert row[1] == "{}" and "template" in row, "an empty mapping is a setting too"
 
 
@@ -284,6 +284,8 @@ def test_metrics_are_explained_and_bad_requests_are_a_line_each(sspo: Sspo) -> N
         ("reward/format", "mean of the reward part format", "higher"),
     ]
     assert len(sspo("show", "metric").stdout.splitlines()) == len(METRICS) + 1
+    group = sspo("show", "metric", "ratio", "grad/").stdout.splitlines()
+    assert len(group) == 1 + sum(item.name.startswith(("ratio/", "grad/")) for item in METRICS) > 8
     for words, said in (
         (["metric", "grad/nrom", "nope"], ["metric=grad/nrom: unknown metric, did you mean", "metric=nope: unknown"]),
         (["metric", "--plot"], ["--plot: only objectives are drawn"]),
@@ -306,6 +308,10 @@ def test_a_name_of_one_group_is_shown_and_of_several_they_are_listed(sspo: Sspo)
 def test_settings_sections_and_metrics_are_shown_by_their_names(sspo: Sspo) -> None:
     told = sspo("show", "optim.lr").stdout.split("\n")
     assert told[0] == "optim.lr" and told[1].split("  ")[1].strip() == "The learning rate, after warm-up."
+    assert "(by choice): `sspo show objective NAME` has" in sspo("show", "objective.gate.tau_pos").stdout
+    for words in (["objective", "sspo"], ["train"], ["metric"], ["dataset", "file"]):
+        piped = sspo("show", *words).stdout.splitlines()
+        assert not [line for line in piped if line != line.strip()], "a table in a pipe is not padded"
     assert told[2].split() == ["default", "1e-05"] and told[3].split()[1:] == ["a", "number", "above", "0"]
     rows = [line.split()[0] for line in sspo("show", "train").stdout.splitlines()]
     assert rows[:3] == ["setting", "seed", "name"] and {"train.steps", "batch.epochs", "eval.samples"} <= set(rows)

@@ -174,7 +174,7 @@ def test_a_run_that_cannot_learn_says_why(sspo: Sspo, tmp_path: Path) -> None:
     assert any(cause in line and key in line for line in warnings) and len(warnings) == 3
     assert cause in (run_folder(tmp_path) / "report.html").read_text()
     done = sspo("eval", "outputs/train/run", "eval.problems=4")
-    assert done.returncode == 0 and "100.0% of the responses truncated" in done.stdout
+    assert done.returncode == 0 and "100.0% of the responses cut at the limit" in done.stdout
     assert done.stdout.startswith("outputs/train/run/checkpoints/step_000004 on addition\n")
 
 

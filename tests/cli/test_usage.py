@@ -54,6 +54,12 @@ def test_without_a_command_the_help_is_shown(sspo: Sspo) -> None:
     assert sspo().stdout == sspo("--help").stdout
 
 
+def test_eval_says_how_a_checkpoint_is_named(sspo: Sspo) -> None:
+    for words, name in (("--step 30", "step_000030"), ("--checkpoint=best", "step_N")):
+        refused = sspo("eval", "outputs/train/a", *words.split())
+        assert refused.returncode == 2 and f"`sspo eval RUN/checkpoints/{name}`" in refused.stderr, refused.stderr
+
+
 def test_version(sspo: Sspo) -> None:
     from sspo_cli import __version__
 

@@ -51,6 +51,16 @@ def test_every_key_has_its_comment_or_inherits_one(name: str) -> None:
     assert not silent, f"conf/{name} sets {', '.join(silent)} and does not say what they are"
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_every_comment_is_read_to_its_end(name: str) -> None:
+    cut = [
+        key
+        for key, text in own_comments(name).items()
+        if text.endswith((",", " or", " and")) or text.count("(") != text.count(")")
+    ]
+    assert not cut, f"conf/{name}: the comment beside {', '.join(cut)} is cut"
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if "/" in name])
 def test_every_choice_says_what_it_is(name: str) -> None:
     assert header(CONF / name), f"conf/{name} begins with no comment"
@@ -62,12 +72,13 @@ def test_comments_are_read_with_the_lines_below_and_the_last_file_counts(
     folder = tmp_path / "conf" / "objective"
     folder.mkdir(parents=True)
     (folder / "base.yaml").write_text(
-        "# Base.\nform: ratio  # of the base\nkl:\n  coef: 0.5  # one\n             # two\n"
+        "# Base.\nform: ratio  # of the base\nkl:\n  coef: 0.5  # one\n             # two\n    # three\n"
+        "  # of what follows\n"
     )
     (folder / "mine.yaml").write_text("# Mine.\ndefaults: [base]\nform: score  # mine # alone\npool: geometric\n")
     monkeypatch.chdir(tmp_path)
     assert comments_of_choice("objective", "mine", {}) == {
         "objective.form": "mine # alone",
-        "objective.kl.coef": "one two",
+        "objective.kl.coef": "one two three",
         "objective.pool": "",
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sspo_cli.build import build_objective
-from sspo_cli.config.compose import load_config
+from sspo_cli.config.compose import load_config, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 
@@ -64,11 +64,22 @@ def problems(*words: str) -> list[str]:
         (["objective.gate.calibrate={at: 1.2}"], "missing key 'objective.gate.calibrate.multiplier'"),
         (["objective.gate.calibrate={low: 0.7, high: 1.4, at: 2}"], "unknown key 'objective.gate.calibrate.at'"),
         (["objective=grpo", WIDTH], "objective.gate.calibrate"),
+        (["tracker.project=a"], "tracker.project=a: has no effect with tracker=none; add tracker=wandb or"),
+        (["tracker=none", "tracker.mode=offline"], "tracker.mode=offline: has no effect with tracker=none; add"),
     ],
 )
 def test_one_line_says_what_is_wrong(words: list[str], expected: str) -> None:
     found = problems(*words)
     assert len(found) == 1 and expected in found[0], found
+
+
+def test_a_project_without_a_tracker_in_the_file_of_a_run_is_still_read(tmp_path: Path) -> None:
+    """Earlier versions wrote it; and a tracker is added to a run by its file."""
+    file = tmp_path / "config.yaml"
+    file.write_text(to_yaml(load_config(TrainConfig, [])).replace("project: null", "project: mine"))
+    assert load_config(TrainConfig, [], base=file).tracker.kind == "none"
+    assert load_config(TrainConfig, ["tracker=wandb", "tracker.project=mine"], base=file).tracker.kind == "wandb"
+    assert load_config(TrainConfig, ["tracker=none", "tracker.project=null"]).tracker.kind == "none"
 
 
 def test_everything_that_reference_solutions_leave_unread_is_named() -> None:

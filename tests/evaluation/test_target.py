@@ -10,7 +10,7 @@ from sspo_cli.config.compose import load_config, to_yaml
 from sspo_cli.config.describe import held_out_sentence
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EvalConfig, TrainConfig
-from sspo_cli.evaluation.target import settings_for, stem_of
+from sspo_cli.evaluation.target import settings_for, stem_of, unused_template
 
 PUBLISHED = ["dataset=gsm8k", "dataset.path=rows"]
 
@@ -21,7 +21,7 @@ def test_an_evaluation_of_a_checkpoint_is_named_after_its_run(tmp_path: Path) ->
     checkpoint.mkdir(parents=True)
     (run / "config.yaml").write_text(to_yaml(load_config(TrainConfig, [])))
     for target in map(str, (run, checkpoint)):
-        assert stem_of(target, settings_for(target, [])) == "first-step_000002-addition"
+        assert stem_of(settings_for(target, [])) == "first-step_000002-addition"
 
 
 def test_other_models_have_the_name_of_their_file_or_folder(tmp_path: Path) -> None:
@@ -33,7 +33,27 @@ def test_other_models_have_the_name_of_their_file_or_folder(tmp_path: Path) -> N
         **{str(tmp_path / file): name for file, name in names.items()},
         "tiny": "tiny-addition",
     }.items():
-        assert stem_of(target, settings_for(target, [])) == name
+        assert stem_of(settings_for(target, [])) == name
+
+
+def test_another_model_is_evaluated_on_the_problems_of_a_run_and_told_what_it_does_not_share(tmp_path: Path) -> None:
+    run = tmp_path / "chat"
+    own = run / "checkpoints" / "step_000002"
+    own.mkdir(parents=True)
+    words = ["model=local", "model.path=base", "model.chat_template=t.jinja", "model.template_args.think=false"]
+    (run / "config.yaml").write_text(to_yaml(load_config(TrainConfig, words)))
+    unused = ["model.chat_template=t.jinja: is a setting", "model.template_args.think=false: is a setting"]
+
+    def told(target: Path, *overrides: str) -> tuple[str, list[str]]:
+        settings = settings_for(str(target), list(overrides))
+        return stem_of(settings), [line[: line.index(" of the run")] for line in unused_template(str(target), settings)]
+
+    assert told(run) == told(own) == ("chat-step_000002-addition", [])
+    assert told(run, "model=local", f"model.path={own}") == ("chat-step_000002-addition", [])
+    assert told(run, "model=local", "model.path=base") == ("base-addition", unused)
+    assert told(own, "model=hub", "model.path=a/b") == ("hub-addition", unused)
+    assert told(run, "model=tiny") == ("tiny-addition", unused)
+    assert told(run, "model=local", "model.path=base", "model.chat_template=none")[1] == []
 
 
 def test_a_name_of_the_hub_that_is_no_target_is_told_with_the_command_that_takes_it() -> None:

@@ -25,7 +25,7 @@ for number in range(times):
         time.sleep(0 if times > 1 else 600)
         set_status(folder, "done")
 """
-DIED = State("died", "its process ended without a word")
+DIED = State("died", "its process ended without an exit status")
 
 
 def start(folder: Path, times: int) -> subprocess.Popen[str]:

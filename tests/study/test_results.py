@@ -187,7 +187,7 @@ def test_a_failed_cell_is_counted_told_and_in_no_mean(grid: Path, capsys: pytest
     [
         (lambda cell: shutil.rmtree(cell), "not started", ""),
         (lambda cell: set_status(cell, "interrupted"), "interrupted", "step 2"),
-        (lambda cell: set_status(cell, "running"), "died", "its process ended without a word"),
+        (lambda cell: set_status(cell, "running"), "died", "its process ended without an exit status"),
         (lambda cell: (cell / "metrics.jsonl").unlink(), "damaged", "done, but metrics.jsonl is missing or empty"),
         (lambda cell: (cell / "metrics.jsonl").write_text("no\n{}\n"), "damaged", "metrics.jsonl:1: not JSON"),
         (lambda cell: (cell / "config.yaml").write_text("- no\n"), "damaged", "config.yaml: not a mapping"),

@@ -59,7 +59,7 @@ def test_without_a_terminal_every_change_is_one_line_on_stderr(capsys: pytest.Ca
         "grpo seed 0: done, step 4, eval/accuracy 50.0% (1 of 2 cells done, ETA 0:08)",
         "sspo seed 0: running (1 of 2 cells done, 1 running, ETA 0:08)",
         "sspo seed 0: failed, a number is not finite (1 of 2 cells done, 1 failed, ETA 0:00)",
-        "sspo seed 0: died, its process ended without a word (1 of 2 cells done, 1 died, ETA 0:00)",
+        "sspo seed 0: died, its process ended without an exit status (1 of 2 cells done, 1 died, ETA 0:00)",
     ]
 
 

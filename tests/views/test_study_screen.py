@@ -111,7 +111,7 @@ def test_datasets_are_not_ranked_together(tmp_path: Path, capsys: pytest.Capture
     axes: Axes = {"objective": ["grpo", "sspo"], "dataset": ["addition_hard", "addition"], "seed": [0, 1, 2]}
     folder = make_grid(tmp_path / "g", axes, curve, kind="sweep")
     study, out = read_study(folder), piped(folder, capsys)
-    assert out.startswith("Values of eval/accuracy on different datasets do not compare, so each dataset is ranked by")
+    assert out.startswith("Values of held-out accuracy on different datasets do not compare, so each dataset is ranked")
     assert "best on addition_hard: sspo with 30.6 %; on addition: sspo with 80.6 %" in out.splitlines()[0]
     assert (study.best, study.best_command, study.threshold) == (None, None, None)
     order = [(point.point["dataset"], point.point["objective"]) for point in study.ranked]
