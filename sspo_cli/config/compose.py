@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from sspo_cli.config.complete import OPEN, known_keys, open_keys, text_keys
+from sspo_cli.config.complete import OPEN, default_groups, known_keys, open_keys, text_keys
 from sspo_cli.config.earlier import RENAMED, jinja_template, renamed
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.fitting import fitting_reward, usual_reward
@@ -146,6 +146,8 @@ def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Reques
             request.problems.append(f"'{word}': sspo {root} takes one value for {key}{for_several(word, overrides)}")
         elif override.value() == "None" and key in text_keys(schema) and not re.search("[\"']", word):
             request.problems.append(f"{word}: write {key}=null for none, or {key}=\"'None'\" for the word")
+        elif key in known and key.split("/")[0] not in default_groups(root):
+            request.problems.append(f"'{word}': has no effect on sspo {root}; it is a choice of sspo train")
         elif key in known and not isinstance(override.value(), dict):
             choose(request, key, override, known[key])
         else:
@@ -198,10 +200,13 @@ def groups_to_graft(request: Request, kept: DictConfig, tree: DictConfig) -> lis
 def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictConfig:
     """The keys of `schema` in `file`, not resolved yet."""
     try:
-        saved = cast(DictConfig, OmegaConf.load(file))
+        saved = OmegaConf.load(file)
     except GrammarParseError as error:
         raise ConfigError([*request.problems, f"{file}: {error.full_key}: {reason(error)}"]) from error
-    if "choices" not in saved:
+    except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())
+        raise ConfigError([*request.problems, f"{file}: is torn, or no YAML of a run: {why}"]) from error
+    if not isinstance(saved, DictConfig) or not isinstance(saved.get("choices"), DictConfig):
         raise ConfigError([*request.problems, f"{file}: has no choices; give the config.yaml of a run"])
     kept = OmegaConf.masked_copy(saved, [item.name for item in fields(schema)])
     for key in RENAMED:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs.grid_file import read_grid_file
 from sspo_cli.runs.log import last_line
 from sspo_cli.study.cell import Cell, Point, point_name, varied
 from sspo_cli.study.files import CellFiles, mapping
@@ -33,7 +33,7 @@ class Run:
     cell: Cell
     state: str
     reason: str = ""
-    metrics: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    metrics: Sequence[Mapping[str, Any]] = field(default_factory=list, repr=False)
     answers: list[dict[str, Any]] = field(default_factory=list, repr=False)
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     manifest: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -130,7 +130,7 @@ def read_grid(folder: Path, progress: Progress = silent) -> Grid:
     if not (folder / "grid.json").is_file():
         raise ConfigError([f"{folder}: no grid.json there; grids are folders such as outputs/compare/NAME"])
     try:
-        content = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
+        content = read_grid_file(folder)
         runs: list[Run] = []
         for cell in read_cells(folder, content):
             progress("reading", len(runs), len(content["cells"]))
