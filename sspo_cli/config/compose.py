@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache
@@ -172,7 +172,7 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
             tree = compose(ROOTS[schema], overrides=[*request.choices, *search], return_hydra_config=True)
-    except (HydraException, yaml.YAMLError) as error:
+    except (HydraException, yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise ConfigError([*request.problems, cannot_compose(error, request)]) from error
     chosen = {str(group): str(choice) for group, choice in tree.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_struct(tree, False)
@@ -221,8 +221,13 @@ def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictCon
 
 
 def cannot_compose(error: Exception, request: Request) -> str:
-    """Hydra's reason in one line; ours for a bad interpolation, and for defaults that ask for what is not there."""
+    """Hydra's reason in one line; ours for a bad interpolation, for defaults that ask for what is not there or for each
+    other, and for files that are no text."""
     cause = error.__cause__ or error.__context__
+    if isinstance(error, RecursionError):
+        return f"{' '.join(request.choices)}: its defaults ask for themselves, directly or by way of others"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{' '.join(request.choices)}: {' and '.join(no_text()) or 'a file'}: is no UTF-8 text"
     if isinstance(cause, GrammarParseError | InterpolationResolutionError):
         key = "defaults" if isinstance(cause, InterpolationResolutionError) else cause.full_key
         return f"{' '.join(request.choices)}: {key}: {reason(cause)}"
@@ -231,6 +236,16 @@ def cannot_compose(error: Exception, request: Request) -> str:
         return " ".join(str(error).split())
     unknown = unknown_choice(found["group"], found["choice"], groups()[found["group"]])
     return f"{' '.join(request.choices)}: its defaults ask for {unknown}"
+
+
+def no_text() -> Iterator[str]:
+    """The user's choices that are no UTF-8 text."""
+    own = user_conf()
+    for file in sorted(own.rglob("*.yaml")) if own else []:
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            yield str(file)
 
 
 def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> None:

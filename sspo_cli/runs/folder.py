@@ -15,7 +15,7 @@ from typing import Any
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.guards import SHOWN
 from sspo_cli.runs import format as run_format
-from sspo_cli.runs.text import read_text, replace_text
+from sspo_cli.runs.text import read_text, replace_text, text_if_any
 
 LONGEST = 200  # bytes of a name; files beside it add to it, and file systems take 255
 # What a folder may hold in which no run has begun: what an attempt leaves that failed at once.
@@ -161,8 +161,7 @@ def set_status(folder: Path, status: str) -> None:
 
 def get_status(folder: Path) -> str:
     """What STATUS says, word for word; "not started" where it says nothing. `status.read_state` tells if it is true."""
-    file = folder / "STATUS"
-    return read_text(file).strip() if file.exists() else "not started"
+    return text_if_any(folder / "STATUS").strip() or "not started"
 
 
 def is_run(folder: Path) -> bool:
