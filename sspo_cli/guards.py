@@ -64,7 +64,8 @@ def file_problem(error: BaseException) -> str | None:
     away while a command used it."""
     if not isinstance(error, OSError) or error.filename is None:
         return None
-    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    name = error.filename2 or error.filename  # of a file that should take the place of another: that one
+    place = os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
     return f"{place if len(place) <= SHOWN else f'{place[:SHOWN]}...'}: {file_fault(error)}"
 
 

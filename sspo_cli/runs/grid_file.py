@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import MinLen
 from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.runs.text import BrokenFile, read_mapping
@@ -34,7 +36,7 @@ class GridEntry:
     direction: str
     baseline: str | None
     allowed: list[str]
-    cells: list[CellEntry]
+    cells: Annotated[list[CellEntry], MinLen(1)]
     prompt_time: str | None = None
 
 
@@ -48,9 +50,14 @@ def read_grid_file(folder: Path) -> dict[str, Any]:
     file = folder / FILE
     content = read_mapping(file)
     try:
-        TypeAdapter(GridEntry).validate_python(content)
+        entry = TypeAdapter(GridEntry).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise BrokenFile([f"{file}: {key}: {first['msg']}; bring it back, or run the grid again"]) from None
+        raise BrokenFile([f"{file}: {key}: {first['msg']}; bring it back"]) from None
+    if absent := sorted({"seed", *(key for cell in entry.cells for key in cell.point)} - entry.axes.keys()):
+        raise BrokenFile([f"{file}: axes: lacks {', '.join(absent)}; bring it back"])
+    seen = [json.dumps([cell.point, cell.seed], sort_keys=True) for cell in entry.cells]
+    if twice := [cell.folder for place, cell in enumerate(entry.cells) if seen[place] in seen[:place]]:
+        raise BrokenFile([f"{file}: cells: {twice[0]} has the point and the seed of another; bring it back"])
     return content

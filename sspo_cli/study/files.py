@@ -53,7 +53,10 @@ class CellFiles:
     @cached_property
     def answers(self) -> list[dict[str, Any]]:
         """Rows of eval.jsonl, of the first and the last evaluation alone."""
-        rows = jsonl.read(self.folder / "eval.jsonl")
+        file = self.folder / "eval.jsonl"
+        rows = jsonl.read(file)
+        if any("step" not in row for row in rows):
+            raise BrokenFile([f"{file}: has a row without a step"])
         kept = {rows[0]["step"], rows[-1]["step"]} if rows else set()
         return [row for row in rows if row["step"] in kept]
 

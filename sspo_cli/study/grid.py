@@ -13,6 +13,7 @@ from typing import Any
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs.grid_file import read_grid_file
 from sspo_cli.runs.log import last_line
+from sspo_cli.runs.text import BrokenFile
 from sspo_cli.study.cell import Cell, Point, point_name, varied
 from sspo_cli.study.files import CellFiles, mapping
 from sspo_cli.study.follow import STATES as OF_STATUS
@@ -141,6 +142,8 @@ def read_grid(folder: Path, progress: Progress = silent) -> Grid:
             difference=mapping(folder / "config.yaml").get(content["kind"], {}).get("difference"),
             **{key: content[key] for key in ("kind", "axes", "metric", "direction", "baseline", "allowed")},
         )
+    except BrokenFile:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ConfigError(

@@ -74,7 +74,7 @@ def clash(folder: Path, kind: str, cells: Sequence[PlannedCell]) -> list[str]:
     absent = []
     for old in stored["cells"]:
         there = CellFiles(folder / old["folder"])
-        if old["id"] in asked or there.settings is None or there.state.word == "failed":
+        if old.get("id") in asked or there.settings is None or there.state.word == "failed":
             continue
         new = places.get((json.dumps(old["point"]), old["seed"]))
         if new is None:
@@ -109,7 +109,7 @@ def read_grid(folder: Path) -> dict[str, Any] | None:
 def placed(folder: Path, cells: Sequence[PlannedCell]) -> list[PlannedCell]:
     """The cells in `folder`: where the same run is already, or in a place named after the point."""
     stored = read_grid(folder) or {"cells": []}
-    known = {cell["id"]: cell["folder"] for cell in stored["cells"]}
+    known = {cell.get("id"): cell["folder"] for cell in stored["cells"]}
     names = place_names(cells)
     places = (f"cells/{names[json.dumps(cell.point)]}/seed_{cell.seed}" for cell in cells)
     return [

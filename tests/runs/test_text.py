@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -93,3 +94,39 @@ def test_a_file_is_written_in_one_step_in_the_place_of_whatever_is_there(tmp_pat
     assert read_text(tmp_path / "new") == "é\n"
     assert {path.name for path in tmp_path.iterdir()} == {"other", "link", "pipe", "new", "folder"}
     assert text_if_any(tmp_path / "nothing") == "" and text_if_any(other / "below a file") == ""
+
+
+CELL = {"folder": "cells/a/seed_0", "point": {"objective": "a"}, "seed": 0}
+GRID: dict[str, object] = {
+    "kind": "compare",
+    "axes": {"objective": ["a"], "seed": [0]},
+    "metric": "m",
+    "direction": "max",
+    "baseline": None,
+    "allowed": [],
+    "cells": [CELL],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cells": []}, "cells: List should have at least 1 item"),
+        ({"cells": [1]}, "cells.0: "),
+        ({"cells": [{**CELL, "folder": 1}]}, "cells.0.folder: "),
+        ({"cells": [{**CELL, "point": "a"}]}, "cells.0.point: "),
+        ({"cells": [CELL, CELL]}, "cells: cells/a/seed_0 has the point and the seed of another"),
+        ({"axes": [1]}, "axes: "),
+        ({"axes": {"objective": ["a"]}}, "axes: lacks seed"),
+        ({"metric": 5}, "metric: "),
+    ],
+)
+def test_a_grid_that_was_edited_by_hand_is_refused_with_the_key(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    (tmp_path / "grid.json").write_text(json.dumps(GRID))
+    assert read_grid_file(tmp_path)["cells"] == [CELL]
+    (tmp_path / "grid.json").write_text(json.dumps({**GRID, **change}))
+    with pytest.raises(BrokenFile) as raised:
+        read_grid_file(tmp_path)
+    assert raised.value.problems[0].startswith(f"{tmp_path}/grid.json: {said}") and len(raised.value.problems) == 1
