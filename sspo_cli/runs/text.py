@@ -43,7 +43,7 @@ def replace_text(file: Path, text: str) -> None:
     pipe in its place."""
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # models write lone surrogates
         temporary.replace(file)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -162,8 +162,8 @@ def read_cells(folder: Path, content: Mapping[str, Any]) -> list[Cell]:
             name=point_name(entry["point"], keys),
             point=dict(entry["point"]),
             seed=int(entry["seed"]),
-            overrides=list(entry["overrides"]),
-            id=entry["id"],
+            overrides=list(entry.get("overrides", [])),
+            id=entry.get("id", ""),
         )
         for entry in content["cells"]
     ]

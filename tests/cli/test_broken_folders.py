@@ -3,6 +3,7 @@ one line or reads the rest."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo
 
 pytestmark = pytest.mark.slow
@@ -77,3 +79,22 @@ def test_a_file_that_cannot_be_replaced_is_one_line(sspo: Sspo, runs_home: Path)
     done = sspo("report", RUN, "-q")
     assert (done.returncode, done.stderr) == (1, f"sspo: {RUN}/report.html: Is a directory\n")
     assert not list((runs_home / RUN).glob("*.tmp")) and (runs_home / RUN / "report.html").is_dir()
+
+
+def test_what_models_and_graders_write_neither_steers_a_terminal_nor_ends_a_command(
+    sspo: Sspo, runs_home: Path
+) -> None:
+    text = "<script>x</script>\x1b]0;title\x07 \u202e \x00 \ud800 [/bold]"
+    for name in ("samples.jsonl", "eval.jsonl"):
+        rows = jsonl.read(runs_home / RUN / name)
+        (runs_home / RUN / name).unlink()
+        changed = {"prompt": text, "response": text, "error": text, "reward": None, "reward_parts": {text: None}}
+        jsonl.append(runs_home / RUN / name, ({**row, **changed} for row in rows))
+    shown = sspo("samples", RUN)
+    assert shown.returncode == 0 and "unscored: <script>x</script>\\x1b]0;title\\x07" in shown.stdout
+    assert not set("\x1b\x07\x00\u202e") & set(shown.stdout)
+    rows = json.loads(sspo("samples", RUN, "--json").stdout)
+    assert rows[0]["response"] == text
+    assert sspo("report", RUN, "-q").returncode == 0
+    page = (runs_home / RUN / "report.html").read_text()
+    assert "&lt;script&gt;x" in page and "<script>x" not in page and "\\ud800" in page
