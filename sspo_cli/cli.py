@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.util import find_spec
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import OutOfMemory, no_space
+from sspo_cli.guards import OutOfMemory, file_problem, no_space
 from sspo_cli.parse import explaining, making, reading, recipes, running
 from sspo_cli.parse.app import app, examples, help_without_command, print_version
 from sspo_cli.parse.usage import usage_problem
@@ -51,8 +52,8 @@ def require_posix() -> None:
 def main() -> None:
     """Run the command line and exit.
 
-    Every error that a user can cause is told here, one line for each, with exit code 2; a lack of memory or of space on
-    a disk with 1.
+    Every error that a user can cause is told here, one line for each, with exit code 2; a lack of memory, and a file
+    that cannot be used while a command is at work, with 1.
     """
     streams = open_streams()
     problems, code = told()
@@ -74,6 +75,6 @@ def told() -> tuple[list[str], int]:
     except OutOfMemory as error:
         return [str(error)], 1
     except Exception as error:
-        if (line := no_space(error)) is None:
+        if (line := no_space(error) or file_problem(error)) is None:
             raise
-        return [line], 1
+        return [line], 2 if getattr(error, "errno", None) == errno.ENAMETOOLONG else 1

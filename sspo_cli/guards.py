@@ -6,7 +6,9 @@ import errno
 import os
 import re
 import shutil
+import signal
 
+SHOWN = 500  # characters of a path
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -20,6 +22,12 @@ class OutOfMemory(Exception):
 
 class RankLost(Exception):
     """Another rank ended in the middle of a run. Exit code 1."""
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Those that ask a command to stop. A SIGHUP that is ignored, as under `nohup`, is none."""
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -49,6 +57,16 @@ def file_fault(error: BaseException) -> str | None:
     if number is not None:
         return os.strerror(number)
     return str(error) if isinstance(error, OSError) else None
+
+
+def file_problem(error: BaseException) -> str | None:
+    """A line about the file that `error` names, if it does: one that may not be read or written, is a folder, or went
+    away while a command used it."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    name = error.filename2 or error.filename  # of a file that should take the place of another: that one
+    place = os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
+    return f"{place if len(place) <= SHOWN else f'{place[:SHOWN]}...'}: {file_fault(error)}"
 
 
 def no_space(error: BaseException) -> str | None:

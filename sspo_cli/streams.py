@@ -1,4 +1,5 @@
-"""stdout and stderr that cannot end a command: a run goes on though nobody reads what it says."""
+"""stdout and stderr that cannot end a command: a run goes on though nobody reads what it says, and what the encoding
+lacks, such as the lone surrogates that models write, is escaped."""
 
 from __future__ import annotations
 
@@ -45,9 +46,8 @@ def open_streams() -> list[Stream]:
         raw = Stream(descriptor)
         before: TextIO | None = getattr(sys, name)
         encoding = before.encoding if before else "utf-8"
-        errors = (before.errors if before else None) or "backslashreplace"
         lines = descriptor == 2 or os.isatty(descriptor)
-        setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=lines))
+        setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=lines))
         found.append(raw)
     return found
 

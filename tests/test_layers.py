@@ -137,6 +137,7 @@ def test_config_runs_study_and_views_lead_to_no_torch_and_no_transformers(name: 
 def test_a_study_draws_nothing_and_views_run_nothing(name: str) -> None:
     rooms = (
         "config",
+        "guards",
         "metrics",
         "plural",
         "runs",

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.recipe import copy_recipe, judged, load_recipe, recipe_file, recipe_files
+from sspo_cli.config.recipe import copy_recipe, judged, load_recipe, recipe_file, recipe_files, recipe_text
 from sspo_cli.views.console import print_json
 from sspo_cli.views.recipe import print_judgements, print_recipes
 
@@ -29,7 +29,7 @@ def list_recipes(*, as_json: bool) -> int:
 
 
 def show(name: str) -> int:
-    print(recipe_file(name).read_text(encoding="utf-8"), end="")
+    print(recipe_text(recipe_file(name)), end="")
     return 0
 
 

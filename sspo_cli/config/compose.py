@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache
@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from pydantic import TypeAdapter, ValidationError
 
-from sspo_cli.config.complete import OPEN, known_keys, open_keys, text_keys
+from sspo_cli.config.complete import OPEN, default_groups, known_keys, open_keys, text_keys
 from sspo_cli.config.earlier import RENAMED, jinja_template, renamed
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.fitting import fitting_reward, usual_reward
@@ -148,6 +148,8 @@ def sort_overrides(overrides: Sequence[str], schema: type[EvalConfig]) -> Reques
             request.problems.append(f"'{word}': sspo {root} takes one value for {key}{for_several(word, overrides)}")
         elif override.value() == "None" and key in text_keys(schema) and not re.search("[\"']", word):
             request.problems.append(f"{word}: write {key}=null for none, or {key}=\"'None'\" for the word")
+        elif key in known and key.split("/")[0] not in default_groups(root):
+            request.problems.append(f"'{word}': has no effect on sspo {root}; it is a choice of sspo train")
         elif key in known and not isinstance(override.value(), dict):
             choose(request, key, override, known[key])
         else:
@@ -172,7 +174,7 @@ def compose_tree(request: Request, base: Path | None, schema: type[EvalConfig]) 
     try:
         with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
             tree = compose(ROOTS[schema], overrides=[*request.choices, *search], return_hydra_config=True)
-    except (HydraException, yaml.YAMLError) as error:
+    except (HydraException, yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         raise ConfigError([*request.problems, cannot_compose(error, request)]) from error
     chosen = {str(group): str(choice) for group, choice in tree.hydra.runtime.choices.items() if choice is not None}
     OmegaConf.set_struct(tree, False)
@@ -200,10 +202,13 @@ def groups_to_graft(request: Request, kept: DictConfig, tree: DictConfig) -> lis
 def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictConfig:
     """The keys of `schema` in `file`, not resolved yet."""
     try:
-        saved = cast(DictConfig, OmegaConf.load(file))
+        saved = OmegaConf.load(file)
     except GrammarParseError as error:
         raise ConfigError([*request.problems, f"{file}: {error.full_key}: {reason(error)}"]) from error
-    if "choices" not in saved:
+    except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())
+        raise ConfigError([*request.problems, f"{file}: is torn, or no YAML of a run: {why}"]) from error
+    if not isinstance(saved, DictConfig) or not isinstance(saved.get("choices"), DictConfig):
         raise ConfigError([*request.problems, f"{file}: has no choices; give the config.yaml of a run"])
     kept = OmegaConf.masked_copy(saved, [item.name for item in fields(schema)])
     for key in RENAMED:
@@ -218,8 +223,13 @@ def read_base(file: Path, schema: type[EvalConfig], request: Request) -> DictCon
 
 
 def cannot_compose(error: Exception, request: Request) -> str:
-    """Hydra's reason in one line; ours for a bad interpolation, and for defaults that ask for what is not there."""
+    """Hydra's reason in one line; ours for a bad interpolation, for defaults that ask for what is not there or for each
+    other, and for files that are no text."""
     cause = error.__cause__ or error.__context__
+    if isinstance(error, RecursionError):
+        return f"{' '.join(request.choices)}: its defaults ask for themselves, directly or by way of others"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{' '.join(request.choices)}: {' and '.join(no_text()) or 'a file'}: is no UTF-8 text"
     if isinstance(cause, GrammarParseError | InterpolationResolutionError):
         key = "defaults" if isinstance(cause, InterpolationResolutionError) else cause.full_key
         return f"{' '.join(request.choices)}: {key}: {reason(cause)}"
@@ -228,6 +238,16 @@ def cannot_compose(error: Exception, request: Request) -> str:
         return " ".join(str(error).split())
     unknown = unknown_choice(found["group"], found["choice"], groups()[found["group"]])
     return f"{' '.join(request.choices)}: its defaults ask for {unknown}"
+
+
+def no_text() -> Iterator[str]:
+    """The user's choices that are no UTF-8 text."""
+    own = user_conf()
+    for file in sorted(own.rglob("*.yaml")) if own else []:
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            yield str(file)
 
 
 def graft(kept: DictConfig, tree: DictConfig, group: str, request: Request) -> None:

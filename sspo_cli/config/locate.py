@@ -31,7 +31,7 @@ def groups() -> dict[str, list[str]]:
     for root in conf_folders():
         for file in root.rglob("*.yaml"):
             group = file.parent.relative_to(root).as_posix()
-            if group != ".":
+            if group != "." and file.is_file():
                 found.setdefault(group, set()).add(file.stem)
     return {group: sorted(choices) for group, choices in sorted(found.items())}
 

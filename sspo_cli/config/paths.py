@@ -21,6 +21,7 @@ from sspo_cli.config.schema import (
 )
 
 GGUF = ".gguf"
+SHOWN = 500  # characters of a path that is too long
 
 
 def missing(config: EvalConfig) -> list[str]:
@@ -75,7 +76,7 @@ def path_problem(key: str, path: str) -> str | None:
     except FileNotFoundError:
         return f"{key}={path}: no such file (looked in {place.absolute().parent})"
     except (OSError, ValueError) as error:
-        return f"{key}={path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        return f"{key}={path[:SHOWN]}: cannot be read: {getattr(error, 'strerror', None) or error}"
     if not place.is_file() and not place.is_dir():
         return f"{key}={path}: neither a file nor a folder"
     if not os.access(place, os.R_OK):
@@ -86,6 +87,12 @@ def path_problem(key: str, path: str) -> str | None:
 def model_problem(path: str) -> str | None:
     """Why there can be no model at `path`; None if there may be."""
     place = Path(path)
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        """What it is not is told below."""
+    except (OSError, ValueError) as error:
+        return f"model.path={path[:SHOWN]}: cannot be read: {getattr(error, 'strerror', None) or error}"
     if path.lower().endswith(GGUF) and not place.is_dir():
         return None if place.exists() else f"model.path={path}: no such file (looked for {place.absolute()})"
     if place.is_dir():

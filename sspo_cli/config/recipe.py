@@ -87,6 +87,21 @@ def recipe_file(name: str) -> Path:
     return files[name]
 
 
+def recipe_text(file: Path) -> str:
+    """What stands in the file of a recipe.
+
+    Raises:
+        ConfigError: if it cannot be read; a pipe is not waited for.
+    """
+    if file.exists() and not file.is_file():
+        raise ConfigError([f"{file}: cannot be read: is no plain file"])
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not a text file"
+        raise ConfigError([f"{file}: cannot be read: {why}"]) from error
+
+
 def load_recipe(file: Path) -> Recipe:
     """Read a recipe.
 
@@ -94,15 +109,11 @@ def load_recipe(file: Path) -> Recipe:
         ConfigError: with one line for every problem in the file.
     """
     try:
-        content = load_yaml(file.read_text(encoding="utf-8"), as_text=True)
+        content = load_yaml(recipe_text(file), as_text=True)
         if not isinstance(content, dict):
             raise ConfigError([f"{file}: holds no keys; a recipe begins with about: and command:"])
         recipe = TypeAdapter(Recipe).validate_python(content)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            [f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}"]
-        ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([f"{file}: not YAML: {' '.join(str(error).split())}"]) from error
     except ValidationError as error:
         raise ConfigError([f"{file}: {recipe_problem(item)}" for item in error.errors()]) from error
@@ -132,7 +143,7 @@ def copy_recipe(name: str) -> Path:
     """
     source = recipe_file(name)
     target = Path("recipes") / source.name
-    text = source.read_text(encoding="utf-8")
+    text = recipe_text(source)
     try:
         target.parent.mkdir(exist_ok=True)
         with target.open("x", encoding="utf-8") as file:

@@ -23,12 +23,14 @@ from sspo_cli.config.schema import (
 )
 from sspo_cli.config.template import template_problems
 
+COLDEST = 1e-4
 GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_rescaled")
 
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
     problems = time_problems(config) + dataset_problems(config) + reward_problems(config) + eval_problems(config)
+    problems += temperature_problems(config)
     if isinstance(config, TrainConfig):
         problems += engine_problems(config) + batch_problems(config)
         problems += objective_problems(config) + lora_problems(config)
@@ -41,6 +43,14 @@ def time_problems(config: EvalConfig) -> list[str]:
     except ValueError:
         return [f"prompt_time={config.prompt_time}: must be a date and time such as 2026-01-31T12:00:00"]
     return []
+
+
+def temperature_problems(config: EvalConfig) -> list[str]:
+    """Logits divided by less are no numbers in float32."""
+    values = {"eval.temperature": config.eval.temperature}
+    if isinstance(config, TrainConfig):
+        values["rollout.temperature"] = config.rollout.temperature
+    return [f"{key}={value}: must be {COLDEST} or more" for key, value in values.items() if 0 < value < COLDEST]
 
 
 def dataset_problems(config: EvalConfig) -> list[str]:

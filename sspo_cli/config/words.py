@@ -24,10 +24,22 @@ def read_words(words: Sequence[str], command: str) -> tuple[list[Override], list
     found: list[Override] = []
     for word in alone:
         try:
-            found.append(parser.parse_override(with_home(word)))
-        except HydraException:
+            override = parser.parse_override(with_home(word))
+        except (HydraException, RecursionError, ValueError):  # no override, brackets too deep, a number too long
             problems.append(lone_word(word, command))
+            continue
+        if override.package is None:
+            found.append(override)
+        elif not override.key_or_group:
+            problems.append(lone_word(word, command))
+        else:
+            problems.append(f"'{word}': '@' moves a choice elsewhere, which has no effect; write {plain(override)}")
     return found, problems
+
+
+def plain(override: Override) -> str:
+    """KEY=VALUE without the package."""
+    return f"{override.key_or_group}={str(override.input_line).partition('=')[2]}"
 
 
 def as_typed(override: Override, *, is_text: bool) -> Any:

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: the first finishes the step and saves, the second stops at once; or already the first does."""
+"""Ctrl-C, SIGTERM and a terminal that is closed (SIGHUP): the first finishes the step and saves, the second stops at
+once; or already the first does."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from sspo_cli.guards import stop_signals
 
 
 class StopRequest:
@@ -29,7 +32,7 @@ class StopRequest:
 
 @contextmanager
 def stop_request(parent: int | None = None, *, at_once: bool = False) -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM inside the block: a flag is set, and the second one raises KeyboardInterrupt.
+    """Handle SIGINT, SIGTERM and SIGHUP inside the block: a flag is set, and the second one raises KeyboardInterrupt.
 
     parent: the process that started this one, without which there is no point in going on. at_once: the first raises.
 
@@ -37,7 +40,7 @@ def stop_request(parent: int | None = None, *, at_once: bool = False) -> Iterato
         RuntimeError: in the place of a KeyboardInterrupt that no signal caused: code of the user's can raise one too.
     """
     request = StopRequest(parent, at_once=at_once)
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request) for number in stop_signals()}
     try:
         yield request
     except KeyboardInterrupt as error:

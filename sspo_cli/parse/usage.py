@@ -72,6 +72,8 @@ def unknown_command(command: str, words: Sequence[str], known: Sequence[str]) ->
     name, rest = words[0], shlex.join(words[1:])
     told = f"no such command '{name}'"
     within = f"{command} " if command != "sspo" else "sspo "
+    if name == "sspo" and words[1:2] and words[1] in known:
+        return f"{told}; write `sspo {rest}`"
     if command == "sspo" and (written := COMMANDS.get(name.lower())):
         return f"{told}; write `sspo {written.format(rest).strip()}`"
     if fix := command_for(command, list(words)):

@@ -197,7 +197,10 @@ def lacks_memory(error: BaseException | None) -> bool:
     """Whether this error, or one that it came from, says that there was no memory."""
     if error is None:
         return False
-    words = str(error).casefold()
+    try:
+        words = str(error).casefold()
+    except BaseException:  # a __str__ of the user's
+        words = ""
     said = "cannot allocate memory" in words or "failed to map segment" in words or "can't allocate memory" in words
     return isinstance(error, MemoryError) or said or lacks_memory(error.__cause__)
 

@@ -14,8 +14,9 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.config.tree import MISSING, differences, is_under, leaves
 from sspo_cli.config.wording import show_value
-from sspo_cli.runs import integrity, manifest
+from sspo_cli.runs import integrity, jsonl, manifest
 from sspo_cli.runs.folder import checkpoints, numbered
+from sspo_cli.runs.metric_rows import read_metrics
 from sspo_cli.runs.settings import read_settings as read_written
 
 # Settings that change no result, or that a run may change as it goes on; and paths, whose content is compared instead.
@@ -87,16 +88,29 @@ def newest_whole(folder: Path) -> tuple[Path, dict[Path, list[str]]]:
 
     Raises:
         ConfigError: naming what is wrong with each, if none does.
+        BrokenFile: if the rows of the run cannot be cut there.
     """
     damaged: dict[Path, list[str]] = {}
     for checkpoint in reversed(checkpoints(folder)):
         found = integrity.damage(checkpoint)
         if not found:
+            check_logs(folder, int(checkpoint.name.removeprefix("step_")))
             return checkpoint, damaged
         damaged[checkpoint] = found
     way_on = f"bring back what was saved, or begin anew with `sspo train --config {folder}/config.yaml`"
     named = [line for lines in damaged.values() for line in lines]
     raise ConfigError([f"--resume {folder}: no checkpoint is whole; {way_on}", *named])
+
+
+def check_logs(folder: Path, step: int) -> None:
+    """Check that the rows of a run, which goes on after `step`, can be cut there.
+
+    Raises:
+        BrokenFile: naming file and line.
+    """
+    for name in ("metrics", "samples", "eval"):
+        jsonl.by_step(folder / f"{name}.jsonl", step)
+    read_metrics(folder)
 
 
 def set_aside(checkpoint: Path, faults: list[str], step: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import is_run
+from sspo_cli.runs.text import TEMPORARY
 
 SIGNS = (run_format.FILE, "config.yaml", "STATUS", "metrics.jsonl", "eval.jsonl")
 SEE_RUNS = "runs are folders such as outputs/train/NAME (`sspo runs` lists them)"
@@ -16,17 +18,16 @@ NOT_RUNS = ("inspect.json",)
 RUNS, GRIDS = ("train", "eval"), ("compare", "sweep")  # of the kinds in run.json
 # What else a run has, and may have before anything else.
 BEFORE = {
-    f"{run_format.FILE}.tmp",
     "log.txt",
     "overrides.txt",
     "command.sh",
     "manifest.json",
-    "STATUS.tmp",
     "checkpoints",
     "plots",
 }
 # From outputs/ to outputs/compare/NAME/cells/OBJECTIVE/seed_0, with room for an output_dir of folders.
 DEPTH = 7
+LOOKS = 2000  # folders opened for an error's hint: somebody may name / or their home
 
 
 def find_runs(root: Path) -> list[Path]:
@@ -37,21 +38,25 @@ def find_runs(root: Path) -> list[Path]:
     return sorted(walk(root, DEPTH)) if root.is_dir() else []
 
 
-def walk(folder: Path, depth: int) -> Iterator[Path]:
+def walk(folder: Path, depth: int, looks: Iterator[int] | None = None) -> Iterator[Path]:
+    """looks: one for each folder that may be opened."""
+    if looks is not None and next(looks, None) is None:
+        return
     names = {path.name: path for path in list_folder(folder)}
     kind = kind_of(folder) if run_format.FILE in names else None
     if any(name in names for name in NOT_RUNS) or kind not in (None, *RUNS, *GRIDS):
         return
     if kind in GRIDS or "grid.json" in names or "cells" in names:
-        yield from walk(folder / "cells", depth - 1)
+        yield from walk(folder / "cells", depth - 1, looks)
         return
-    if any(name in names for name in SIGNS) or (is_place_of_run(folder) and set(names) <= BEFORE):
+    whole = {name for name in names if not name.endswith(TEMPORARY)}
+    if any(name in names for name in SIGNS) or (is_place_of_run(folder) and whole <= BEFORE):
         yield folder
         return
     if depth:
         for path in names.values():
-            if not path.name.startswith(".") and path.is_dir():
-                yield from walk(path, depth - 1)
+            if not path.name.startswith(".") and is_folder(path):
+                yield from walk(path, depth - 1, looks)
 
 
 def kind_of(folder: Path) -> str:
@@ -68,6 +73,13 @@ def list_folder(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except OSError:  # a folder that may not be read, or was deleted while we looked
         return []
+
+
+def is_folder(path: Path) -> bool:
+    """False, too, where nobody may look."""
+    with suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def is_place_of_run(folder: Path) -> bool:
@@ -102,7 +114,7 @@ def existing_run(word: str, outputs: Path = Path("outputs")) -> Path:
 
 def holder_of_runs(folder: Path) -> str:
     """What a folder is that holds runs and is none: a grid, or a folder of them; "" if it holds none."""
-    inside = find_runs(folder)
+    inside = sorted(walk(folder, DEPTH, iter(range(LOOKS))))
     if not inside or inside == [folder]:
         return ""
     kind = "a grid of runs" if (folder / "grid.json").is_file() else "a folder of runs"

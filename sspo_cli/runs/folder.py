@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.guards import SHOWN
 from sspo_cli.runs import format as run_format
+from sspo_cli.runs.text import read_text, replace_text, text_if_any
 
+LONGEST = 200  # bytes of a name; files beside it add to it, and file systems take 255
 # What a folder may hold in which no run has begun: what an attempt leaves that failed at once.
 LEFT_BY_A_START = {run_format.FILE, "log.txt", "STATUS", ".lock"}
 
@@ -28,7 +31,7 @@ def name_problems(
     """
     problems = spelling_problems(name)
     parent = Path(output_dir) / kind
-    if name is not None and not problems and (parent / name).exists():
+    if name is not None and not problems and os.path.lexists(parent / name):
         hint = way_on(parent / name)
         problems.append(f"name={name}: {parent / name} exists and is never overwritten; choose another name{hint}")
     return problems + writing_problems(f"output_dir={output_dir}", parent, "; set output_dir=FOLDER")
@@ -50,6 +53,8 @@ def folder_problems(folder: Path, name: str | None) -> list[str]:
 
 
 def spelling_problems(name: str | None) -> list[str]:
+    if name is not None and len(os.fsencode(name)) > LONGEST:
+        return [f"name={name[:SHOWN]}: is too long; a name of a folder has {LONGEST} bytes at most"]
     if name is None or re.fullmatch(r"[\w][\w.\-]*", name):
         return []
     return [f"name={name}: letters, digits, '-', '_' and '.' only"]
@@ -57,7 +62,10 @@ def spelling_problems(name: str | None) -> list[str]:
 
 def writing_problems(asked: str, folder: Path, hint: str = "") -> list[str]:
     """Whether `folder`, or the nearest above it that exists, can be written to."""
-    ancestor = nearest(folder)
+    try:
+        ancestor = nearest(folder)
+    except OSError as error:
+        return [f"{asked[:SHOWN]}: {error.strerror}{hint}"]
     if ancestor.is_dir() and os.access(ancestor, os.W_OK) and can_hold_a_folder(ancestor):
         return []
     return [f"{asked}: cannot write to {ancestor.absolute()}{hint}"]
@@ -102,7 +110,8 @@ def create_folder(output_dir: str, kind: run_format.Kind, name: str | None, stem
         ConfigError: if it exists already or cannot be written.
     """
     while True:
-        folder = Path(output_dir) / kind / (name or free_name(output_dir, kind, stem))
+        short = os.fsencode(stem)[:LONGEST].decode(errors="ignore")
+        folder = Path(output_dir) / kind / (name or free_name(output_dir, kind, short))
         try:
             folder.mkdir(parents=True)
             run_format.begin(folder, kind)
@@ -116,23 +125,23 @@ def create_folder(output_dir: str, kind: run_format.Kind, name: str | None, stem
 
 def write_request(folder: Path, config_yaml: str, overrides: list[str], command: list[str]) -> None:
     """config.yaml, overrides.txt and command.sh: what was asked, resolved, and how to ask again."""
-    (folder / "config.yaml").write_text(config_yaml, encoding="utf-8")
-    (folder / "overrides.txt").write_text("".join(f"{word}\n" for word in overrides), encoding="utf-8")
+    replace_text(folder / "config.yaml", config_yaml)
+    replace_text(folder / "overrides.txt", "".join(f"{word}\n" for word in overrides))
     script = folder / "command.sh"
-    script.write_text("#!/bin/sh\n" + shlex.join(command) + "\n", encoding="utf-8")
+    replace_text(script, "#!/bin/sh\n" + shlex.join(command) + "\n")
     script.chmod(0o755)
 
 
 def command_of(folder: Path) -> str | None:
     """The command in command.sh: everything behind its first line."""
     file = folder / "command.sh"
-    return file.read_text(encoding="utf-8").partition("\n")[2].strip() or None if file.is_file() else None
+    return read_text(file).partition("\n")[2].strip() or None if file.is_file() else None
 
 
 def write_reward_error(folder: Path, content: Mapping[str, Any]) -> None:
     """reward_error.json: the response whose grader failed, with what was asked and the traceback."""
     text = json.dumps(content, indent=2)  # escaped: an error may hold what UTF-8 cannot write
-    reward_error_file(folder).write_text(text + "\n", encoding="utf-8")
+    replace_text(reward_error_file(folder), text + "\n")
 
 
 def reward_error_file(folder: Path) -> Path:
@@ -147,15 +156,12 @@ def profile_files(folder: Path, step: int) -> tuple[Path, Path]:
 
 def set_status(folder: Path, status: str) -> None:
     """running, done, interrupted or failed: reason; replaced in one step, so a reader never sees half of it."""
-    temporary = folder / "STATUS.tmp"
-    temporary.write_text(status + "\n", encoding="utf-8")
-    temporary.replace(folder / "STATUS")
+    replace_text(folder / "STATUS", status + "\n")
 
 
 def get_status(folder: Path) -> str:
     """What STATUS says, word for word; "not started" where it says nothing. `status.read_state` tells if it is true."""
-    file = folder / "STATUS"
-    return file.read_text(encoding="utf-8").strip() if file.exists() else "not started"
+    return text_if_any(folder / "STATUS").strip() or "not started"
 
 
 def is_run(folder: Path) -> bool:

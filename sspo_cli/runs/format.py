@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs.text import BrokenFile, read_json, replace_text
 
 FILE = "run.json"
 FORMAT = 1  # grows when a reader of this one would misread what a later version writes
@@ -43,9 +44,7 @@ def begin(folder: Path, kind: Kind) -> None:
         if found.kind != kind:
             raise ConfigError([f"{folder}: holds a run of kind {found.kind}, and not of kind {kind}; choose another"])
         return
-    temporary = folder / f"{FILE}.tmp"
-    temporary.write_text(json.dumps(asdict(Layout(kind, FORMAT))) + "\n", encoding="utf-8")
-    temporary.replace(folder / FILE)
+    replace_text(folder / FILE, json.dumps(asdict(Layout(kind, FORMAT))) + "\n")
 
 
 def read(folder: Path) -> Layout | None:
@@ -55,15 +54,13 @@ def read(folder: Path) -> Layout | None:
         UnreadableFormat: if it says neither a kind nor a format.
     """
     try:
-        content = json.loads((folder / FILE).read_bytes())
+        content = read_json(folder / FILE)
         kind, number = content["kind"], content["format"]
         if isinstance(kind, str) and type(number) is int and number >= 1:
             return Layout(kind, number)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UnreadableFormat([f"{folder / FILE}: cannot be read: {error.strerror}"]) from error
-    except (ValueError, KeyError, TypeError):
+    except (BrokenFile, KeyError, TypeError):
         pass
     example = json.dumps(asdict(Layout("train", FORMAT)))
     raise UnreadableFormat([f"{folder / FILE}: does not say a kind and a format, such as {example}; bring it back"])

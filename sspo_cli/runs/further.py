@@ -11,6 +11,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs.folder import checkpoints
 from sspo_cli.runs.status import read_state
+from sspo_cli.runs.text import replace_text
 
 LENGTH = ("train.steps", "train.max_tokens", "train.max_minutes")
 
@@ -76,7 +77,4 @@ def schedule_notes(old: TrainConfig, new: TrainConfig, step: int) -> list[str]:
 
 def write_length(folder: Path, settings: TrainConfig) -> None:
     """config.yaml with the new length, so that the run can be resumed again."""
-    file = folder / "config.yaml"
-    scratch = file.with_name("config.yaml.new")
-    scratch.write_text(to_yaml(settings), encoding="utf-8")
-    scratch.replace(file)
+    replace_text(folder / "config.yaml", to_yaml(settings))

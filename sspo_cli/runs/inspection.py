@@ -12,6 +12,7 @@ from sspo_cli.config.schema import TrainConfig
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import create_folder, write_request
 from sspo_cli.runs.format import Kind
+from sspo_cli.runs.text import replace_text
 
 FILE = "inspect.json"
 KIND: Kind = "inspect"
@@ -24,5 +25,5 @@ def write_inspection(
     stem = f"{settings.choices['dataset']}-s{settings.seed}"
     folder = create_folder(settings.output_dir, KIND, settings.name, stem)
     write_request(folder, to_yaml(settings), list(words), ["sspo", "inspect", *words, *options])
-    (folder / FILE).write_text(json.dumps(jsonl.without_nan(dict(result)), indent=2) + "\n")
+    replace_text(folder / FILE, json.dumps(jsonl.without_nan(dict(result)), indent=2) + "\n")
     return folder

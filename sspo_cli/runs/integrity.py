@@ -11,6 +11,7 @@ from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import is_run
 from sspo_cli.runs.manifest import knows_its_start
+from sspo_cli.runs.text import read_json
 
 MANIFEST = "sspo_checkpoint.json"
 PROGRESS = "trainer/progress.json"  # every checkpoint has it, no model folder from elsewhere does
@@ -110,7 +111,7 @@ def saved_hashes(folder: Path) -> dict[str, str]:
 def files_of_manifest(file: Path) -> dict[str, dict[str, Any]] | None:
     """What a manifest lists; None if it is not whole."""
     try:
-        content = json.loads(file.read_bytes())
+        content = read_json(file)
         files: dict[str, dict[str, Any]] = content["files"]
         return files if content["sha256"] == digest(files) else None
     except (ValueError, KeyError, TypeError):

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from sspo_cli.runs.text import BrokenFile, parse_json, read_text
+
 T = TypeVar("T")
 ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -40,18 +42,23 @@ def read(file: Path) -> list[dict[str, Any]]:
     """Every row of `file`; a last line torn by a crash is dropped. A missing file has no rows.
 
     Raises:
-        ValueError: naming file and line, if any other line is not JSON.
+        BrokenFile: naming file and line, if any other line is no JSON object; naming the file, if it cannot be read.
     """
     rows: list[dict[str, Any]] = []
-    lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
-    if lines and not lines[-1]:
-        lines.pop()
+    try:
+        lines = read_text(file).removesuffix("\n").split("\n")
+    except FileNotFoundError:
+        return rows
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number != len(lines):
-                raise ValueError(f"{file}:{number}: not JSON: {error}") from None
+            row = parse_json(line, f"{file}:{number}")
+        except BrokenFile:
+            if number < len(lines):
+                raise
+            break
+        if not isinstance(row, dict):
+            raise BrokenFile([f"{file}:{number}: not a JSON object"])
+        rows.append(row)
     return rows
 
 
@@ -59,7 +66,7 @@ def read_as(row: type[T], file: Path) -> list[T]:
     """Every row of `file` as a dataclass; keys that it does not have are of another version, and left out.
 
     Raises:
-        ValueError: naming file, line and key, if a row lacks a key or has a value of another type.
+        BrokenFile: naming file, line and key, if a row lacks a key or has a value of another type.
     """
     adapter = TypeAdapter(row)
     found = []
@@ -69,19 +76,35 @@ def read_as(row: type[T], file: Path) -> list[T]:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))
-            raise ValueError(f"{file}:{number}: {key}{': ' if key else ''}{first['msg']}") from None
+            raise BrokenFile([f"{file}:{number}: {key}{': ' if key else ''}{first['msg']}"]) from None
     return found
 
 
 def split_off(file: Path, after_step: int) -> None:
-    """Move the rows later than `after_step` to FILE.orphaned.jsonl: a resumed run writes them anew."""
+    """Move the rows later than `after_step` to FILE.orphaned.jsonl: a resumed run writes them anew.
+
+    Raises:
+        BrokenFile: as `by_step`; nothing has been written then.
+    """
     if not file.exists():
         return
-    rows = read(file)
-    late = [row for row in rows if row["step"] > after_step]
+    kept_rows, late = by_step(file, after_step)
     if late:
         append(file.with_suffix(".orphaned.jsonl"), late)
     kept = file.with_suffix(".tmp")
     kept.unlink(missing_ok=True)
-    append(kept, (row for row in rows if row["step"] <= after_step))
+    append(kept, kept_rows)
     kept.replace(file)
+
+
+def by_step(file: Path, after_step: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows up to `after_step`, and the later ones.
+
+    Raises:
+        BrokenFile: naming the file, and a line without a step.
+    """
+    rows = read(file)
+    for number, row in enumerate(rows, start=1):
+        if type(row.get("step")) is not int:
+            raise BrokenFile([f"{file}:{number}: step: is no whole number"])
+    return [row for row in rows if row["step"] <= after_step], [row for row in rows if row["step"] > after_step]

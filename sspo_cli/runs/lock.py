@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs.text import BrokenFile, read_text
 
 FILE = ".lock"
 TRIES, PAUSE_S = 5, 0.02
@@ -50,8 +51,8 @@ def take(file: int) -> bool:
 def signature(folder: Path) -> str:
     """Of the one who took the lock last: process, machine, and when."""
     try:
-        return (folder / FILE).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        return read_text(folder / FILE)
+    except (OSError, BrokenFile):
         return ""
 
 

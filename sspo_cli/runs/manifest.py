@@ -14,6 +14,7 @@ from typing import Any
 
 from sspo_cli.config.earlier import in_words_of_now
 from sspo_cli.runs import format as run_format
+from sspo_cli.runs.text import BrokenFile, read_mapping, replace_text
 
 MANIFEST = "manifest.json"
 PACKAGES = (
@@ -52,9 +53,7 @@ def write_manifest(folder: Path, seed: int, device: str, standing: Mapping[str, 
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> None:
     """In one step, so that a reader never sees half of it."""
-    temporary = folder / f"{MANIFEST}.tmp"
-    temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
+    replace_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -65,10 +64,8 @@ def read(folder: Path) -> dict[str, Any]:
     """
     run_format.check(folder)
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(content, dict):
+        content = read_mapping(folder / MANIFEST)
+    except (OSError, BrokenFile):
         return {}
     if isinstance(settings := content.get("settings"), dict):
         in_words_of_now(settings)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import NoneType
 
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.text import BrokenFile
 
 FILE = "metrics.jsonl"
 
@@ -23,11 +25,19 @@ def read_metrics(folder: Path) -> list[MetricRow]:
     """Every row of a run, a last one torn by a crash excepted; none where it has not begun.
 
     Raises:
-        ValueError: naming file and line, if a line is no JSON object.
+        BrokenFile: naming file, line and metric, if a row holds something else.
         UnreadableFormat: if the run is of a newer format.
     """
     run_format.check(folder)
-    return list(jsonl.read(folder / FILE))
+    file = folder / FILE
+    rows: list[MetricRow] = list(jsonl.read(file))
+    for number, row in enumerate(rows, start=1):
+        if type(row.get("step")) is not int:
+            raise BrokenFile([f"{file}:{number}: step: is no whole number"])
+        for name, value in row.items():
+            if type(value) not in (int, float, NoneType):
+                raise BrokenFile([f"{file}:{number}: {name}: is no number"])
+    return rows
 
 
 def step_of(row: MetricRow) -> int:

@@ -11,6 +11,7 @@ from sspo_cli.config.earlier import in_words_of_now
 from sspo_cli.config.literal import unescaped
 from sspo_cli.config.tree import leaves, load_yaml
 from sspo_cli.runs import format as run_format
+from sspo_cli.runs.text import BrokenFile, read_text
 
 # Keys that say which kind of choice a section is: `choices` tells it in the user's words.
 TAGS = ("kind", "name")
@@ -53,11 +54,11 @@ def read_content(file: Path) -> Any:
     """
     run_format.check(file.parent)
     try:
-        content = unescaped(load_yaml(file.read_text(encoding="utf-8")))
+        content = unescaped(load_yaml(read_text(file)))
         return in_words_of_now(content) if isinstance(content, dict) else content
     except FileNotFoundError:
         raise ValueError(f"there is no {file.name}") from None
-    except OSError as error:
-        raise ValueError(f"{file.name} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except BrokenFile as error:
+        raise ValueError(str(error).removeprefix(f"{file.parent}/")) from error
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{file.name} is torn, or no YAML") from error

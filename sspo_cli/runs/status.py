@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.guards import GuardStop, OutOfMemory, no_space
+from sspo_cli.guards import GuardStop, OutOfMemory, file_problem, no_space
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import get_status
 from sspo_cli.runs.lock import is_held, other_host, signature
+from sspo_cli.runs.text import BrokenFile
 
 RUNNING, DIED, UNKNOWN = "running", "died", "unknown"
 KEPT_WRITING = ("metrics.jsonl", "STATUS", "config.yaml", "summary.json")
@@ -60,7 +61,7 @@ def status_after(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, GuardStop | OutOfMemory):
         return f"failed: {error}"
-    if line := no_space(error):
+    if line := no_space(error) or file_problem(error):
         return f"failed: {line}"
     why = error.problems[0] if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
     return f"failed: {why}".split("\n")[0]
@@ -70,8 +71,8 @@ def say(folder: Path) -> State:
     """What STATUS says."""
     try:
         word, _, why = get_status(folder).partition(": ")
-    except (OSError, ValueError) as error:
-        return State(UNKNOWN, f"STATUS cannot be read: {error}")
+    except BrokenFile as error:
+        return State(UNKNOWN, str(error).removeprefix(f"{folder}/"))
     return State(word, why)
 
 

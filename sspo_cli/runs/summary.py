@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.metrics import metric
 from sspo_cli.runs import format as run_format
@@ -14,6 +17,7 @@ from sspo_cli.runs import jsonl
 from sspo_cli.runs.folder import checkpoint_name, checkpoints
 from sspo_cli.runs.integrity import PROGRESS
 from sspo_cli.runs.metric_rows import MetricRow, read_metrics, step_of
+from sspo_cli.runs.text import BrokenFile, read_json, read_mapping, replace_text
 
 FILE = "summary.json"
 PARTS = ("first", "best", "last")
@@ -80,56 +84,40 @@ def summarise_run(
 
 
 def write_summary(folder: Path, summary: RunSummary | EvalSummary) -> None:
-    (folder / FILE).write_text(json.dumps(summary.as_json(), indent=2) + "\n")
+    replace_text(folder / FILE, json.dumps(summary.as_json(), indent=2) + "\n")
 
 
 def read_run_summary(folder: Path) -> RunSummary | None:
-    """The summary of a train run; None where it is missing or torn, since it is made of other files.
+    """The summary of a train run; None where it is missing, torn, or something else, since it is made of other files.
 
     Raises:
         UnreadableFormat: if the run is of a newer format.
     """
     content = read_content(folder)
-    try:
-        return RunSummary(
-            status=content["status"],
-            minutes=content["minutes"],
-            steps=content["steps"],
-            seed=content["seed"],
-            objective=content["objective"],
-            warnings=content.get("warnings", []),
-            figures={name: value for name, value in content.items() if isinstance(value, dict)},
-            best_checkpoint=content.get("best_checkpoint"),
-        )
-    except KeyError:
-        return None
+    figures = {name: value for name, value in content.items() if isinstance(value, dict)}
+    with suppress(ValidationError):
+        return TypeAdapter(RunSummary).validate_python({"warnings": [], **content, "figures": figures})
+    return None
 
 
 def read_eval_summary(folder: Path) -> EvalSummary | None:
-    """The summary of an evaluation of its own; None where it is missing or torn.
+    """The summary of an evaluation of its own; None where it is missing, torn, or something else.
 
     Raises:
         UnreadableFormat: if the run is of a newer format.
     """
     content = read_content(folder)
-    try:
-        return EvalSummary(
-            target=content["target"],
-            problems=content["problems"],
-            samples=content["samples"],
-            temperature=content["temperature"],
-            warnings=content.get("warnings", []),
-            metrics={name: value for name, value in content.items() if "/" in name},
-        )
-    except KeyError:
-        return None
+    metrics = {name: value for name, value in content.items() if "/" in name}
+    with suppress(ValidationError):
+        return TypeAdapter(EvalSummary).validate_python({"warnings": [], **content, "metrics": metrics})
+    return None
 
 
 def best_saved(folder: Path) -> str | None:
     """The best checkpoint of a run, in its folder, as its newest checkpoint says; None where nothing says it."""
     for checkpoint in checkpoints(folder)[-1:]:
         try:
-            best = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))["best"]
+            best = read_json(checkpoint / PROGRESS)["best"]
             return f"checkpoints/{checkpoint_name(best['step'])}" if best else None
         except (OSError, ValueError, KeyError, TypeError):  # damaged, or of an earlier version
             pass
@@ -143,11 +131,9 @@ def read_content(folder: Path) -> dict[str, Any]:
         UnreadableFormat: if the run is of a newer format.
     """
     run_format.check(folder)
-    try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    with suppress(OSError, BrokenFile):
+        return read_mapping(folder / FILE)
+    return {}
 
 
 def figures(rows: Sequence[MetricRow]) -> dict[str, dict[str, float | None]]:

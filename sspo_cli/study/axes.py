@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -9,17 +11,19 @@ from typing import Any, Literal, get_args
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
 
-from sspo_cli.config.complete import known_keys, text_keys
+from sspo_cli.config.complete import known_keys, open_keys, text_keys
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError, did_you_mean
 from sspo_cli.config.locate import groups
-from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.schema import CompareConfig, TrainConfig
 from sspo_cli.config.tree import is_under
+from sspo_cli.config.wording import unknown_key
 from sspo_cli.config.words import as_typed, read_words
 from sspo_cli.study.fairness import FREE
 
 Kind = Literal["compare", "sweep"]
 KINDS = get_args(Kind)
+MOST = 1000  # cells of one grid: each is composed and checked before the first begins
 ONE_FOR_ALL = ("name", "output_dir")
 
 
@@ -90,7 +94,10 @@ def read_axis(override: Override, problems: list[str]) -> Axis | None:
     elif isinstance(value, Glob):
         words = value.filter(groups().get(key, []))
     elif override.is_discrete_sweep():
-        words = list(override.sweep_string_iterator())
+        words = list(itertools.islice(override.sweep_string_iterator(), MOST + 1))
+        if len(words) > MOST:
+            problems.append(f"'{override.input_line}': more than {MOST:,} values; a grid has at most {MOST:,} cells")
+            return None
         typed = str(override.input_line).partition("=")[2].split(",")
         if key in text_keys(TrainConfig) and len(typed) == len(words):
             words = [word.strip() for word in typed]
@@ -119,12 +126,19 @@ def allow_problems(allowed: Sequence[str]) -> list[str]:
 def axis_problems(kind: Kind, read: Words, allowed: Sequence[str]) -> list[str]:
     """What is wrong with the axes, before any cell is read."""
     axes = [axis for axis in read.axes.values() if len(axis.words) > 1]
+    if (cells := math.prod(len(axis.words) for axis in axes)) > MOST:
+        keys = ", ".join(axis.key for axis in axes)
+        return [f"{keys}: make {cells:,} cells together; a grid has at most {MOST:,}: give fewer values"]
     if kind == "sweep":
         if axes or read.problems:
             return []
         return [
             "sspo sweep: nothing to sweep; give a key several values, such as objective.gate.tau_pos=2,5,10 seed=0,1"
         ]
+    known = [*known_keys(CompareConfig), *groups()]
+    unknown = [axis for axis in axes if axis.key not in known and not is_under(axis.key, open_keys(CompareConfig))]
+    if unknown:
+        return [unknown_key(axis.key, ",".join(axis.words), known) for axis in unknown]
     problems = [
         f"{axis.typed}: cells of a compare may differ in objective and seed only; use `sspo sweep {axis.typed}`,"
         f" or --allow {axis.key}"

@@ -14,9 +14,11 @@ import yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.tree import leaves
 from sspo_cli.runs.alarms import alarms_of_folder
+from sspo_cli.runs.grid_file import read_grid_file
 from sspo_cli.runs.metric_rows import read_metrics
 from sspo_cli.runs.status import DIED, RUNNING, read_state
 from sspo_cli.runs.summary import RunSummary, best_saved, read_run_summary, summarise_run
+from sspo_cli.runs.text import read_text
 from sspo_cli.study.files import CellFiles, mapping
 from sspo_cli.study.grid import no_such_metric
 from sspo_cli.study.provenance import OF_THE_RUN
@@ -101,13 +103,13 @@ def train_run(folder: Path) -> FoundRun:
             [f"{folder}: {there}; runs are folders such as outputs/train/NAME, grids outputs/compare/NAME"]
         )
     words = folder / "overrides.txt"
-    overrides = words.read_text(encoding="utf-8").split("\n")[:-1] if words.is_file() else []
+    overrides = read_text(words).split("\n")[:-1] if words.is_file() else []
     return FoundRun(folder, int(config["seed"]), *split(config), overrides)
 
 
 def grid_runs(folder: Path) -> list[FoundRun]:
     """The cells of a grid. One without a configuration has that of another cell, but for its place in the grid."""
-    content = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
+    content = read_grid_file(folder)
     configs = [mapping(folder / entry["folder"] / "config.yaml") for entry in content["cells"]]
     of_another = next((config for config in configs if config), {})
     runs = []
@@ -225,10 +227,7 @@ def run_summary(folder: Path) -> RunSummary:
         ConfigError: if there is no run, or it has no metrics that can be read.
     """
     found, state = train_run(folder), read_state(folder)
-    try:
-        rows = read_metrics(folder)
-    except ValueError as error:
-        raise ConfigError([str(error)]) from error
+    rows = read_metrics(folder)
     if not rows:
         raise ConfigError([f"{folder}: has no metrics yet (status: {state})"])
     summary = read_run_summary(folder)

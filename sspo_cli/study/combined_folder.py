@@ -13,6 +13,8 @@ from typing import Any
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs import format as run_format
+from sspo_cli.runs.grid_file import read_grid_file
+from sspo_cli.runs.text import BrokenFile, replace_text
 from sspo_cli.study.combine import check_metric, collect, combined, shared_config, without_repeats
 
 OUTPUT_DIR = "outputs"
@@ -46,7 +48,7 @@ def combined_folder(
     options = {"metric": metric, "direction": direction, "baseline": baseline, "name": name}
     words = [word for key, value in options.items() if value is not None for word in (f"--{key}", value)]
     runs.write_request(folder, shared_config(found), [], ["sspo", KIND, *map(str, folders), *words])
-    (folder / "grid.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    replace_text(folder / "grid.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     runs.set_status(folder, "done")
     return folder
 
@@ -58,5 +60,7 @@ def candidates(wish: str) -> Iterator[str]:
 
 
 def stored(folder: Path) -> Any:
-    file = folder / "grid.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    try:
+        return read_grid_file(folder)
+    except (FileNotFoundError, BrokenFile):
+        return None

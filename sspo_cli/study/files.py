@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ from sspo_cli.config.literal import unescaped
 from sspo_cli.config.tree import load_yaml
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs import jsonl
+from sspo_cli.runs.metric_rows import MetricRow, read_metrics
 from sspo_cli.runs.status import State, read_state
+from sspo_cli.runs.text import BrokenFile, read_json, read_text
 from sspo_cli.study.settings import settings
 
 
@@ -46,13 +47,16 @@ class CellFiles:
         return mapping(self.folder / "summary.json")
 
     @cached_property
-    def metrics(self) -> list[dict[str, Any]]:
-        return jsonl.read(self.folder / "metrics.jsonl")
+    def metrics(self) -> list[MetricRow]:
+        return read_metrics(self.folder)
 
     @cached_property
     def answers(self) -> list[dict[str, Any]]:
         """Rows of eval.jsonl, of the first and the last evaluation alone."""
-        rows = jsonl.read(self.folder / "eval.jsonl")
+        file = self.folder / "eval.jsonl"
+        rows = jsonl.read(file)
+        if any("step" not in row for row in rows):
+            raise BrokenFile([f"{file}: has a row without a step"])
         kept = {rows[0]["step"], rows[-1]["step"]} if rows else set()
         return [row for row in rows if row["step"] in kept]
 
@@ -85,15 +89,14 @@ def mapping(file: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file, empty where it is missing.
 
     Raises:
-        ValueError: naming the file, if it holds something else.
+        BrokenFile: naming the file, if it holds something else.
     """
-    if not file.is_file():
-        return {}
-    text = file.read_text(encoding="utf-8")
     try:
-        found = json.loads(text) if file.suffix == ".json" else unescaped(load_yaml(text))
-    except (ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{file}: {error}") from error
+        found = read_json(file) if file.suffix == ".json" else unescaped(load_yaml(read_text(file)))
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, RecursionError) as error:
+        raise BrokenFile([f"{file}: {' '.join(str(error).split())}"]) from error
     if not isinstance(found, dict):
-        raise ValueError(f"{file}: not a mapping")
+        raise BrokenFile([f"{file}: not a mapping"])
     return found

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs.grid_file import read_grid_file
 from sspo_cli.runs.log import last_line
+from sspo_cli.runs.text import BrokenFile
 from sspo_cli.study.cell import Cell, Point, point_name, varied
 from sspo_cli.study.files import CellFiles, mapping
 from sspo_cli.study.follow import STATES as OF_STATUS
@@ -33,7 +34,7 @@ class Run:
     cell: Cell
     state: str
     reason: str = ""
-    metrics: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    metrics: Sequence[Mapping[str, Any]] = field(default_factory=list, repr=False)
     answers: list[dict[str, Any]] = field(default_factory=list, repr=False)
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     manifest: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -130,7 +131,7 @@ def read_grid(folder: Path, progress: Progress = silent) -> Grid:
     if not (folder / "grid.json").is_file():
         raise ConfigError([f"{folder}: no grid.json there; grids are folders such as outputs/compare/NAME"])
     try:
-        content = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
+        content = read_grid_file(folder)
         runs: list[Run] = []
         for cell in read_cells(folder, content):
             progress("reading", len(runs), len(content["cells"]))
@@ -141,6 +142,8 @@ def read_grid(folder: Path, progress: Progress = silent) -> Grid:
             difference=mapping(folder / "config.yaml").get(content["kind"], {}).get("difference"),
             **{key: content[key] for key in ("kind", "axes", "metric", "direction", "baseline", "allowed")},
         )
+    except BrokenFile:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ConfigError(
@@ -159,8 +162,8 @@ def read_cells(folder: Path, content: Mapping[str, Any]) -> list[Cell]:
             name=point_name(entry["point"], keys),
             point=dict(entry["point"]),
             seed=int(entry["seed"]),
-            overrides=list(entry["overrides"]),
-            id=entry["id"],
+            overrides=list(entry.get("overrides", [])),
+            id=entry.get("id", ""),
         )
         for entry in content["cells"]
     ]

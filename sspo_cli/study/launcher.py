@@ -71,7 +71,9 @@ def read_hydra(root: str, words: Sequence[str]) -> tuple[Launcher, list[str]]:
         except (InterpolationResolutionError, GrammarParseError) as error:
             raise ConfigError([f"{' '.join(words)}: {error.full_key}: {reason(error)}"]) from error
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError([f"{' '.join(words)}: {str(error).strip().splitlines()[0]}"]) from error
+            said = str(error).strip().splitlines()[0].rstrip(".")
+            hint = f"; choose a launcher too, such as {GROUP}=joblib" if not named and "Could not" in said else ""
+            raise ConfigError([f"{' '.join(words)}: {said}{hint}"]) from error
     name = str(hydra.runtime.choices[GROUP])
     return Launcher(list(words), name, bool(named), whole(node, "n_jobs"), whole(node, "cpus_per_task")), axes
 

@@ -20,6 +20,7 @@ from sspo_cli.config.schema import CompareConfig, GridConfig, SweepConfig, Sweep
 from sspo_cli.config.wording import unknown_choice
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import write_request
+from sspo_cli.runs.text import replace_text
 from sspo_cli.study import store
 from sspo_cli.study.axes import Axis, Kind, allow_problems, axis_problems, complete, problems_of, sort_words
 from sspo_cli.study.cell import PlannedCell, point_name, varied
@@ -247,4 +248,4 @@ def write_grid(plan: Plan) -> None:
     }
     run_format.begin(folder, plan.kind)
     write_request(folder, to_yaml(plan.config), plan.words, plan.command)
-    store.replace_text(folder / "grid.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    replace_text(folder / "grid.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import shlex
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from sspo_cli.runs.text import replace_text
 from sspo_cli.statistics.intervals import FEWEST_SEEDS, two_level_interval
 from sspo_cli.study.cell import Point
 from sspo_cli.study.compare import TASK, any_difference, best_point, compare_all, contrasts, off_policy, over_tasks
@@ -36,7 +38,7 @@ def write_results(folder: Path, progress: Progress = silent) -> Study:
     study = read_study(folder, progress)
     write_csv(folder / "results.csv", study)
     text = json.dumps(study.summary(), indent=2, ensure_ascii=False) + "\n"
-    (folder / "summary.json").write_text(text, encoding="utf-8")
+    replace_text(folder / "summary.json", text)
     return study
 
 
@@ -122,10 +124,11 @@ def write_csv(file: Path, study: Study) -> None:
     """One row per cell, in the grid's order; empty where a cell has no such figure."""
     grid = study.grid
     names = [field.name for field in fields(Figures)] if any(study.figures) else []
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["cell", *grid.points[0], "seed", "state", "reason", *names])
-        for run, figures in zip(grid.runs, study.figures, strict=True):
-            values = [getattr(figures, name, None) for name in names]
-            row = [run.cell.place, *run.cell.point.values(), run.seed, run.state, run.reason, *values]
-            writer.writerow([str(value).lower() if isinstance(value, bool) else value for value in row])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["cell", *grid.points[0], "seed", "state", "reason", *names])
+    for run, figures in zip(grid.runs, study.figures, strict=True):
+        values = [getattr(figures, name, None) for name in names]
+        row = [run.cell.place, *run.cell.point.values(), run.seed, run.state, run.reason, *values]
+        writer.writerow([str(value).lower() if isinstance(value, bool) else value for value in row])
+    replace_text(file, text.getvalue())

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sspo_cli.config.errors import ConfigError, did_you_mean
+from sspo_cli.guards import stop_signals
 from sspo_cli.runs.folder import set_status
 from sspo_cli.runs.lock import hold, holder, is_held
 from sspo_cli.runs.log import last_line
@@ -138,10 +139,9 @@ def make_room(plan: Plan, cells: Sequence[Followed], findings: Sequence[Finding]
 
 @contextmanager
 def kept_interrupts() -> Iterator[list[int]]:
-    """Every Ctrl-C and SIGTERM inside the block, which does not end there."""
+    """Every Ctrl-C, SIGTERM and SIGHUP inside the block, which does not end there."""
     seen: list[int] = []
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda number, frame: seen.append(number)) for number in signals}
+    before = {number: signal.signal(number, lambda number, frame: seen.append(number)) for number in stop_signals()}
     try:
         yield seen
     finally:

@@ -15,6 +15,8 @@ from sspo_cli.config.schema import GridConfig
 from sspo_cli.config.tree import differences
 from sspo_cli.runs import format as run_format
 from sspo_cli.runs.folder import LEFT_BY_A_START, numbered, spelling_problems, writing_problems
+from sspo_cli.runs.grid_file import read_grid_file
+from sspo_cli.runs.text import BrokenFile, read_text, replace_text
 from sspo_cli.study.cell import PlannedCell, name_parts, short_names, varied
 from sspo_cli.study.files import CellFiles
 from sspo_cli.study.left import changed_settings
@@ -72,7 +74,7 @@ def clash(folder: Path, kind: str, cells: Sequence[PlannedCell]) -> list[str]:
     absent = []
     for old in stored["cells"]:
         there = CellFiles(folder / old["folder"])
-        if old["id"] in asked or there.settings is None or there.state.word == "failed":
+        if old.get("id") in asked or there.settings is None or there.state.word == "failed":
             continue
         new = places.get((json.dumps(old["point"]), old["seed"]))
         if new is None:
@@ -99,16 +101,15 @@ def read_grid(folder: Path) -> dict[str, Any] | None:
     """
     run_format.check(folder)
     try:
-        content: dict[str, Any] = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_grid_file(folder)
+    except (OSError, BrokenFile):
         return None
-    return content
 
 
 def placed(folder: Path, cells: Sequence[PlannedCell]) -> list[PlannedCell]:
     """The cells in `folder`: where the same run is already, or in a place named after the point."""
     stored = read_grid(folder) or {"cells": []}
-    known = {cell["id"]: cell["folder"] for cell in stored["cells"]}
+    known = {cell.get("id"): cell["folder"] for cell in stored["cells"]}
     names = place_names(cells)
     places = (f"cells/{names[json.dumps(cell.point)]}/seed_{cell.seed}" for cell in cells)
     return [
@@ -130,13 +131,6 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def replace_text(file: Path, text: str) -> None:
-    """In one step, so that a reader never sees half of it."""
-    temporary = file.with_name(f"{file.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
-
-
 def give_order(folder: Path, order: Order | None) -> None:
     """Order the cells of the grid in `folder` to stop, or with None to run. For the command that holds its lock."""
     if order is None:
@@ -148,7 +142,7 @@ def give_order(folder: Path, order: Order | None) -> None:
 def read_order(folder: Path) -> Order | None:
     """The order to the cells of the grid in `folder`, if there is one; an unknown word means stop."""
     try:
-        word = (folder / ORDER).read_text(encoding="utf-8").strip()
+        word = read_text(folder / ORDER).strip()
     except FileNotFoundError:
         return None
     return "stop at once" if word == "stop at once" else "stop"

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.runs.text import replace_text
 
 FILE = "mirror.json"
 NO_STEP = -1
@@ -57,7 +58,4 @@ def recall(folder: Path, kind: str, project: str | None) -> Memory:
 
 def keep(folder: Path, kind: str, memory: Memory) -> None:
     """Write the memory, in one step."""
-    file = home(folder, kind) / FILE
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(memory)) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    replace_text(home(folder, kind) / FILE, json.dumps(asdict(memory)) + "\n")

@@ -32,15 +32,12 @@ def push(folder: Path, config: TrainConfig, tracker: TrackerConfig) -> Pushed:
     if isinstance(tracker, NoTracker):
         raise ConfigError(["tracker=none: there is nothing to send to"])
     memory = recall(folder, tracker.kind, project_of(tracker))
+    rows = read_metrics(folder)
+    if memory.sure == memory.step and all(step_of(row) <= memory.step for row in rows):
+        return Pushed(memory.id, 0, len(rows))
+    (mirror,) = open_tracker(tracker, folder, to_dict(config))
     try:
-        rows = read_metrics(folder)
-        if memory.sure == memory.step and all(step_of(row) <= memory.step for row in rows):
-            return Pushed(memory.id, 0, len(rows))
-        (mirror,) = open_tracker(tracker, folder, to_dict(config))
-        try:
-            sent = mirror.catch_up()
-        finally:
-            mirror.close(0)
-    except ValueError as error:
-        raise ConfigError([str(error)]) from error
+        sent = mirror.catch_up()
+    finally:
+        mirror.close(0)
     return Pushed(mirror.memory.id, sent, len(rows), mirror.failure is not None)

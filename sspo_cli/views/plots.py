@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sspo_cli.runs import jsonl
+from sspo_cli.runs.metric_rows import read_metrics
 from sspo_cli.views.canvas import draw_reference, dress, new_figure, round_steps, round_values, save
 from sspo_cli.views.charts import CHARTS, Chart, Panel
 from sspo_cli.views.style import SMALL, STYLE
@@ -29,10 +29,9 @@ def plot_run(folder: Path) -> list[Path]:
         The files written.
 
     Raises:
-        FileNotFoundError: if the folder has no metrics.jsonl.
-        ValueError: if a line of it, other than a torn last one, is not a JSON object.
+        BrokenFile: if a line of it, other than a torn last one, is no row of metrics.
     """
-    rows = jsonl.read(folder / "metrics.jsonl")
+    rows = read_metrics(folder)
     written = []
     for chart in CHARTS:
         with matplotlib.rc_context(STYLE):

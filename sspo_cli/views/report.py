@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 from sspo_cli.metrics import BOUNDS, is_of_source, metric
 from sspo_cli.plural import count
-from sspo_cli.runs import jsonl
 from sspo_cli.runs.eval_rows import read_evaluations
 from sspo_cli.runs.folder import command_of
+from sspo_cli.runs.sample_rows import read_samples
+from sspo_cli.runs.text import read_mapping, read_text, replace_text, text_if_any
 from sspo_cli.study.verdict import run_answer
 from sspo_cli.views import page
 from sspo_cli.views.charts import CHARTS
@@ -35,7 +35,7 @@ class MetricRow:
 
 def write_report(folder: Path, commands: Sequence[str] = ()) -> Path:
     """Build report.html from what the run folder holds. commands: to try next."""
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = read_mapping(folder / "summary.json")
     shown = [name for name, keys in VISIBLE.items() if not keys or any(is_raised(summary, key) for key in keys)]
     drawn = {plot.stem: page.figure(plot, caption(plot.stem)) for plot in sorted((folder / "plots").glob("*.svg"))}
     text = page.render(
@@ -48,13 +48,13 @@ def write_report(folder: Path, commands: Sequence[str] = ()) -> Path:
         metrics=metric_rows(summary),
         drawings=[drawn[name] for name in shown if name in drawn],
         others=[drawing for name, drawing in drawn.items() if name not in shown],
-        samples=last_samples(jsonl.read(folder / "samples.jsonl")),
+        samples=last_samples([row.as_json() for row in read_samples(folder)]),
         command=command_of(folder) or "",
-        config=(folder / "config.yaml").read_text(encoding="utf-8"),
-        manifest=(folder / "manifest.json").read_text(encoding="utf-8"),
+        config=read_text(folder / "config.yaml"),
+        manifest=text_if_any(folder / "manifest.json"),
     )
     file = folder / "report.html"
-    file.write_text(text, encoding="utf-8")
+    replace_text(file, text)
     return file
 
 

@@ -51,7 +51,7 @@ def sample_parts(samples: Sequence[Sample], console: Console) -> Iterator[Render
         if (item.step, item.prompt) != before:
             yield from prompt_parts(item, console, "" if item.step is None else f"step {item.step}, ")
             before = (item.step, item.prompt)
-        yield Padding(facts(item), (0, 0, 0, INDENT), expand=False)
+        yield Padding(facts(item, console), (0, 0, 0, INDENT), expand=False)
         yield Padding(response(item, console), (0, 0, 0, INDENT), expand=False)
         yield Text()
 
@@ -67,7 +67,7 @@ def pair_parts(pairs: Sequence[Pair], a: Path, b: Path, console: Console) -> Ite
         if pair[0].prompt != before:
             yield from prompt_parts(pair[0], console, "")
             before = pair[0].prompt
-        yield side_by_side(width, *map(facts, pair))
+        yield side_by_side(width, *(facts(item, console) for item in pair))
         yield side_by_side(width, *(response(item, console) for item in pair))
         yield Text()
 
@@ -98,12 +98,12 @@ def response(item: Sample, console: Console) -> Text:
     return Text.assemble(safe(read, console), (safe(spelled[len(read) :], console), "dim"))
 
 
-def facts(item: Sample) -> Text:
+def facts(item: Sample, console: Console) -> Text:
     """What a response was worth, green where it was better than its group, or correct."""
     row = item.row
     good = bool(row.correct) if isinstance(row, EvalRow) else item.advantage > 0
     words = Text(f"sample {item.sample} of {item.samples}", style="dim")
-    words.append("  reward " + worth(row), style="not dim green" if good else "not dim red")
+    words.append("  reward " + safe(worth(row), console), style="not dim green" if good else "not dim red")
     if isinstance(row, SampleRow) and row.advantage is not None:
         words.append(f"  advantage {row.advantage:+z.2f}")
     words.append(f"  {count(row.length, 'token')}" + (", cut at the limit" if row.truncated else ""))

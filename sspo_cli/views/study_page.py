@@ -8,6 +8,7 @@ from typing import Any
 
 from sspo_cli.metrics import metric as known_as
 from sspo_cli.runs.folder import command_of
+from sspo_cli.runs.text import read_text, replace_text
 from sspo_cli.study.grid import Progress, silent
 from sspo_cli.study.next import next_commands
 from sspo_cli.study.provenance import config_differences, environment
@@ -43,7 +44,7 @@ def write_report(study: Study, progress: Progress = silent) -> None:
         plot(study)
     content = content_of(study)
     for template, name in (("study.html.j2", "report.html"), ("study.md.j2", "report.md")):
-        (folder / name).write_text(page.render(template, **content), encoding="utf-8")
+        replace_text(folder / name, page.render(template, **content))
 
 
 def content_of(study: Study) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def content_of(study: Study) -> dict[str, Any]:
         "command": command_of(grid.folder),
         "environment": environment(grid),
         "files": {
-            title: (grid.folder / name).read_text(encoding="utf-8")
+            title: read_text(grid.folder / name)
             for title, name in (("Shared configuration", "config.yaml"), ("All overrides", "overrides.txt"))
             if (grid.folder / name).is_file()
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter
@@ -18,9 +17,11 @@ from rich.text import Text
 
 from sspo_cli.plural import count
 from sspo_cli.runs.folder import title
+from sspo_cli.runs.grid_file import read_grid_file
 from sspo_cli.runs.query import Condition
 from sspo_cli.runs.record import Record
 from sspo_cli.runs.status import RUNNING, read_state
+from sspo_cli.runs.text import BrokenFile
 from sspo_cli.views.console import results
 from sspo_cli.views.runs import METRIC, STYLES, steps_of, written_share
 from sspo_cli.views.summary import printable
@@ -140,10 +141,8 @@ def left_s(run: Record) -> float | None:
 def grid_line(grid: Path, watched: Watch) -> str:
     """For example compare/three: 3 of 9 cells done, 2 running, ETA 4:10."""
     try:
-        cells = [
-            grid / cell["folder"] for cell in json.loads((grid / "grid.json").read_text(encoding="utf-8"))["cells"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+        cells = [grid / cell["folder"] for cell in read_grid_file(grid)["cells"]]
+    except (OSError, BrokenFile):
         return f"{grid.parent.name}/{grid.name}"
     states = Counter(read_state(cell).word for cell in cells)
     words = [f"{states['done']} of {count(len(cells), 'cell')} done"]

@@ -70,6 +70,13 @@ WORDS = [
     ("train conf/objective/mine.yaml", "write objective=mine"),
     ("inspect sspo grpo", "write objective=sspo,grpo"),
     ("train optim", "`sspo show optim` lists them"),
+    ("train objective@x=sspo", "'@' moves a choice elsewhere, which has no effect; write objective=sspo"),
+    ("compare objectives=grpo,sspo", "did you mean 'objective'?"),
+    ("compare 'seed=range(0,1e9)'", "a grid has at most 1,000 cells"),
+    ("sweep 'seed=range(0,900)' optim.lr=1e-4,2e-4", "1,800 cells together; a grid has at most 1,000"),
+    ("compare hydra.launcher.n_jobs=4", "choose a launcher too, such as hydra/launcher=joblib"),
+    ("eval tiny objective=grpo", "it is a choice of sspo train"),
+    ("sspo train objective=grpo", "write `sspo train objective=grpo`"),
     ("train optim.lr", "write optim.lr=VALUE (the learning rate"),
     ("train 'dataset.path=my (file).jsonl'", "quote a value with special characters"),
 ]  # fmt: skip
@@ -170,6 +177,11 @@ PATHS = [
     ("train --config outputs/train/first", "write --config outputs/train/first/config.yaml"),
     ("diff outputs/train/first", "missing argument 'B'; for example `sspo diff outputs/train/sspo-addition-s0"),
     ("recipe validate none.yaml", "none.yaml: cannot be read"),
+    (f"train output_dir={'x' * 300}", "File name too long; set output_dir=FOLDER"),
+    (f"train --name {'x' * 201}", "is too long; a name of a folder has 200 bytes at most"),
+    (f"train model=local model.path={'x' * 300}", "cannot be read: File name too long"),
+    (f"eval {'x' * 300}", "File name too long"),
+    (f"new dataset {'x' * 300}", "File name too long"),
 ]  # fmt: skip
 TABLE = [*SETTINGS, *WORDS, *CHOICES, *VALUES, *COMMANDS, *PATHS]
 Row = tuple[str, str]
@@ -228,7 +240,7 @@ def test_mistakes_of_one_command_are_answered_with_a_line_each(home: Path, rows:
         assert any(line.startswith("sspo: ") and answer in line for line in lines), f"{answer}\n{done.stderr}"
 
 
-@pytest.mark.parametrize(("typed", "answer"), ALONE, ids=[typed for typed, _ in ALONE])
+@pytest.mark.parametrize(("typed", "answer"), ALONE, ids=[typed[:60] for typed, _ in ALONE])
 def test_a_mistake_is_answered_with_its_fix(home: Path, typed: str, answer: str) -> None:
     before = sorted(home.iterdir())
     done = run_sspo(shlex.split(typed), home)
@@ -238,7 +250,7 @@ def test_a_mistake_is_answered_with_its_fix(home: Path, typed: str, answer: str)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("typed", "answer"), TABLE, ids=[typed for typed, _ in TABLE])
+@pytest.mark.parametrize(("typed", "answer"), TABLE, ids=[typed[:60] for typed, _ in TABLE])
 def test_each_alone(home: Path, typed: str, answer: str) -> None:
     test_a_mistake_is_answered_with_its_fix(home, typed, answer)
 

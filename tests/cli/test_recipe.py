@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,16 @@ def test_a_checked_run_that_misses_an_expectation_exits_1_and_names_it(sspo: Ssp
     assert json.loads(done.stdout)["folder"].endswith("mine"), "stdout stays one JSON document"
     missed = next(line for line in done.stderr.split("\n") if "eval/accuracy at least 2" in line)
     assert missed.rstrip().endswith("not met")
+
+
+def test_what_is_no_recipe_file_is_told_in_one_line(sspo: Sspo, write: Write, tmp_path: Path) -> None:
+    write("recipes/ours.yaml", SHORT.format(least=0))
+    (tmp_path / "recipes/binary.yaml").write_bytes(b"\xbb\x00")
+    (tmp_path / "recipes/folder.yaml").mkdir()
+    os.mkfifo(tmp_path / "recipes/pipe.yaml")
+    listed = sspo("recipe", "list")
+    assert listed.returncode == 0 and "ours" in listed.stdout
+    for words in (["show", "binary"], ["run", "pipe"], ["copy", "folder"], ["validate", "recipes/pipe.yaml"]):
+        done = sspo("recipe", *words)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 2 and line.startswith("sspo: ") and "cannot be read: " in line, words

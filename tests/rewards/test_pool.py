@@ -205,6 +205,7 @@ def test_a_reward_that_fails_is_named_and_the_next_one_is_graded(pool: Pool, sta
 class Unspeakable(Exception):
     def __repr__(self):
         1 / 0
+    __str__ = __repr__
 def deep():
     deep()
 def score(prompt, response, answer):

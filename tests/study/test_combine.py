@@ -109,4 +109,4 @@ def test_every_folder_that_is_no_run_is_told_at_once(tmp_path: Path) -> None:
     first, second, third = error.value.problems
     assert "missing: no such folder" in first
     assert "is no run and no grid; runs are folders such as outputs/train/NAME" in second
-    assert "broken: cannot be read" in third
+    assert "broken/config.yaml: while parsing" in third

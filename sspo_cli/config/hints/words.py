@@ -14,6 +14,7 @@ from sspo_cli.config.recipe import recipe_files
 from sspo_cli.config.reference import explained, sections
 
 SPACES = "no spaces round ="
+SHOWN = 500  # characters of a word that cannot be read
 
 
 def joined(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -70,6 +71,8 @@ def lone_word(word: str, command: str) -> str:
     if re.fullmatch(r"[\w./]+=[^\s,\[{('\"]*(,[\w./]+=[^\s,\[{('\"]*)+", word):
         return f"'{word}': settings are words of their own; write {word.replace(',', ' ')}"
     if "=" in word:
+        if len(word) > SHOWN:
+            return f"cannot read '{word[:SHOWN]}...': the value is too long, or its brackets are too deep"
         return f"cannot read '{word}'; quote a value with special characters: {in_both_quotes(word)}"
     if choices := choices_named(word):
         return f"{told}; write {' or '.join(choices)}"
