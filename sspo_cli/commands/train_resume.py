@@ -45,7 +45,7 @@ def run(
         raise ConfigError([problem])
     if problems := missing(settings):
         raise ConfigError([*problems, *Began(folder, allow=allow_change).elsewhere(settings)])
-    if settings.engine.kind == "ddp" and not under_torchrun():
+    if settings.engine.kind != "single" and not under_torchrun():
         return launch(sys.argv[1:], settings.engine.processes)
     with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell

@@ -1,18 +1,25 @@
-"""Ten updates of each objective over the ranks that torchrun started: `torchrun ... -m tests.engine.ranks FILE`."""
+"""Ten updates of each objective by one process and over the ranks that torchrun started, with all weights on each rank
+and with a part of them: `torchrun ... -m tests.engine.ranks FILE`."""
 
 from __future__ import annotations
 
 import copy
 import json
 import sys
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from sspo_cli.build import load_objective, train_config
 from sspo_cli.config.schema import EngineSection
 from sspo_cli.engine.parts import load_parts
 from sspo_cli.engine.update import make_updater
-from sspo_cli.engine.world import OneProcess, World, world_of
+from sspo_cli.engine.world import OneProcess, Ranks, World, world_of
+from sspo_cli.models.shards import own_rows
 from tests.steps import rollout_of
 
 OBJECTIVES = ("sspo", "grpo", "gspo", "gmpo", "dapo")
@@ -31,7 +38,7 @@ def main(file: Path) -> None:
         """Metrics of ten updates along one rollout, from the same weights for each objective."""
         found = {}
         for objective in OBJECTIVES:
-            parts.policy.model.load_state_dict(weights)
+            begin_at(parts.policy.model, weights)
             updater = make_updater(parts.policy, load_objective(objective), config, world)
             rows = [
                 updater.update(trajectories[first : first + size], config.optim.lr)
@@ -41,9 +48,22 @@ def main(file: Path) -> None:
         return found
 
     with world_of(engine()) as world:
-        together = losses(world)
+        assert isinstance(world, Ranks)
+        found = {"ddp": losses(world)}
         if world.rank == 0:
-            file.write_text(json.dumps({"alone": losses(OneProcess()), "together": together, "size": world.size}))
+            found["alone"] = losses(OneProcess())
+        sharing = replace(world, sharded=True)
+        sharing.hold(parts.policy)
+        found["fsdp"] = losses(sharing)
+        if world.rank == 0:
+            file.write_text(json.dumps({"size": world.size, **found}))
+
+
+def begin_at(model: torch.nn.Module, weights: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            held = parameter.to_local() if isinstance(parameter, DTensor) else parameter
+            held.copy_(weights[name][own_rows(parameter)])
 
 
 def engine() -> EngineSection:

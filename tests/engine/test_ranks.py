@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,9 @@ def test_updates_of_ranks_are_those_of_one_process(ranks: int, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert found["size"] == ranks
-    for objective in OBJECTIVES:
+    for engine, objective in product(("ddp", "fsdp"), OBJECTIVES):
         for name, alone in found["alone"][objective].items():
-            together = found["together"][objective][name]
+            together = found[engine][objective][name]
             size = max(abs(value) for value in alone)
             gap = max(abs(one - other) for one, other in zip(alone, together, strict=True))
-            assert size > 0 and gap <= SAME[name] * size, f"{objective} {name}: {gap / size:.1e} apart"
+            assert size > 0 and gap <= SAME[name] * size, f"{engine} {objective} {name}: {gap / size:.1e} apart"
