@@ -127,6 +127,23 @@ def others_there() -> Iterator[None]:
         raise RankLost("another rank has ended, or does not answer") from error
 
 
+@contextmanager
+def lost_ranks_told() -> Iterator[None]:
+    """As `others_there`, for a block that computes as well: an update over sharded weights, whose collective calls are
+    PyTorch's own. Other errors stay what they are.
+
+    Raises:
+        RankLost: for an error of the network between ranks.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo has no type of errors of its own; all of them begin with the file of gloo that noticed.
+        if not isinstance(error, torch.distributed.DistError) and "/gloo/" not in str(error):
+            raise
+        raise RankLost("another rank has ended, or does not answer") from error
+
+
 def own_gpu() -> int:
     """The number of the GPU of this rank.
 

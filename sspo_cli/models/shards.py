@@ -7,6 +7,7 @@ Only inside `whole` does a rank compute alone. Without shards everything here le
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -18,6 +19,11 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from sspo_cli.models.head import projection
+
+# Of layers and logits that are views: nothing here, or in transformers' models, changes them in place.
+warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor", category=UserWarning)
+
 R = TypeVar("R")
 COMPUTE = "compute_in_shards"  # the method of a sharded model that runs a function as a forward pass
 
@@ -27,6 +33,7 @@ def shard(model: Any, mesh: DeviceMesh) -> None:
 
     The parameters that are there before are not those of the model afterwards: an optimizer is made after this.
     """
+    projection(model)  # is found by forward passes, once: later not all ranks might look for it at the same time
     # From the inside out: what a module holds that its own modules have not shared out goes with it.
     for layer in reversed([layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)]):
         fully_shard(layer, mesh=mesh)

@@ -159,7 +159,7 @@ PATHS = [
     ("train output_dir=/proc/x", "output_dir=/proc/x: cannot write to /proc"),
     ("train --name first", "or train it further with `sspo train --resume outputs/train/first train.steps=N`"),
     ("train --resume outputs/train/first", "train it further with train.steps=N, N above 2"),
-    ("train --resume outputs/train/first seed=3", "takes train.steps, train.max_tokens, train.max_minutes alone"),
+    ("train --resume outputs/train/first seed=3", "takes train.steps, train.max_tokens, train.max_minutes and engine alone"),
     ("train --resume outputs/train/first train.steps=1", "train it further with train.steps=N, N above 2"),
     ("train --resume empty", "no checkpoint there"),
     ("train --resume none", "no such folder"),
