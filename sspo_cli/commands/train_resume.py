@@ -29,7 +29,8 @@ def run(
     allow_change: bool = False,
     parent: int | None = None,
 ) -> int:
-    """Go on with the run in `folder`; the exit code. overrides: of its length or engine. allow_change: with what has changed.
+    """Go on with the run in `folder`; the exit code. overrides: of its length or engine. allow_change: with what has
+    changed.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.

@@ -36,8 +36,9 @@ def longer(folder: Path, settings: TrainConfig, words: Sequence[str]) -> TrainCo
     if refused:
         raise ConfigError(
             [
-                f"--resume {folder}: takes {', '.join(LENGTH)} and engine alone ({' '.join(refused)}); the rest goes on as it was"
-                f" started; begin another run with `sspo train --config {folder}/config.yaml {' '.join(refused)}`"
+                f"--resume {folder}: takes {', '.join(LENGTH)} and engine alone ({' '.join(refused)}); the rest goes on"
+                " as it was started; begin another run with"
+                f" `sspo train --config {folder}/config.yaml {' '.join(refused)}`"
             ]
         )
     asked = load_config(TrainConfig, words, base=folder / "config.yaml")

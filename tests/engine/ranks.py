@@ -23,7 +23,8 @@ from sspo_cli.engine.credit import with_logprobs
 from sspo_cli.engine.logprobs import trajectory_logprobs
 from sspo_cli.engine.parts import TrainParts, load_parts
 from sspo_cli.engine.update import make_updater
-from sspo_cli.engine.world import OneProcess, Ranks, World, world_of
+from sspo_cli.engine.world import OneProcess, Ranks, World, agreed, world_of
+from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
 from sspo_cli.models.shards import gathered_weights, own_rows, parts_of, whole
@@ -45,8 +46,11 @@ ARCHITECTURES = ("llama", "gemma2", "mixtral")
 def main(folder: Path, architectures: Sequence[str]) -> None:
     with world_of(train_config("engine=ddp").engine) as world:
         assert isinstance(world, Ranks)
+        # Or what follows would wait for ever.
+        assert world.most(world.rank) == world.size - 1
         found = {
             "size": world.size,
+            "agreement": of_agreement(world),
             "objectives": of_objectives(world),
             "reference": of_reference(world, (*KL, "objective.correction.level=token")),
             "adapters": of_reference(world, (*KL, "lora.rank=3", "engine.gradient_checkpointing=true")),
@@ -54,6 +58,26 @@ def main(folder: Path, architectures: Sequence[str]) -> None:
         }
         if world.rank == 0:
             (folder / "found.json").write_text(json.dumps(found))
+
+
+def of_agreement(world: Ranks) -> dict[str, Any]:
+    """What all ranks tell of a failure and a flag of the last one, and of a sum."""
+    last = world.rank == world.size - 1
+
+    def work() -> None:
+        if last:
+            raise GuardStop("the last")
+
+    try:
+        agreed(world, work)
+        told = "nothing"
+    except GuardStop as error:
+        told = str(error)
+    return {
+        "told": world.gather([told]),
+        "any": world.gather([world.any(last), world.any(False)]),
+        "sum": world.gather([float(world.sum(torch.tensor(world.rank + 1.0)))]),
+    }
 
 
 def of_objectives(world: Ranks) -> dict[str, Any]:
@@ -110,10 +134,12 @@ def of_reference(world: Ranks, words: Sequence[str]) -> dict[str, Any]:
         return [updater.update(found[first:], 1e-3) for first in (0, 5)]
 
     weights = [weight for one in together.policies for weight in one.model.parameters()]
+    rows_are_own = all(torch.equal(weight.full_tensor()[own_rows(weight)], weight.to_local()) for weight in weights)
     held = sum(weight.to_local().numel() for weight in weights if isinstance(weight, DTensor))
     return {
         "alone": rows(alone, config, OneProcess()),
         "together": rows(together, config, sharing),
+        "rows": not world.any(not rows_are_own),
         "held": [held, sum(weight.numel() for weight in weights)],
     }
 
@@ -159,7 +185,9 @@ def of_model(world: Ranks, name: str, folder: Path) -> dict[str, Any]:
 def draw(policy: Policy, prompts: int) -> list[Trajectory]:
     """Two responses to each of so many prompts, with advantages of both signs and zero."""
     contexts = [[5 + p, 6, 7, 8 + p][: 1 + p % 4] for p in range(prompts)]
-    requests = [Request(Key("eval", 0, p, k), contexts[p], Decoding(1.0, 6, (1,))) for p in range(prompts) for k in (0, 1)]
+    requests = [
+        Request(Key("eval", 0, p, k), contexts[p], Decoding(1.0, 6, (1,))) for p in range(prompts) for k in (0, 1)
+    ]
     drawn = sorted(NativeSampler(policy, 0, 300).sample(iter(requests)), key=lambda item: item.key)
     return [
         single_turn(item.key, contexts[item.key.problem], item.token_T, item.logp_T, advantage=(-1.0) ** i * (i % 3))

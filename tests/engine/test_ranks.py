@@ -15,8 +15,8 @@ import pytest
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
-from sspo_cli.engine.world import deal, travels
-from sspo_cli.guards import GuardStop, OutOfMemory
+from sspo_cli.engine.world import deal, lost_ranks_told, travels
+from sspo_cli.guards import GuardStop, OutOfMemory, RankLost
 from sspo_cli.rewards.base import RewardError
 from sspo_cli.types import Key
 from tests.engine.ranks import OBJECTIVES
@@ -29,6 +29,7 @@ SAME = {"loss": 1e-5, "grad/norm": 1e-4, "policy/kl": 1e-3, "weight/mean": 1e-5}
 def test_places_are_dealt_by_weight_and_none_is_lost() -> None:
     assert deal([5, 1, 1, 1, 1, 1], 2) == [[0], [1, 2, 3, 4, 5]]
     assert deal([3, 1, 2], 1) == [[0, 1, 2]]
+    assert deal([1, 1, 5], 2) == [[2], [0, 1]]
     assert deal([4], 3) == [[0], [], []]
 
 
@@ -74,6 +75,22 @@ def launch(ranks: int, folder: Path, *words: str) -> dict[str, Any]:
     return result
 
 
+def test_an_error_of_the_network_says_that_a_rank_is_lost_and_others_stay_what_they_are() -> None:
+    closed = "[/build/third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:47499."
+    with pytest.raises(RankLost, match="another rank has ended"), lost_ranks_told():
+        raise RuntimeError(closed)
+    with pytest.raises(RuntimeError, match="shapes"), lost_ranks_told():
+        raise RuntimeError("shapes do not fit")
+
+
+@pytest.mark.slow
+def test_ranks_agree_on_what_one_of_them_found(found: dict[str, Any]) -> None:
+    of, size = found["agreement"], found["size"]
+    assert of["told"] == ["the last"] * size
+    assert of["any"] == [True, False] * size
+    assert of["sum"] == [size * (size + 1) / 2] * size
+
+
 @pytest.mark.slow
 def test_updates_of_ranks_are_those_of_one_process(found: dict[str, Any]) -> None:
     """With ragged shares: in the last updates all ranks but one have no response."""
@@ -92,6 +109,7 @@ def test_a_policy_and_its_reference_can_be_shared_out(found: dict[str, Any], kin
     for name in ("loss", "grad/norm", "policy/kl"):
         alone, together = ([row[name] for row in of[which]] for which in ("alone", "together"))
         assert gap(alone, together) <= 10 * SAME[name], name
+    assert of["rows"]
     held, all_of_them = of["held"]
     assert held / all_of_them == pytest.approx(1 / found["size"], rel=0.1)
 
