@@ -37,7 +37,7 @@ def measure(policy: Policy, microbatch: Microbatch, temperature: float) -> tuple
     token_BL, mask_BT, predictor_N = microbatch.token_BL, microbatch.mask_BT, microbatch.predictor_N
     parts = projection(policy.model)
     token_N = microbatch.trained_BT[mask_BT]
-    with policy.autocast():
+    with policy.autocast(once=True):
         if parts is None:
             L = token_BL.shape[1]
             row_N, column_N = predictor_N // L, predictor_N % L

@@ -27,4 +27,4 @@ def write_tensors(file: Path, described: Mapping[str, Tensor], tensors: Iterable
     with file.open("xb") as stream:
         stream.write(len(text).to_bytes(8, "little") + text)
         for _, tensor in tensors:
-            stream.write(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+            stream.write(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
