@@ -29,8 +29,7 @@ def run(
     allow_change: bool = False,
     parent: int | None = None,
 ) -> int:
-    """Go on with the run in `folder`; the exit code. overrides: of its length or engine. allow_change: with what has
-    changed.
+    """Go on with the run in `folder`; the exit code. overrides: its length, its engine. allow_change: of what it reads.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.

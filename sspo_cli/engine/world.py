@@ -150,10 +150,10 @@ def own_gpu() -> int:
     Raises:
         ConfigError: where there are fewer GPUs than ranks on this machine.
     """
-    number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-    if number >= gpus:
-        raise ConfigError([f"engine: more ranks than GPUs ({gpus}) here; start {gpus}, or use engine.device=cpu"])
-    return number
+    ranks, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if ranks > gpus:
+        raise ConfigError([f"engine: {ranks} ranks here and {gpus} GPUs; start {gpus} ranks, or use engine.device=cpu"])
+    return int(os.environ["LOCAL_RANK"])
 
 
 @contextmanager
@@ -162,11 +162,11 @@ def world_of(config: EngineSection) -> Iterator[World]:
     if config.kind == "single":
         yield OneProcess()
         return
+    if torch.cuda.is_available() and config.device != "cpu":
+        torch.cuda.set_device(own_gpu())
     torch.distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE
     )
-    if torch.cuda.is_available() and config.device != "cpu":
-        torch.cuda.set_device(own_gpu())
     try:
         yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), config.kind == "fsdp")
     finally:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.data.problem import Problem
-from sspo_cli.engine.world import deal, lost_ranks_told, travels
+from sspo_cli.engine.world import deal, lost_ranks_told, own_gpu, travels
 from sspo_cli.guards import GuardStop, OutOfMemory, RankLost
 from sspo_cli.rewards.base import RewardError
 from sspo_cli.types import Key
@@ -73,6 +74,15 @@ def launch(ranks: int, folder: Path, *words: str) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((folder / "found.json").read_text())
     assert result["size"] == ranks
     return result
+
+
+def test_more_ranks_than_gpus_of_a_machine_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = torch.cuda.device_count()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(gpus + 1))
+    with pytest.raises(ConfigError) as told:
+        own_gpu()
+    (line,) = told.value.problems
+    assert line.startswith(f"engine: {gpus + 1} ranks here and {gpus} GPUs; ")
 
 
 def test_an_error_of_the_network_says_that_a_rank_is_lost_and_others_stay_what_they_are() -> None:
