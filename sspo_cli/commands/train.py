@@ -55,7 +55,7 @@ def run(
     placed = name_problems(settings.output_dir, "train", settings.name, way_on) if folder is None else []
     if problems := [*placed, *missing(settings)]:
         raise ConfigError(problems)
-    if settings.engine.kind == "ddp" and not under_torchrun():
+    if settings.engine.kind != "single" and not under_torchrun():
         return launch(sys.argv[1:], settings.engine.processes)
     ask_ahead(settings.model)
     with waiting(LOADING_TORCH, quiet=quiet), imports():

@@ -11,7 +11,7 @@ from sspo_cli.config.paths import missing
 from sspo_cli.ranks import launch, under_torchrun
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.began import Began, newest_whole, read_settings, set_aside
-from sspo_cli.runs.further import LENGTH, done_problem, longer, no_checkpoint, schedule_notes, write_length
+from sspo_cli.runs.further import LENGTH, done_problem, longer, no_checkpoint, schedule_notes, write_settings
 from sspo_cli.runs.integrity import damage
 from sspo_cli.runs.lock import hold
 from sspo_cli.runs.status import read_state
@@ -29,7 +29,7 @@ def run(
     allow_change: bool = False,
     parent: int | None = None,
 ) -> int:
-    """Go on with the run in `folder`; the exit code. overrides: of its length. allow_change: with what has changed.
+    """Go on with the run in `folder`; the exit code. overrides: its length, its engine. allow_change: of what it reads.
 
     Raises:
         ConfigError: for anything wrong with the request; nothing has been written then.
@@ -45,7 +45,7 @@ def run(
         raise ConfigError([problem])
     if problems := missing(settings):
         raise ConfigError([*problems, *Began(folder, allow=allow_change).elsewhere(settings)])
-    if settings.engine.kind == "ddp" and not under_torchrun():
+    if settings.engine.kind != "single" and not under_torchrun():
         return launch(sys.argv[1:], settings.engine.processes)
     with waiting(LOADING_TORCH, quiet=quiet), imports():
         from sspo_cli.commands.execute import execute, tell
@@ -74,7 +74,7 @@ def run(
                 set_aside(other, faults, continued.step)
             if settings != began_as:
                 tell(schedule_notes(began_as, settings, continued.step))
-                write_length(folder, settings)
+                write_settings(folder, settings)
             if began.changes:
                 began.record(session.standing(), continued.step)
         return execute(session, profiled, parent, quiet=quiet, as_json=as_json)

@@ -149,10 +149,13 @@ def eval_problems(config: EvalConfig) -> list[str]:
 def engine_problems(config: TrainConfig) -> list[str]:
     engine = config.engine
     if engine.kind == "single":
-        one = "engine=single is one process; write engine=ddp"
+        one = "engine=single is one process; write engine=ddp, or engine=fsdp"
         return [f"engine.processes={engine.processes}: {one}"] if engine.processes > 1 else []
     if isinstance(config, (CompareConfig, SweepConfig)):
-        return ["engine=ddp: every cell of a grid is one process; leave engine=ddp out, or train the cells one by one"]
+        asked = f"engine={engine.kind}"
+        return [f"{asked}: every cell of a grid is one process; leave {asked} out, or train the cells one by one"]
+    if engine.kind == "fsdp" and config.lora.rank and config.model.quantize != "none":
+        return [f"model.quantize={config.model.quantize}: engine=fsdp shards weights of 16 and 32 bits; use engine=ddp"]
     if engine.processes > config.batch.prompts:
         return [f"engine.processes={engine.processes}: is more than batch.prompts={config.batch.prompts}; start fewer"]
     return []

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.shards import gathered, gathered_weights, like, own_rows
+from sspo_cli.models.tensor_file import write_tensors
 from sspo_cli.rollout.source import Rollout
 from sspo_cli.runs import integrity, standing
 from sspo_cli.runs.folder import checkpoint_name, checkpoints
@@ -57,13 +60,22 @@ def save_checkpoint(
     progress: Progress,
     waiting: Sequence[Rollout],
     keep: int,
+    *,
+    writes: bool = True,
 ) -> Path:
     """Write checkpoints/step_000120 whole or not at all, then drop all but the newest `keep` that are whole, the best,
-    and those that other runs stand on."""
+    and those that other runs stand on. Ranks that hold parts of the weights call this together, and one of them
+    writes."""
     final = folder / "checkpoints" / checkpoint_name(progress.step)
+    weights = gathered_weights(policy.model, keep=writes)
+    moments = optimizer_tensors(optimizer)
+    if not writes:
+        for _ in gathered(moments):
+            pass
+        return final
     partial = final.with_name(f".partial-{final.name}-{os.getpid()}")
     try:
-        write_checkpoint(partial, policy, optimizer, progress, waiting)
+        write_checkpoint(partial, policy, weights, moments, progress, waiting)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)  # of a full disk it may be what fills it
         raise
@@ -77,21 +89,23 @@ def save_checkpoint(
 def write_checkpoint(
     folder: Path,
     policy: Policy,
-    optimizer: torch.optim.Optimizer,
+    weights: dict[str, Tensor] | None,
+    moments: dict[str, Tensor],
     progress: Progress,
     waiting: Sequence[Rollout],
 ) -> None:
-    """Write the files of a checkpoint into a new folder, as far as to the disk."""
+    """Write the files of a checkpoint into a new folder, as far as to the disk. weights: of the policy, if it does not
+    hold them whole itself. moments: of the optimizer, which may be sharded."""
     trainer = folder / "trainer"
     trainer.mkdir(parents=True)
     if policy.base is None:
-        policy.model.save_pretrained(folder)
+        policy.model.save_pretrained(folder, state_dict=weights)
     else:
         from sspo_cli.models.lora import save_adapters  # peft takes seconds to import
 
-        save_adapters(policy.model, policy.base, folder)
+        save_adapters(policy.model, policy.base, folder, weights)
     policy.tokenizer.save_pretrained(folder)
-    save_file(optimizer_tensors(optimizer), trainer / "optimizer.safetensors")
+    write_tensors(trainer / "optimizer.safetensors", moments, gathered(moments))
     save_waiting(waiting, trainer)
     (trainer / "progress.json").write_text(json.dumps(vars(progress)))
     integrity.seal(folder)
@@ -120,18 +134,23 @@ def flush_to_disk(path: Path) -> None:
 def restore(checkpoint: Path, optimizer: torch.optim.Optimizer) -> tuple[Progress, list[Rollout]]:
     """Fill `optimizer` and return where training stood. The weights are read with the model itself."""
     trainer = checkpoint / "trainer"
-    stored = load_file(trainer / "optimizer.safetensors")
     state = optimizer.state_dict()
-    for name, value in stored.items():
-        index, key = name.split(".")
-        state["state"].setdefault(int(index), {})[key] = value
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    with safe_open(trainer / "optimizer.safetensors", framework="pt") as stored:
+        for name in stored.keys():  # noqa: SIM118
+            index, key = name.split(".")
+            value, parameter = stored.get_slice(name), parameters[int(index)]
+            held = like(parameter, value[own_rows(parameter)]) if value.get_shape() else stored.get_tensor(name)
+            state["state"].setdefault(int(index), {})[key] = held
     optimizer.load_state_dict(state)
     return Progress(**json.loads((trainer / "progress.json").read_text())), load_waiting(trainer)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What the optimizer keeps of each parameter, by its number and their name."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{key}": value for index, values in state.items() for key, value in values.items()}
+    named = {f"{index}.{key}": value for index, values in state.items() for key, value in values.items()}
+    return dict(sorted(named.items()))
 
 
 def save_waiting(waiting: Sequence[Rollout], trainer: Path) -> None:

@@ -15,6 +15,7 @@ from sspo_cli.engine.logprobs import trajectory_logprobs
 from sspo_cli.engine.world import World, shared
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.reference import Reference
+from sspo_cli.models.shards import whole
 from sspo_cli.objectives.advantage import ADVANTAGES
 from sspo_cli.objectives.kl import KlPenalty
 from sspo_cli.rollout.collect import Collected, Group, errors_of, metrics_of, tokens_of
@@ -147,7 +148,8 @@ def with_logprobs(
     """
     objective, found = config.objective, list(trajectories)
     if objective.correction.compares:
-        logps = shared_logprobs(policy, found, config, world)
+        with whole(policy.model):
+            logps = shared_logprobs(policy, found, config, world)
         found = [replace(item, trainer_logp_L=logp_L) for item, logp_L in zip(found, logps, strict=True)]
     if reference is not None and objective.kl.place == "loss":
         with reference.active() as reference_policy:

@@ -12,6 +12,7 @@ from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.microbatch import Microbatch, cut, to_microbatch
 from sspo_cli.models.head import Projected, at_least_float32, of_logits, projection
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.shards import computing
 from sspo_cli.types import Trajectory, at_trained
 
 
@@ -23,10 +24,20 @@ def token_logprobs(
 
     The logits are divided by the sampler's temperature, so that both see one distribution.
     """
+    logp_N, entropy_N = computing(policy.model, lambda: measure(policy, microbatch, temperature))
+    if not entropy_gradient:
+        entropy_N = entropy_N.detach()
+    mask_BT = microbatch.mask_BT
+    blank_BT = logp_N.new_zeros(mask_BT.shape)
+    return blank_BT.masked_scatter(mask_BT, logp_N), blank_BT.masked_scatter(mask_BT, entropy_N)
+
+
+def measure(policy: Policy, microbatch: Microbatch, temperature: float) -> tuple[Tensor, Tensor]:
+    """log pi of all N trained tokens, row by row, and the entropy: [N] each, both with gradient."""
     token_BL, mask_BT, predictor_N = microbatch.token_BL, microbatch.mask_BT, microbatch.predictor_N
     parts = projection(policy.model)
     token_N = microbatch.trained_BT[mask_BT]
-    with policy.autocast():
+    with policy.autocast(once=True):
         if parts is None:
             L = token_BL.shape[1]
             row_N, column_N = predictor_N // L, predictor_N % L
@@ -44,10 +55,7 @@ def token_logprobs(
                 head.bias if policy.no_text_V is None else policy.no_text_V + (0 if head.bias is None else head.bias)
             )
             logp_N, entropy_N = Projected.apply(hidden_ND, head.weight, bias_V, token_N, temperature)  # type: ignore[no-untyped-call]
-    if not entropy_gradient:
-        entropy_N = entropy_N.detach()
-    blank_BT = logp_N.new_zeros(mask_BT.shape)
-    return blank_BT.masked_scatter(mask_BT, logp_N), blank_BT.masked_scatter(mask_BT, entropy_N)
+    return logp_N, entropy_N
 
 
 @torch.no_grad()

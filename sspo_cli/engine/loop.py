@@ -21,6 +21,7 @@ from sspo_cli.engine.world import World
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
 from sspo_cli.metrics import metric
+from sspo_cli.models.shards import whole
 from sspo_cli.rollout.collect import collect_step, problems_from
 from sspo_cli.rollout.source import Rollout, Source
 from sspo_cli.runs import jsonl
@@ -50,6 +51,8 @@ class Loop:
         self.observer = observer
         self.world = world
         self.stop = stop
+        for policy in parts.policies:
+            world.hold(policy)
         self.updater = make_updater(parts.policy, parts.objective, config, world)
         self.optimizer = self.updater.optimizer
         self.collector = parts.collector(config, world)
@@ -119,9 +122,15 @@ class Loop:
 
     def save(self) -> None:
         self.observer.phase("saving", 0, 1)
-        if self.world.rank == 0:
-            keep = self.config.train.keep_checkpoints
-            save_checkpoint(self.folder, self.parts.policy, self.optimizer, self.progress, self.source.waiting, keep)
+        save_checkpoint(
+            self.folder,
+            self.parts.policy,
+            self.optimizer,
+            self.progress,
+            self.source.waiting,
+            self.config.train.keep_checkpoints,
+            writes=self.world.rank == 0,
+        )
 
     def step(self, step: int) -> None:
         """One rollout, the updates it serves, and the evaluation that falls due."""
@@ -183,14 +192,15 @@ class Loop:
             problems = problems_from(self.parts.dataset, first_problem, self.config.batch.prompts)
             return reference_solutions(encoder, problems, step)
         self.parts.sampler.sync(self.parts.policy, self.progress.step)
-        collected = collect_step(
-            self.collector,
-            self.parts.dataset,
-            self.config,
-            step,
-            first_problem,
-            lambda done, total: self.observer.phase("rollout", done, total),
-        )
+        with whole(self.parts.policy.model):
+            collected = collect_step(
+                self.collector,
+                self.parts.dataset,
+                self.config,
+                step,
+                first_problem,
+                lambda done, total: self.observer.phase("rollout", done, total),
+            )
         rollout = to_rollout(collected, self.parts.reference, self.config)
         self.check_scored(step, rollout)
         return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
@@ -220,7 +230,8 @@ class Loop:
         Raises:
             GuardStop: if it exceeds the tolerance on average.
         """
-        gap = sampled_gap(self.parts.policy, rollout.trajectories, self.config)
+        with whole(self.parts.policy.model):
+            gap = sampled_gap(self.parts.policy, rollout.trajectories, self.config)
         tolerance = TOLERANCE[self.parts.policy.precision]
         how = f"sampler and trainer differ by {gap.mean:.2g} nats of log-probability on average, {gap.max:.2g} at most"
         if not gap.mean <= tolerance:
@@ -246,7 +257,7 @@ class Loop:
 
     def evaluate(self, step: int) -> dict[str, float]:
         self.parts.sampler.sync(self.parts.policy, step)
-        with phase("evaluation"):
+        with phase("evaluation"), whole(self.parts.policy.model):
             result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
         if self.world.rank == 0:
             append_evaluation(self.folder, result.rows)

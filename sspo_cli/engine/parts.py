@@ -62,6 +62,12 @@ class TrainParts(Parts):
     reference: Reference | None
     base: Base | None
 
+    @property
+    def policies(self) -> list[Policy]:
+        """Every policy with weights of its own."""
+        apart = self.reference is not None and self.reference.policy is not self.policy
+        return [self.policy, self.reference.policy] if self.reference and apart else [self.policy]
+
 
 class Beginning(Protocol):
     """What a run stood on when it began. The checks raise ConfigError for what is another now."""

@@ -30,7 +30,7 @@ from sspo_cli.engine.memory import memory_told
 from sspo_cli.engine.observer import Observer, Observers
 from sspo_cli.engine.parts import Beginning, TrainParts, load_parts
 from sspo_cli.engine.signals import stop_request
-from sspo_cli.engine.world import OneProcess, World, agreed
+from sspo_cli.engine.world import OneProcess, World, agreed, lost_ranks_told
 from sspo_cli.evaluation.evaluate import metric_names
 from sspo_cli.guards import GuardStop, OutOfMemory, RankLost
 from sspo_cli.metrics import metric
@@ -291,7 +291,7 @@ class Session:
         try:
             tracker = agreed(self.world, self.open_tracker)
             watching = Observers([*observers, *tracker])
-            with stop_request(parent) as stop, memory_told(self.config):
+            with stop_request(parent) as stop, memory_told(self.config), lost_ranks_told():
                 self.set_status("running")
                 loop = Loop(self.config, self.parts, self.folder, watching, self.world, stop)
                 if self.continued is not None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.engine.device import microbatch_tokens
@@ -16,6 +18,7 @@ from sspo_cli.engine.world import World, deal, sum_gradients
 from sspo_cli.guards import GuardStop
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.recompute import recomputing
+from sspo_cli.models.shards import rest
 from sspo_cli.objectives.batch import Counts, PolicyBatch, masked_difference
 from sspo_cli.objectives.objective import Objective
 from sspo_cli.seeds import stream
@@ -88,7 +91,7 @@ class Updater:
         loss, entropy, batch = self.backward(trajectories)
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         sum_gradients(self.world, parameters)
-        grad_norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm))
+        grad_norm = clip_gradients(parameters, self.max_grad_norm)
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             raise GuardStop(f"loss {loss} or gradient norm {grad_norm} is not finite; no update was made")
         for group in self.optimizer.param_groups:
@@ -111,29 +114,35 @@ class Updater:
         """Accumulate the gradient of this rank's share over micro-batches. Returns loss, mean token entropy, and the
         batch, detached, all three of the whole update."""
         counts = Counts(len(trajectories), sum(item.trained for item in trajectories), self.max_response_length)
-        places = deal([item.tokens for item in trajectories], self.world.size)[self.world.rank]
         loss = entropy = 0.0
         parts: list[PolicyBatch] = []
-        for group, moving in self.passes([trajectories[place] for place in places]):
+        for group, moving in self.passes(trajectories):
             with torch.set_grad_enabled(moving), recomputing(self.policy.model, wanted=self.recompute and moving):
-                batch = self.forward(group)
-                share = self.objective(batch, counts).loss
+                batch = self.forward(group or [min(trajectories, key=lambda item: item.tokens)])
+                share = self.objective(batch, counts).loss * bool(group)
             if moving:
                 share.backward()  # type: ignore[no-untyped-call]
-            parts.append(batch.detach())
-            loss += float(share.detach())
-            entropy += float(torch.where(batch.mask_BT, parts[-1].needed("entropy_BT"), 0).sum()) / counts.tokens
+            if group:
+                parts.append(batch.detach())
+                loss += float(share.detach())
+                entropy += float(torch.where(batch.mask_BT, parts[-1].needed("entropy_BT"), 0).sum()) / counts.tokens
+        rest(self.policy.model)
         loss, entropy = self.world.sum(torch.tensor([loss, entropy], dtype=torch.float64)).tolist()
         return loss, entropy, join(self.world.gather(parts))
 
     def passes(self, trajectories: Sequence[Trajectory]) -> Iterator[tuple[list[Trajectory], bool]]:
-        """Micro-batches, and whether each moves the weights: the others are only measured, without a backward pass."""
+        """Micro-batches of this rank, and whether each moves the weights: the others are only measured, without a
+        backward pass. All ranks make the same number of passes of each kind: where one has less to do, they are empty.
+        """
         moving = [item for item in trajectories if self.objective.moves(item.advantage)]
         still = [item for item in trajectories if not self.objective.moves(item.advantage)]
         # If nothing moves the weights, momentum still does: it takes a gradient of zeros, not the lack of one.
         for items, moves in ((moving, True), (still, not moving)):
-            for places in cut([item.tokens for item in items], self.tokens_per_microbatch):
-                yield [items[place] for place in places], moves
+            mine = [items[place] for place in deal([item.tokens for item in items], self.world.size)[self.world.rank]]
+            groups = cut([item.tokens for item in mine], self.tokens_per_microbatch)
+            empty = self.world.most(len(groups)) - len(groups)
+            for places in [*groups, *[[]] * empty]:
+                yield [mine[place] for place in places], moves
 
     def forward(self, group: Sequence[Trajectory]) -> PolicyBatch:
         """What the objective reads of `group`, under the current weights."""
@@ -150,6 +159,13 @@ class Updater:
             entropy_BT=entropy_BT,
             **recorded,
         )
+
+
+def clip_gradients(parameters: Sequence[torch.nn.Parameter], max_norm: float) -> float:
+    """Scale all gradients together to a norm of at most `max_norm`, in place. Returns the norm before, over all ranks
+    where they hold parts of them."""
+    norm: Tensor = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+    return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
 
 def join(parts: Sequence[PolicyBatch]) -> PolicyBatch:

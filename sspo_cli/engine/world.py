@@ -1,12 +1,13 @@
 """The processes that train together: the only place that knows of ranks.
 
-Every rank holds all weights. Problems, log-probabilities and the responses of an update are dealt out to the ranks, and
-what comes back is gathered, the same on every rank, so that every rank takes the same step.
+Problems, log-probabilities and the responses of an update are dealt out to the ranks, and what comes back is gathered,
+the same on every rank, so that every rank takes the same step. Every rank holds all weights, or a part of each.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,14 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
 
+from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import EngineSection
 from sspo_cli.guards import RankLost
+from sspo_cli.models.policy import Policy
+from sspo_cli.models.shards import shard
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,12 +45,20 @@ class World(Protocol):
         """The sum over ranks, on every rank."""
         ...
 
+    def most(self, count: int) -> int:
+        """The largest count of all ranks: so many passes does each make, empty ones included."""
+        ...
+
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on some rank: somebody was asked to stop."""
         ...
 
     def gather(self, items: Sequence[T]) -> list[T]:
         """The items of all ranks, in the order of ranks, on every rank."""
+        ...
+
+    def hold(self, policy: Policy) -> None:
+        """Keep of the weights of `policy` what this rank is to hold."""
         ...
 
 
@@ -56,25 +70,35 @@ class OneProcess:
     def sum(self, value_N: Tensor) -> Tensor:
         return value_N
 
+    def most(self, count: int) -> int:
+        return count
+
     def any(self, flag: bool) -> bool:
         return flag
 
     def gather(self, items: Sequence[T]) -> list[T]:
         return list(items)
 
+    def hold(self, policy: Policy) -> None:
+        """All of them."""
+
 
 @dataclass(frozen=True)
 class Ranks:
-    """The process group that torchrun started; `world_of` opens it."""
+    """The process group that torchrun started; `world_of` opens it. sharded: each holds a part of the weights."""
 
     rank: int
     size: int
+    sharded: bool
 
     def sum(self, value_N: Tensor) -> Tensor:
         total_N = value_N.clone()
         with others_there():
             torch.distributed.all_reduce(total_N)
         return total_N
+
+    def most(self, count: int) -> int:
+        return max(self.gather([count]))
 
     def any(self, flag: bool) -> bool:
         return any(self.gather([flag]))
@@ -84,6 +108,10 @@ class Ranks:
         with others_there():
             torch.distributed.all_gather_object(found, list(items))
         return [item for of_rank in found for item in of_rank]
+
+    def hold(self, policy: Policy) -> None:
+        if self.sharded:
+            shard(policy.model, init_device_mesh(policy.device.type, (self.size,)))
 
 
 @contextmanager
@@ -100,16 +128,47 @@ def others_there() -> Iterator[None]:
 
 
 @contextmanager
+def lost_ranks_told() -> Iterator[None]:
+    """As `others_there`, for a block that computes as well: an update over sharded weights, whose collective calls are
+    PyTorch's own. Other errors stay what they are.
+
+    Raises:
+        RankLost: for an error of the network between ranks.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo has no type of errors of its own; all of them begin with the file of gloo that noticed.
+        if not isinstance(error, torch.distributed.DistError) and "/gloo/" not in str(error):
+            raise
+        raise RankLost("another rank has ended, or does not answer") from error
+
+
+def own_gpu() -> int:
+    """The number of the GPU of this rank.
+
+    Raises:
+        ConfigError: where there are fewer GPUs than ranks on this machine.
+    """
+    ranks, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if ranks > gpus:
+        raise ConfigError([f"engine: {ranks} ranks here and {gpus} GPUs; start {gpus} ranks, or use engine.device=cpu"])
+    return int(os.environ["LOCAL_RANK"])
+
+
+@contextmanager
 def world_of(config: EngineSection) -> Iterator[World]:
     """The world that `engine` names: of one process, or of the ranks that torchrun started this one among."""
     if config.kind == "single":
         yield OneProcess()
         return
+    if torch.cuda.is_available() and config.device != "cpu":
+        torch.cuda.set_device(own_gpu())
     torch.distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE
     )
     try:
-        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), config.kind == "fsdp")
     finally:
         torch.distributed.destroy_process_group()
 
@@ -168,7 +227,9 @@ def travels(error: Exception) -> bool:
 
 
 def sum_gradients(world: World, parameters: Sequence[torch.nn.Parameter]) -> None:
-    """The gradients of all ranks added up, in place; a parameter without one counts as zeros."""
+    """The gradients of all ranks added up, in place; a parameter without one counts as zeros. Those of sharded weights
+    were added up as they came."""
+    parameters = [parameter for parameter in parameters if not isinstance(parameter, DTensor)]
     if world.size == 1:
         return
     for parameter in parameters:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor
 from torch.nn import Linear
 from transformers.pytorch_utils import Conv1D
 
@@ -47,12 +48,13 @@ def put_on(model: Any, folder: Path) -> Any:
         raise ConfigError([f"{folder}: the adapters do not fit: {str(error).splitlines()[0].strip()}"]) from error
 
 
-def save_adapters(model: Any, base: Base, folder: Path) -> None:
-    """Write the adapters, and what they stand on: for us with its hash, for other programs as well as they know it."""
+def save_adapters(model: Any, base: Base, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
+    """Write the adapters, and what they stand on: for us with its hash, for other programs as well as they know it.
+    weights: of the adapters, if the model does not hold them whole."""
     options = model.peft_config["default"]
     options.base_model_name_or_path, options.revision = name_for_others(base)
     # Adapters leave the embeddings alone. Asked for "auto", peft would look for the base to find that out.
-    model.save_pretrained(folder, save_embedding_layers=False)
+    model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
     (folder / BASE).write_text(json.dumps(to_json(base, folder), indent=1) + "\n", encoding="utf-8")
 
 

@@ -32,9 +32,11 @@ class Policy:
     def adapted(self) -> bool:
         return self.base is not None
 
-    def autocast(self) -> torch.autocast:
-        """The context in which the model is to be called."""
-        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+    def autocast(self, *, once: bool = False) -> torch.autocast:
+        """The context in which the model is to be called. once: no weight is read twice, so none is kept in the lower
+        precision until the end of the context."""
+        lower = self.precision != torch.float32
+        return torch.autocast(self.device.type, self.precision, enabled=lower, cache_enabled=not once)
 
     @property
     def device(self) -> torch.device:

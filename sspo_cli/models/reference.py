@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from sspo_cli.models.policy import Policy
+from sspo_cli.models.shards import whole
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,6 @@ class Reference:
 
     @contextmanager
     def active(self) -> Iterator[Policy]:
-        """The reference policy, for as long as the block lasts."""
-        if not self.policy.adapted:
-            yield self.policy
-            return
-        with self.policy.model.disable_adapter():
+        """The reference policy with all its weights, for as long as the block lasts."""
+        with whole(self.policy.model), self.policy.model.disable_adapter() if self.policy.adapted else nullcontext():
             yield self.policy

@@ -39,17 +39,27 @@ def checkpoint_bytes(architecture: PretrainedConfig, lora: LoraSection) -> int:
 def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device: torch.device) -> dict[str, int]:
     """Bytes by purpose on `device`, without the activations, in float32 but for weights that are not trained: weights,
     gradients and AdamW's two moments; a second model as reference policy; keys and values of the tokens held while
-    sampling; logits, and their exponentials, of the positions that the output layer takes at once."""
+    sampling; logits, and their exponentials, of the positions that the output layer takes at once.
+
+    With engine=fsdp, of one of engine.processes ranks: its share of the first four, and all weights while it samples.
+    """
     parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
     second_model = config.objective.reads_reference and not config.lora.rank
     frozen = bytes_held(config.model, architecture, parameters)
     text = architecture.get_text_config()
     tokens = generation_tokens(config.engine, architecture, device, FLOAT32)
-    return {
-        "weights": FLOAT32 * trained + (frozen if config.lora.rank else 0),
+    weights = FLOAT32 * trained + (frozen if config.lora.rank else 0)
+    held = {
+        "weights": weights,
         **({"reference policy": frozen} if second_model else {}),
         "gradients": FLOAT32 * trained,
         "AdamW moments": 2 * FLOAT32 * trained,
+    }
+    if config.engine.kind == "fsdp":
+        held = {name: -(-size // config.engine.processes) for name, size in held.items()}
+        held["weights gathered to sample"] = weights
+    return {
+        **held,
         "key/value cache": tokens * cache_per_token(architecture, FLOAT32),
         "logits": 2 * FLOAT32 * positions_at_once(text.vocab_size, device) * text.vocab_size,
     }

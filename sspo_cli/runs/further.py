@@ -9,11 +9,13 @@ from pathlib import Path
 from sspo_cli.config.compose import load_config, to_yaml
 from sspo_cli.config.errors import ConfigError
 from sspo_cli.config.schema import TrainConfig
+from sspo_cli.config.tree import is_under
 from sspo_cli.runs.folder import checkpoints
 from sspo_cli.runs.status import read_state
 from sspo_cli.runs.text import replace_text
 
 LENGTH = ("train.steps", "train.max_tokens", "train.max_minutes")
+FREE = (*LENGTH, "engine")  # and every key of the engine, which changes no result beyond rounding
 
 
 def way_on(folder: Path) -> str:
@@ -24,24 +26,30 @@ def way_on(folder: Path) -> str:
 
 
 def longer(folder: Path, settings: TrainConfig, words: Sequence[str]) -> TrainConfig:
-    """The configuration of the run in `folder` with another length, as `words` ask for.
+    """The configuration of the run in `folder` with another length, or on another engine, as `words` ask for.
 
     Raises:
         ConfigError: for a setting that a run cannot change as it goes on, and for what is wrong with a value.
     """
     if not words:
         return settings
-    refused = [word for word in words if word.partition("=")[0] not in LENGTH]
+    refused = [word for word in words if not is_under(word.partition("=")[0], FREE)]
     if refused:
         raise ConfigError(
             [
-                f"--resume {folder}: takes {', '.join(LENGTH)} alone ({' '.join(refused)}); the rest goes on as it was"
-                f" started; begin another run with `sspo train --config {folder}/config.yaml {' '.join(refused)}`"
+                f"--resume {folder}: takes {', '.join(LENGTH)} and engine alone ({' '.join(refused)}); the rest goes on"
+                " as it was started; begin another run with"
+                f" `sspo train --config {folder}/config.yaml {' '.join(refused)}`"
             ]
         )
     asked = load_config(TrainConfig, words, base=folder / "config.yaml")
     names = [key.removeprefix("train.") for key in LENGTH]
-    return replace(settings, train=replace(settings.train, **{name: getattr(asked.train, name) for name in names}))
+    return replace(
+        settings,
+        train=replace(settings.train, **{name: getattr(asked.train, name) for name in names}),
+        engine=asked.engine,
+        choices={**settings.choices, "engine": asked.choices["engine"]},
+    )
 
 
 def no_checkpoint(folder: Path) -> str:
@@ -75,6 +83,6 @@ def schedule_notes(old: TrainConfig, new: TrainConfig, step: int) -> list[str]:
     ]
 
 
-def write_length(folder: Path, settings: TrainConfig) -> None:
-    """config.yaml with the new length, so that the run can be resumed again."""
+def write_settings(folder: Path, settings: TrainConfig) -> None:
+    """config.yaml with the new length or engine, so that the run can be resumed again."""
     replace_text(folder / "config.yaml", to_yaml(settings))

@@ -73,5 +73,7 @@ def compare_command(folder: Path, objective: str, other: str) -> str:
     words = shlex.split(runs.command_of(folder) or "")
     if "--config" in words:
         return f"sspo train --config {folder}/config.yaml objective={other}"
-    kept = [word for word in words[2:] if not word.startswith(("objective", "seed=", "name="))]
+    # Every cell of a comparison is one process.
+    unfit = ("objective", "seed=", "name=", "engine=", "engine.processes=")
+    kept = [word for word in words[2:] if not word.startswith(unfit)]
     return shlex.join(["sspo", "compare", f"objective={other},{objective}", "seed=0,1,2", *kept])

@@ -100,6 +100,8 @@ def test_the_memory_terms_are_those_of_a_count_by_hand() -> None:
     plain = {"weights": 4 * count, "gradients": 4 * count, "AdamW moments": 8 * count}
     assert terms() == plain
     assert terms("objective.kl.coef=0.1") == plain | {"reference policy": 4 * count}
+    shares = {name: -(-size // 3) for name, size in plain.items()}
+    assert terms("engine=fsdp", "engine.processes=3") == shares | {"weights gathered to sample": 4 * count}
 
 
 def test_adapters_learn_alone_and_need_no_second_model_as_reference() -> None:

@@ -47,6 +47,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "sspo_cli/engine/logprobs.py": ("tests/engine/test_microbatch.py", "tests/engine/test_credit.py"),
     "sspo_cli/engine/update.py": ("tests/engine/test_update.py", "tests/engine/test_credit.py"),
     "sspo_cli/engine/loop.py": ("tests/engine/test_loop.py",),
+    "sspo_cli/engine/world.py": ("tests/engine/test_ranks.py",),
+    "sspo_cli/models/shards.py": ("tests/engine/test_ranks.py",),
     "sspo_cli/evaluation/evaluate.py": ("tests/evaluation/test_figures.py",),
 }
 
@@ -220,6 +222,28 @@ EDITS = {
         ("resume forgets the cursor", "self.source.restore(self.progress.prompts, waiting)", "self.source.restore(0, waiting)"),
         ("resume forgets what waits", "self.source.restore(self.progress.prompts, waiting)", "self.source.restore(self.progress.prompts, [])"),
         ("unscored rollouts in all, not in a row", "            self.progress.unscored = 0\n", ""),
+    ],
+    "sspo_cli/engine/world.py": [
+        ("ranks: all to one", "load.index(min(load))", "load.index(max(load))"),
+        ("ranks: dealt in order", "key=lambda place: -weights[place])", "key=lambda place: 0)"),
+        ("ranks: results in the order of ranks", "[by_place[place] for place in range(len(weights))]", "list(by_place.values())"),
+        ("ranks: a failure stays where it was", "        if failed is not None:\n", "        if failed is not None and failure is failed:\n"),
+        ("ranks: a flag stays where it was", "return any(self.gather([flag]))", "return flag"),
+        ("ranks: own count for the most", "return max(self.gather([count]))", "return count"),
+        ("ranks: gradients of one rank", "total_N = world.sum(torch.cat(", "total_N = (torch.cat("),
+        ("ranks: weights stay whole", "        if self.sharded:\n", "        if False:\n"),
+        ("ranks: a lost rank told as any error", 'and "/gloo/" not in str(error)', "and True"),
+        ("ranks: any error told as a lost rank", 'and "/gloo/" not in str(error)', "and False"),
+    ],
+    "sspo_cli/models/shards.py": [
+        ("shards: mean of gradients", "set_gradient_divide_factor(1.0)", "set_gradient_divide_factor(2.0)"),
+        ("shards: the model as one piece", "for layer in reversed([layer for", "for layer in reversed([layer for layer in () for"),
+        ("shards: weights of before the step", "        model.reset_iter_state()\n", ""),
+        ("shards: passes beside the hooks", "getattr(model, COMPUTE)(work) if is_sharded(model) else work()", "work()"),
+        ("shards: a part saved for the whole", "tensor.full_tensor() if", "tensor.to_local() if"),
+        ("shards: tied weights forgotten", "first_name[id(value)]] for name, value in named.items()}", "name] for name in found}"),
+        ("shards: rows of rank 0", "first = min(", "first = 0 * min("),
+        ("shards: rows rounded down", "each = -(-len(parameter) // parameter.device_mesh.size())", "each = len(parameter) // parameter.device_mesh.size()"),
     ],
     "sspo_cli/evaluation/evaluate.py": [
         ("a problem without an answer counts", "[row.correct for row in rows if row.correct is not None]", "[bool(row.correct) for row in rows]"),

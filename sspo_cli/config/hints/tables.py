@@ -16,9 +16,9 @@ def table(*rows: tuple[str, str]) -> Table:
     return {name: answer for names, answer in rows for name in names.split()}
 
 
-NOT_SHARDED = (
-    "weights are not sharded; engine=ddp trains with several processes that hold all weights each, and `sspo compare`"
-    " and `sspo sweep` run cells on several GPUs"
+SEVERAL = (
+    "engine=ddp trains with several processes that hold all weights each, engine=fsdp with several that hold a part of"
+    " each weight, and `sspo compare` and `sspo sweep` run cells on several GPUs"
 )
 
 SETTINGS = table(
@@ -106,7 +106,8 @@ SETTINGS = table(
         "gpus num_gpus n_gpus n_gpus_per_node nproc_per_node ddp world_size num_processes",
         "engine=ddp engine.processes={}",
     ),
-    ("nnodes fsdp deepspeed tensor_parallel_size", NOT_SHARDED),
+    ("fsdp fsdp_size", "engine=fsdp engine.processes={}"),
+    ("nnodes deepspeed tensor_parallel_size", SEVERAL),
     ("bf16 mixed_precision amp torch_dtype autocast", "engine.precision=bfloat16"),
     ("fp16 float16 half", "engine.precision=bfloat16; float16 is not supported"),
     ("engine.dtype trainer.precision", "engine.precision={}"),
@@ -168,7 +169,8 @@ CHOICES: Mapping[str, Table] = {
         ("hf transformers", "rollout=generate"),
     ),
     "engine": table(
-        ("ddp fsdp deepspeed multi accelerate megatron", NOT_SHARDED),
+        ("fsdp2 zero deepspeed", "engine=fsdp"),
+        ("multi accelerate megatron", SEVERAL),
         ("cpu cuda auto", "engine.device={}"),
         ("gpu", "engine.device=cuda"),
     ),

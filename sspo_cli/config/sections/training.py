@@ -75,7 +75,7 @@ class EvalSection:
 class EngineSection:
     """kind, processes, gradient_checkpointing: the defaults are as in earlier versions."""
 
-    kind: Literal["single", "ddp"] = "single"
+    kind: Literal["single", "ddp", "fsdp"] = "single"
     processes: Count = 1
     device: Literal["auto", "cpu", "cuda"]
     threads: Whole
