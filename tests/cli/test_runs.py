@@ -251,8 +251,11 @@ main()
 
 def test_runs_at_work_are_watched_until_they_end(sspo: Sspo, with_cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = with_cells / "outputs/compare/two"
-    cells = [{"folder": "cells/grpo/seed_0"}, {"folder": "cells/sspo/seed_0"}]
-    (grid / "grid.json").write_text(json.dumps({"cells": cells}))
+    names = ["grpo", "sspo"]
+    cells = [{"folder": f"cells/{name}/seed_0", "point": {"objective": name}, "seed": 0} for name in names]
+    content = {"kind": "compare", "axes": {"objective": names, "seed": [0]}, "metric": "eval/accuracy", "cells": cells}
+    content |= {"direction": "max", "baseline": "grpo", "allowed": []}
+    (grid / "grid.json").write_text(json.dumps(content))
     program = f"import os; os.chdir({str(with_cells)!r})" + WATCHED.format(cell=CELL)
     status, output = in_terminal(program, 80, with_cells)
     assert status == 0, output
