@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str, int | None, str]] = {
     "empty": (remove_files, "half-written", None, "there is no config.yaml"),
     "torn configuration": (break_config, "half-written", 3, "config.yaml is torn"),
     "no status": (lambda folder: (folder / "STATUS").unlink(), "not started", 3, ""),
-    "a status of bytes": (lambda folder: (folder / "STATUS").write_bytes(b"\xff\xfe"), "unknown", 3, "STATUS cannot"),
+    "a status of bytes": (lambda folder: (folder / "STATUS").write_bytes(b"\xff\xfe"), "unknown", 3, "STATUS: is no"),
     "no metrics that can be read": (break_metrics, "done", None, "metrics.jsonl:1: not JSON"),
     "a torn last row": (tear_metrics, "died", 2, "go on with `sspo train --config outputs/train/second/config.yaml`"),
     "a torn summary": (lambda folder: (folder / "summary.json").write_text('{"status": "do'), "done", 3, ""),
@@ -251,8 +251,11 @@ main()
 
 def test_runs_at_work_are_watched_until_they_end(sspo: Sspo, with_cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = with_cells / "outputs/compare/two"
-    cells = [{"folder": "cells/grpo/seed_0"}, {"folder": "cells/sspo/seed_0"}]
-    (grid / "grid.json").write_text(json.dumps({"cells": cells}))
+    names = ["grpo", "sspo"]
+    cells = [{"folder": f"cells/{name}/seed_0", "point": {"objective": name}, "seed": 0} for name in names]
+    content = {"kind": "compare", "axes": {"objective": names, "seed": [0]}, "metric": "eval/accuracy", "cells": cells}
+    content |= {"direction": "max", "baseline": "grpo", "allowed": []}
+    (grid / "grid.json").write_text(json.dumps(content))
     program = f"import os; os.chdir({str(with_cells)!r})" + WATCHED.format(cell=CELL)
     status, output = in_terminal(program, 80, with_cells)
     assert status == 0, output
