@@ -39,7 +39,8 @@ def table(stdout: str) -> dict[str, list[str]]:
 
 def test_every_shipped_objective_keeps_every_law(sspo: Sspo) -> None:
     done = sspo("selftest")
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.returncode == 0
+    assert all(line.startswith("laws of ") for line in done.stderr.splitlines()), "progress, where the machine is busy"
     rows = table(done.stdout)
     assert list(rows) == groups()["objective"]
     assert all(len(cells) == len(LAWS) + 1 and set(cells) <= {"✓", "–"} for cells in rows.values())
