@@ -191,8 +191,8 @@ class Loop:
             encoder = Encoder(self.parts.policy.tokenizer, self.config.prompt_time)
             problems = problems_from(self.parts.dataset, first_problem, self.config.batch.prompts)
             return reference_solutions(encoder, problems, step)
-        self.parts.sampler.sync(self.parts.policy, self.progress.step)
         with whole(self.parts.policy.model):
+            self.parts.sampler.sync(self.parts.policy, self.progress.step)
             collected = collect_step(
                 self.collector,
                 self.parts.dataset,
@@ -256,8 +256,8 @@ class Loop:
         return {**means, FIRST_EFFECTIVE_RATIO: history[0][EFFECTIVE_RATIO]}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        self.parts.sampler.sync(self.parts.policy, step)
         with phase("evaluation"), whole(self.parts.policy.model):
+            self.parts.sampler.sync(self.parts.policy, step)
             result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
         if self.world.rank == 0:
             append_evaluation(self.folder, result.rows)

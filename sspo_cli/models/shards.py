@@ -69,7 +69,8 @@ def computing(model: Any, work: Callable[[], R]) -> R:
 @contextmanager
 def whole(model: Any) -> Iterator[None]:
     """Inside the block this rank holds all weights of `model` and computes with them without the others, as often as it
-    likes. Only the beginning is a collective call. Weights do not change inside."""
+    likes. Only the beginning is a collective call. Weights do not change inside. Who copies them takes the model's
+    parameters; to ask for its state_dict would end the block early."""
     for part in parts_of(model):
         part.set_reshard_after_forward(False, recurse=False)
         part.unshard()

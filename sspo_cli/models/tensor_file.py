@@ -9,19 +9,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-NAMES = {torch.float32: "F32", torch.bfloat16: "BF16"}  # of types of numbers, in these files
 ALIGNMENT = 8  # bytes
 
 
 def write_tensors(file: Path, described: Mapping[str, Tensor], tensors: Iterable[tuple[str, Tensor]]) -> None:
-    """Write `tensors`, each on the CPU, in the order and with the types and shapes of `described`.
+    """Write `tensors`, float32 and on the CPU, in the order and with the shapes of `described`.
 
     The format: the length of a header in 8 bytes, the header in JSON, and the numbers.
     """
     header, end = {}, 0
     for name, tensor in described.items():
         begin, end = end, end + tensor.numel() * tensor.itemsize
-        header[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
     with file.open("xb") as stream:

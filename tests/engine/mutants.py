@@ -45,7 +45,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/engine/test_credit.py",
     ),
     "sspo_cli/engine/logprobs.py": ("tests/engine/test_microbatch.py", "tests/engine/test_credit.py"),
-    "sspo_cli/engine/update.py": ("tests/engine/test_update.py", "tests/engine/test_credit.py"),
+    "sspo_cli/engine/update.py": (
+        "tests/engine/test_update.py",
+        "tests/engine/test_credit.py",
+        "tests/engine/test_ranks.py",
+    ),
     "sspo_cli/engine/loop.py": ("tests/engine/test_loop.py",),
     "sspo_cli/engine/world.py": ("tests/engine/test_ranks.py",),
     "sspo_cli/models/shards.py": ("tests/engine/test_ranks.py",),
@@ -207,6 +211,10 @@ EDITS = {
         ("temperature left out", "bias_V, token_N, temperature)", "bias_V, token_N, 1.0)"),
     ],
     "sspo_cli/engine/update.py": [
+        ("shared update: weights of before the step", "        rest(self.policy.model)\n", ""),
+        ("shared update: no empty passes counted", "if group:\n                parts.append(", "if True:\n                parts.append("),
+        ("shared update: an empty pass learns", ".loss * bool(group)", ".loss"),
+        ("shared update: clipped by the norm of one rank", "norm.full_tensor() if", "norm.to_local() if"),
         ("counts of all tokens", "sum(item.trained for item in trajectories), self", "sum(item.tokens for item in trajectories), self"),
         ("still responses left out", "((moving, True), (still, not moving))", "((moving, True),)"),
         ("still responses moved", "(still, not moving)", "(still, True)"),
@@ -238,7 +246,6 @@ EDITS = {
     "sspo_cli/models/shards.py": [
         ("shards: mean of gradients", "set_gradient_divide_factor(1.0)", "set_gradient_divide_factor(2.0)"),
         ("shards: the model as one piece", "for layer in reversed([layer for", "for layer in reversed([layer for layer in () for"),
-        ("shards: weights of before the step", "        model.reset_iter_state()\n", ""),
         ("shards: passes beside the hooks", "getattr(model, COMPUTE)(work) if is_sharded(model) else work()", "work()"),
         ("shards: a part saved for the whole", "tensor.full_tensor() if", "tensor.to_local() if"),
         ("shards: tied weights forgotten", "first_name[id(value)]] for name, value in named.items()}", "name] for name in found}"),
