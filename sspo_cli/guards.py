@@ -22,6 +22,10 @@ class RankLost(Exception):
     """Another rank ended in the middle of a run. Exit code 1."""
 
 
+class SamplerLost(Exception):
+    """The process that samples ended, or failed, in the middle of a run. Exit code 1."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that the memory of the machine, which has no type of its own, or of a GPU was not enough."""
     return (

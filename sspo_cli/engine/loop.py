@@ -9,7 +9,7 @@ from typing import Any
 
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.encode import Encoder
-from sspo_cli.engine.agreement import LIKELY_CAUSE, TOLERANCE, sampled_gap
+from sspo_cli.engine.agreement import LIKELY_CAUSE, sampled_gap
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.credit import reference_solutions, to_rollout, with_logprobs
 from sspo_cli.engine.observer import Observer
@@ -17,11 +17,12 @@ from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import TrainParts
 from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.update import make_updater, minibatches
-from sspo_cli.engine.world import World
+from sspo_cli.engine.world import World, agreed
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
 from sspo_cli.metrics import metric
 from sspo_cli.rollout.collect import collect_step, problems_from
+from sspo_cli.rollout.probe import TOLERANCE
 from sspo_cli.rollout.source import Rollout, Source
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
@@ -182,7 +183,7 @@ class Loop:
             encoder = Encoder(self.parts.policy.tokenizer, self.config.prompt_time)
             problems = problems_from(self.parts.dataset, first_problem, self.config.batch.prompts)
             return reference_solutions(encoder, problems, step)
-        self.parts.sampler.sync(self.parts.policy, self.progress.step)
+        self.sync()
         collected = collect_step(
             self.collector,
             self.parts.dataset,
@@ -194,6 +195,10 @@ class Loop:
         rollout = to_rollout(collected, self.parts.reference, self.config)
         self.check_scored(step, rollout)
         return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
+
+    def sync(self) -> None:
+        """Let the sampler have the weights of now."""
+        agreed(self.world, lambda: self.parts.sampler.sync(self.parts.policy, self.progress.step))
 
     def check_scored(self, step: int, rollout: Rollout) -> None:
         """Warn of a rollout in which no reward could be scored; several in a row stop the run.
@@ -245,8 +250,8 @@ class Loop:
         return {**means, FIRST_EFFECTIVE_RATIO: history[0][EFFECTIVE_RATIO]}
 
     def evaluate(self, step: int) -> dict[str, float]:
-        self.parts.sampler.sync(self.parts.policy, step)
         with phase("evaluation"):
+            self.sync()
             result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
         if self.world.rank == 0:
             append_evaluation(self.folder, result.rows)
