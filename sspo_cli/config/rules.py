@@ -23,12 +23,14 @@ from sspo_cli.config.schema import (
 )
 from sspo_cli.config.template import template_problems
 
+COLDEST = 0.01  # temperature above 0 that vLLM draws at
 GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_rescaled")
 
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
     problems = time_problems(config) + dataset_problems(config) + reward_problems(config) + eval_problems(config)
+    problems += sampler_problems(config)
     if isinstance(config, TrainConfig):
         problems += engine_problems(config) + batch_problems(config)
         problems += objective_problems(config) + lora_problems(config)
@@ -134,6 +136,26 @@ def eval_problems(config: EvalConfig) -> list[str]:
             " greedy decoding gives the same response every time"
         ]
     return []
+
+
+def sampler_problems(config: EvalConfig) -> list[str]:
+    """What vLLM cannot do."""
+    if config.rollout.kind != "vllm":
+        return []
+    temperatures = {"eval.temperature": config.eval.temperature}
+    if isinstance(config, TrainConfig):
+        temperatures["rollout.temperature"] = config.rollout.temperature
+    problems = [
+        f"{key}={temperature:g}: vLLM draws at {COLDEST:g} instead; use {COLDEST:g} or more, or rollout=native"
+        for key, temperature in temperatures.items()
+        if 0 < temperature < COLDEST
+    ]
+    if config.model.quantize != "none":
+        problems.append(
+            f"model.quantize={config.model.quantize}: weights of 4 bits are not handed over to vLLM; use"
+            " model.quantize=none, or rollout=native"
+        )
+    return problems
 
 
 def engine_problems(config: TrainConfig) -> list[str]:

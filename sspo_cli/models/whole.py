@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +14,16 @@ BASE_LAYER = ".base_layer"  # in the names of weights that peft put adapters on
 
 
 def save_whole(policy: Policy, folder: Path, dtype: torch.dtype) -> None:
-    """Write the model into `folder` as transformers does, with adapters as part of the weights, in `dtype`."""
-    model = policy.model.get_base_model() if policy.adapted else policy.model
+    """Write the model into `folder` as transformers does, with adapters as part of the weights, in `dtype`; on every
+    rank that calls it."""
+    model: Any = policy.model.get_base_model() if policy.adapted else policy.model
     weights = merged(model) if policy.adapted else model.state_dict()
     cast = {name: weight.to(dtype) if weight.is_floating_point() else weight for name, weight in weights.items()}
-    model.save_pretrained(folder, state_dict=cast)
+    model.should_save_on_this_rank = lambda is_main_process: True  # transformers leaves it to rank 0
+    try:
+        model.save_pretrained(folder, state_dict=cast)
+    finally:
+        del model.should_save_on_this_rank
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from sspo_cli.guards import SamplerLost
 
 WORKER = Path(__file__).with_name("vllm_worker.py")
 SIGNALS_S = 0.2  # seconds that Ctrl-C can go unheard
+SHOWN = 300  # characters of an error
 END_S = 5.0  # seconds for the process to end by itself
 # Nothing is sent out or looked up; the port that PyTorch opens for groups of processes is on the loopback alone.
 ENVIRONMENT = {
@@ -43,6 +44,7 @@ class VllmProcess:
             SamplerLost: if it cannot be started.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="sspo-vllm-"))
+        (self.folder / "tmp").mkdir()
         self.received = b""
         orders, self.orders = os.pipe()
         self.answers, answers = os.pipe()
@@ -56,7 +58,7 @@ class VllmProcess:
                     stdout=log,
                     stderr=log,
                     pass_fds=(orders, answers),
-                    env={**kept, **ENVIRONMENT, **environment},
+                    env={**kept, **ENVIRONMENT, **environment, "TMPDIR": str(self.folder / "tmp")},
                     start_new_session=True,
                 )
         except BaseException as error:
@@ -101,7 +103,7 @@ class VllmProcess:
         found: dict[str, Any] = json.loads(line)
         if "failed" in found:
             self.end()
-            raise SamplerLost(f"vLLM failed: {' '.join(str(found['failed']).split())}")
+            raise SamplerLost(f"vLLM failed: {' '.join(str(found['failed']).split())[:SHOWN]}")
         return found
 
     def end(self) -> str:
