@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,24 +18,17 @@ from sspo_cli.engine.device import microbatch_tokens
 from sspo_cli.engine.logprobs import token_logprobs
 from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.guards import is_out_of_memory
+from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
 from sspo_cli.rollout.base import Sampler
-from sspo_cli.rollout.probe import (
-    RESPONSE_LENGTH,
-    TOLERANCE,
-    Gap,
-    gap_of,
-    plain_logprobs,
-    probe_samples,
-    sampled_logp,
-)
-from sspo_cli.types import Trajectory
+from sspo_cli.rollout.probe import TOLERANCE, plain_tokens
+from sspo_cli.types import Decoding, Key, Request, Trajectory, single_turn
 
 Make = Callable[[int], Sampler]  # from tokens of key/value cache to a sampler that may hold so many
 
 # The probe: few short samples that pass through fewer slots, so that rows enter beside others and leave before them.
 PROMPT_LENGTHS = (1, 2, 5, 9)
-SAMPLES, SLOTS = 2, 3
+SAMPLES, RESPONSE_LENGTH, SLOTS = 2, 6, 3
 OFTEN, HARDLY_EVER = 5, 2**31  # one token in so many ends a response of the probe
 BEFORE_A_SWITCH = RESPONSE_LENGTH // 2
 
@@ -50,6 +44,14 @@ LIKELY_CAUSE = (
     "the model computes something else with its cache than without, or in a batch than alone (positions scaled by the"
     " longest row, a state outside the cache)"
 )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Distance between two log-probabilities of the same tokens, in nats: mean and maximum."""
+
+    mean: float
+    max: float
 
 
 class Disagreement(Exception):
@@ -131,8 +133,7 @@ def compare_lengths(
 ) -> None:
     """`compare` on prompts of these lengths; the model is known to hold for sequences of `held` tokens."""
     with disagreeing("sampling", held):
-        sampler = make(SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
-        drawn = probe_samples(sampler, policy, lengths, SAMPLES, stop_every)
+        drawn = drawn_by_the_sampler(policy, make, lengths, stop_every)
         alone = [plain_logprobs(policy, item) for item in drawn]
     check_gap(policy, "sampling", gap_of([sampled_logp(item) for item in drawn], alone), held)
     if not trained:
@@ -163,6 +164,44 @@ def check_gap(policy: Policy, half: str, gap: Gap, held: int) -> None:
             f" {precision}"
         )
         raise Disagreement(half, how, held)
+
+
+def drawn_by_the_sampler(policy: Policy, make: Make, lengths: Sequence[int], stop_every: int) -> list[Trajectory]:
+    """Responses to random prompts of `lengths` tokens, drawn as in a run."""
+    generator = torch.Generator().manual_seed(0)
+    plain = plain_tokens(policy)
+    prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
+    decoding = Decoding(1.0, RESPONSE_LENGTH, tuple(plain[::stop_every]))
+    sampler = make(SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
+    requests = [
+        Request(Key("eval", 0, p, k), prompt, decoding) for p, prompt in enumerate(prompts) for k in range(SAMPLES)
+    ]
+    drawn = sorted(sampler.sample(iter(requests)), key=lambda item: item.key)
+    return [single_turn(item.key, prompts[item.key.problem], item.token_T, item.logp_T) for item in drawn]
+
+
+@torch.no_grad()
+def plain_logprobs(policy: Policy, item: Trajectory) -> Tensor:
+    """log pi of the response, [T], from the logits of the sequence alone."""
+    token_1L, T = item.token_L[None].to(policy.device), item.trained
+    with policy.autocast():
+        logits_TV = policy.model(input_ids=token_1L, use_cache=False, logits_to_keep=T + 1).logits[0, -T - 1 : -1]
+    logits_TV = logits_TV.to(at_least_float32(logits_TV.dtype))
+    if policy.no_text_V is not None:
+        logits_TV = logits_TV + policy.no_text_V
+    logp_T: Tensor = logits_TV.log_softmax(-1).gather(1, token_1L[0, -T:, None]).squeeze(1)
+    return logp_T
+
+
+def sampled_logp(item: Trajectory) -> Tensor:
+    """The sampler's log-probabilities of the trained tokens, [T]."""
+    assert item.sampled_logp_L is not None
+    return item.sampled_logp_L[item.trained_L]
+
+
+def gap_of(found: Sequence[Tensor], expected: Sequence[Tensor]) -> Gap:
+    distance_N = torch.cat([(one.cpu() - other.cpu()).abs() for one, other in zip(found, expected, strict=True)])
+    return Gap(float(distance_N.mean()), float(distance_N.max()))
 
 
 def switches(config: Any) -> list[int]:

@@ -16,13 +16,13 @@ from sspo_cli.models.policy import MASKED, Policy
 from sspo_cli.models.size import cache_per_token
 from sspo_cli.models.whole import save_whole
 from sspo_cli.rollout.base import own_seed
-from sspo_cli.rollout.probe import RESPONSE_LENGTH, TOLERANCE, plain_logprobs, probe_samples, sampled_logp
+from sspo_cli.rollout.probe import TOLERANCE, fixed_tokens, logp_of
 from sspo_cli.rollout.stops import Watch
 from sspo_cli.rollout.vllm_process import VllmProcess
 from sspo_cli.types import Completion, Request
 
-# The probe after every exchange of weights: prompts of so many tokens, one response to each, which no token ends.
-PROMPT_LENGTHS, SAMPLES, NEVER = (1, 5, 9), 1, 2**31
+PROBE = 24  # fixed tokens that are scored after every exchange of weights
+BEYOND = 8  # tokens that a check of the model may take beyond the longest sequence
 BLOCKS_BESIDE = 2 * 128  # tokens: sequences take whole blocks of the cache, the largest of 128 tokens
 LITTLE = 0.01  # share of a GPU that must be free: what is taken is said in bytes
 
@@ -79,11 +79,12 @@ class VllmSampler:
         self.policy, self.version = policy, 0
         self.dtype = torch.bfloat16 if torch.bfloat16 in (policy.precision, policy.model.dtype) else torch.float32
         self.count = 0
+        self.longest = longest_of(policy, longest)
         self.process = VllmProcess(python, environment_of(policy.device))
         try:
             model = self.process.folder / "model"
             save_whole(policy, model, self.dtype)
-            self.process.send(self.settings(str(model), tokens_in_flight, longest))
+            self.process.send(self.settings(str(model), tokens_in_flight))
             ready = self.process.receive()
             if ready["device"] != policy.device.type:
                 raise SamplerLost(f"vLLM of {python} computes on {ready['device']}, the run on {policy.device.type}")
@@ -94,17 +95,15 @@ class VllmSampler:
             self.close()
             raise
 
-    def settings(self, model: str, tokens_in_flight: int, longest: int) -> Mapping[str, Any]:
+    def settings(self, model: str, tokens_in_flight: int) -> Mapping[str, Any]:
         """What the engine is told first."""
         policy = self.policy
-        longest += RESPONSE_LENGTH  # of a probe
-        longest = longest if policy.positions is None else min(longest, policy.positions)
-        tokens = max(tokens_in_flight, longest + BLOCKS_BESIDE)
+        tokens = max(tokens_in_flight, self.longest + BLOCKS_BESIDE)
         return {
             "options": {
                 "model": model,
                 "dtype": str(self.dtype).removeprefix("torch."),
-                "max_model_len": longest,
+                "max_model_len": self.longest,
                 "kv_cache_memory_bytes": tokens * cache_per_token(policy.model.config, self.dtype.itemsize),
                 "gpu_memory_utilization": LITTLE,
                 "seed": self.seed % 2**32,
@@ -116,35 +115,37 @@ class VllmSampler:
     def sync(self, policy: Policy, version: int) -> None:
         if version == self.version and policy is self.policy:
             return
-        self.policy = policy
+        self.policy, self.version = policy, version
         folder = self.process.folder / "weights"
         save_whole(policy, folder, self.dtype)
         self.process.send({"weights": str(folder)})
-        while "taken" not in self.process.receive():
-            pass  # of responses that nobody waits for
+        self.answer("taken")
         shutil.rmtree(folder)
-        self.version = version
         self.prove()
 
+    def answer(self, name: str) -> Any:
+        """What the process answers under `name`; others are of responses that nobody waits for."""
+        while name not in (found := self.process.receive()):
+            pass
+        return found[name]
+
     def prove(self) -> None:
-        """Compare the log-probabilities of a few short samples with the policy's: weights that did not arrive raise no
+        """Compare the log-probabilities of a few fixed tokens with the policy's: weights that did not arrive raise no
         error.
 
         Raises:
-            GuardStop: if they differ, with the two numbers that differ most.
+            GuardStop: if they differ on average, with the two numbers that differ most.
         """
-        policy = self.policy
-        drawn = probe_samples(self, policy, PROMPT_LENGTHS, SAMPLES, NEVER)
-        sampler_N = torch.cat([sampled_logp(item) for item in drawn])
-        trainer_N = torch.cat([plain_logprobs(policy, item).cpu() for item in drawn])
-        gap_N = (sampler_N - trainer_N).abs().nan_to_num(nan=float("inf"))
-        worst, tolerance = int(gap_N.argmax()), TOLERANCE[self.dtype]
-        if gap_N[worst] > tolerance:
+        token_L = fixed_tokens(self.policy, min(PROBE, self.longest - 1))
+        self.process.send({"score": token_L})
+        sampler_L, trainer_L = torch.tensor(self.answer("scored")), logp_of(self.policy, token_L)
+        gap_L = (sampler_L - trainer_L).abs().nan_to_num(nan=float("inf"))
+        worst, mean, tolerance = int(gap_L.argmax()), float(gap_L.mean()), TOLERANCE[self.dtype]
+        if mean > tolerance:
             raise GuardStop(
-                f"vLLM does not compute with the weights of step {self.version}: it gave a token the log-probability"
-                f" {sampler_N[worst]:.4f}, the trainer gives it {trainer_N[worst]:.4f}, {gap_N[worst]:.2g} nats apart,"
-                f" more than {tolerance:g}; go on with rollout=native, and report it with the model's type"
-                f" ({policy.model.config.model_type})"
+                f"vLLM does not compute with the weights of step {self.version}: it gives a token the log-probability"
+                f" {sampler_L[worst]:.4f}, the trainer {trainer_L[worst]:.4f}; {mean:.2g} nats apart on average, more"
+                f" than {tolerance:g}; go on with rollout=native"
             )
 
     def sample(self, requests: Iterator[Request]) -> Iterator[Completion]:
@@ -193,6 +194,12 @@ class VllmSampler:
 
     def close(self) -> None:
         self.process.close()
+
+
+def longest_of(policy: Policy, longest: int) -> int:
+    """Tokens of the longest sequence that the engine must take, for a run whose longest is `longest`."""
+    longest = max(longest, PROBE) + BEYOND
+    return longest if policy.positions is None else min(longest, policy.positions)
 
 
 def environment_of(device: torch.device) -> dict[str, str]:

@@ -92,16 +92,26 @@ class Engine:
         return bool(self.engine.has_unfinished_requests())
 
     def obey(self, order: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Take a request, end some, or take weights, which alone is answered at once."""
+        """Take a request, end some, take weights or score a prompt; the last two are answered at once."""
         if "end" in order:
             self.engine.abort_request([str(number) for number in order["end"]])
         elif "weights" in order:
             self.llm.collective_rpc(take_weights, args=(order["weights"], self.device))
             self.llm.reset_prefix_cache()
             return {"taken": order["weights"]}
+        elif "score" in order:
+            return {"scored": self.score(order["score"])}
         else:
             self.add(order)
         return None
+
+    def score(self, tokens: list[int]) -> list[float]:
+        """Log-probabilities of all tokens of a prompt but the first, at temperature 1; not while others are drawn."""
+        from vllm import SamplingParams
+
+        params = SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False)
+        (output,) = self.llm.generate([{"prompt_token_ids": tokens}], params, use_tqdm=False)
+        return [found[token].logprob for found, token in zip(output.prompt_logprobs[1:], tokens[1:], strict=True)]
 
     def add(self, order: Mapping[str, Any]) -> None:
         from vllm import SamplingParams

@@ -39,13 +39,13 @@ def sampler() -> Iterator[VllmSampler]:
     made.close()
 
 
-def prompts(policy: Policy, count: int = 16) -> list[list[int]]:
+def prompts(policy: Policy, count: int = 8) -> list[list[int]]:
     return [list(policy.tokenizer(f"{number}+{3 * number}=")["input_ids"]) for number in range(7, 7 + count)]
 
 
 def asked(sampler: VllmSampler, temperature: float, samples: int) -> list[Request]:
     policy = sampler.policy
-    return requests_of(prompts(policy), decoding_of(policy, temperature, 64), samples)
+    return requests_of(prompts(policy), decoding_of(policy, temperature, 32), samples)
 
 
 @torch.no_grad()
@@ -133,11 +133,11 @@ def test_decodings_differ_within_one_call_and_responses_end_where_they_say(sampl
             assert token_T == whole.token_T[: watch.length]
         elif decoding == decodings[0]:
             assert token_T == whole.token_T
-    assert ends > 10
+    assert ends > 5
 
 
 def test_requests_are_taken_as_room_comes_and_a_closed_generator_leaves_nothing(sampler: VllmSampler) -> None:
-    requests, taken = asked(sampler, 1.0, 20), 0
+    requests, taken = asked(sampler, 1.0, 40), 0
     assert len(requests) > sampler.rows
 
     def source() -> Iterator[Request]:
@@ -152,7 +152,7 @@ def test_requests_are_taken_as_room_comes_and_a_closed_generator_leaves_nothing(
     completions.close()  # type: ignore[attr-defined]
     again = asked(sampler, 1.0, 1)
     found = in_order(sampler.sample(iter(again)))
-    assert [item.key for item in found] == [item.key for item in again] and first.key not in [None]
+    assert [item.key for item in found] == [item.key for item in again] and first.token_T
 
 
 def test_weights_arrive_after_each_of_three_updates_and_completions_tell_them(sampler: VllmSampler) -> None:
@@ -187,12 +187,11 @@ def test_a_stale_output_layer_stops_the_run_with_both_numbers(tmp_path: Path) ->
     with Session(train_config(*words), folder=tmp_path / "run") as session:
         assert session.train().code == GUARDED
     status = (tmp_path / "run" / "STATUS").read_text()
-    found = re.search(
-        r"vLLM .* weights of step 1: .* log-probability (-[\d.]+), .* gives it (-[\d.]+), ([\d.]+)", status
-    )
+    told = r"vLLM .* weights of step 1: .* log-probability (-[\d.]+), the trainer (-[\d.]+); ([\d.]+) nats"
+    found = re.search(told, status)
     assert found is not None
     sampled, trained, apart = map(float, found.groups())
-    assert abs(abs(sampled - trained) - apart) < 0.01 * apart + 1e-3 and apart > 1e-3
+    assert abs(sampled - trained) > apart > 1e-3
 
 
 def test_ids_without_a_token_are_never_drawn() -> None:
