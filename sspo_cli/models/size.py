@@ -38,8 +38,9 @@ def checkpoint_bytes(architecture: PretrainedConfig, lora: LoraSection) -> int:
 
 def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device: torch.device) -> dict[str, int]:
     """Bytes by purpose on `device`, without the activations, in float32 but for weights that are not trained: weights,
-    gradients and AdamW's two moments; a second model as reference policy; keys and values of the tokens held while
-    sampling; logits, and their exponentials, of the positions that the output layer takes at once."""
+    gradients and AdamW's two moments; a second model as reference policy; the weights that the process of vLLM holds;
+    keys and values of the tokens held while sampling; logits, and their exponentials, of the positions that the output
+    layer takes at once."""
     parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
     second_model = config.objective.reads_reference and not config.lora.rank
     frozen = bytes_held(config.model, architecture, parameters)
@@ -48,6 +49,7 @@ def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device:
     return {
         "weights": FLOAT32 * trained + (frozen if config.lora.rank else 0),
         **({"reference policy": frozen} if second_model else {}),
+        **({"weights in vLLM": FLOAT32 * parameters} if config.rollout.kind == "vllm" else {}),
         "gradients": FLOAT32 * trained,
         "AdamW moments": 2 * FLOAT32 * trained,
         "key/value cache": tokens * cache_per_token(architecture, FLOAT32),

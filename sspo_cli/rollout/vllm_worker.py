@@ -14,10 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
-
-CLOSED = 113  # exit code where nobody reads the answers any more
 
 
 def main(orders: int, answers: int, folder: Path) -> None:
@@ -63,7 +61,7 @@ def write(answers: int, found: Mapping[str, Any]) -> None:
         while line:
             line = line[os.write(answers, line) :]
     except OSError:
-        os._exit(CLOSED)
+        Event().wait()  # nobody reads any more: the orders end too, and with them this process
 
 
 class Engine:

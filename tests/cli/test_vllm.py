@@ -14,7 +14,7 @@ import pytest
 
 from sspo_cli.config.paths import vllm_problem
 from sspo_cli.runs import jsonl
-from tests.cli.conftest import Sspo, begin_sspo, run_fresh
+from tests.cli.conftest import Sspo, environment, run_fresh
 from tests.smollm2 import smollm2
 from tests.vllm_env import PYTHON, workers
 
@@ -28,13 +28,20 @@ def metrics(folder: Path) -> list[dict[str, float]]:
     return list(jsonl.read(file)) if file.exists() else []
 
 
+def begin(words: list[str], home: Path) -> subprocess.Popen[str]:
+    """A run whose weights for vLLM lie in `home`/tmp."""
+    (home / "tmp").mkdir(exist_ok=True)
+    command, env = [sys.executable, "-m", "sspo_cli", *words], {**environment(), "TMPDIR": str(home / "tmp")}
+    return subprocess.Popen(command, cwd=home, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with outputs/train/whole, a run of twelve steps."""
     home = tmp_path_factory.mktemp("vllm")
-    (home / "tmp").mkdir()
-    done = begin_sspo([*RUN, "--name", "whole", "-q"], home, TMPDIR=str(home / "tmp")).wait(EARLY_S)
-    assert done.returncode == 0, done.stderr
+    running = begin([*RUN, "--name", "whole", "-q"], home)
+    _, said = running.communicate(timeout=EARLY_S)
+    assert running.returncode == 0, said
     return home
 
 
@@ -45,7 +52,7 @@ def test_a_run_and_its_evaluation(home: Path) -> None:
     assert all(row["rollout/logp_gap_max"] < 1e-4 for row in rows[1:])
     assert not workers(home / "tmp") and not list((home / "tmp").glob("sspo-vllm-*"))
     words = ["rollout=vllm", f"rollout.python={PYTHON}", "--name", "again", "--quiet"]
-    done = begin_sspo(["eval", "outputs/train/whole", *words], home).wait(EARLY_S)
+    done = run_fresh(["eval", "outputs/train/whole", *words], home)
     assert done.returncode == 0, done.stderr
     last = [row for row in jsonl.read(home / "outputs/train/whole/eval.jsonl") if row["step"] == 12]
     again = list(jsonl.read(home / "outputs/eval/again/eval.jsonl"))
@@ -54,19 +61,19 @@ def test_a_run_and_its_evaluation(home: Path) -> None:
 
 @pytest.mark.vllm
 def test_a_killed_worker_ends_the_run_in_one_line_and_it_goes_on_to_the_same_end(home: Path) -> None:
-    running = begin_sspo([*RUN, "--name", "killed", "-q"], home, TMPDIR=str(home / "tmp"))
+    running = begin([*RUN, "--name", "killed", "-q"], home)
     folder = home / "outputs/train/killed"
     late = time.monotonic() + EARLY_S
     while len(metrics(folder)) < 4 and time.monotonic() < late:
         time.sleep(0.02)
     (worker,) = workers(home / "tmp")
     os.kill(worker, signal.SIGKILL)
-    ended = running.wait(EARLY_S)
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert ended.stderr.splitlines()[-1] == "sspo: failed: vLLM ended: its process was killed by SIGKILL"
+    _, said = running.communicate(timeout=EARLY_S)
+    assert running.returncode == 1 and "Traceback" not in said
+    assert said.splitlines()[-1] == "sspo: failed: vLLM ended: its process was killed by SIGKILL"
     assert (folder / "STATUS").read_text().strip() == "failed: vLLM ended: its process was killed by SIGKILL"
     assert 4 <= len(metrics(folder)) < 13 and not list((home / "tmp").glob("sspo-vllm-*"))
-    done = begin_sspo(["train", "--resume", "outputs/train/killed", "-q"], home).wait(EARLY_S)
+    done = run_fresh(["train", "--resume", "outputs/train/killed", "-q"], home)
     assert done.returncode == 0, done.stderr
     for name in ("samples.jsonl", "eval.jsonl"):
         assert (folder / name).read_bytes() == (home / "outputs/train/whole" / name).read_bytes()
@@ -74,17 +81,18 @@ def test_a_killed_worker_ends_the_run_in_one_line_and_it_goes_on_to_the_same_end
 
 @pytest.mark.vllm
 def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
-    running = begin_sspo([*RUN, "train.steps=500", "--name", "gone", "-q"], tmp_path, TMPDIR=str(tmp_path))
+    running = begin([*RUN, "train.steps=500", "--name", "gone", "-q"], tmp_path)
     late = time.monotonic() + EARLY_S
     while len(metrics(tmp_path / "outputs/train/gone")) < 2 and time.monotonic() < late:
         time.sleep(0.02)
-    assert len(workers(tmp_path)) == 1
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait(EARLY_S)
+    found = workers(tmp_path)
+    running.kill()
+    running.communicate(timeout=EARLY_S)
+    assert len(found) == 1
     late = time.monotonic() + 10
     while workers(tmp_path) and time.monotonic() < late:
         time.sleep(0.1)
-    assert not workers(tmp_path) and not list(tmp_path.glob("sspo-vllm-*"))
+    assert not workers(tmp_path) and not list((tmp_path / "tmp").glob("sspo-vllm-*"))
 
 
 @pytest.mark.vllm
