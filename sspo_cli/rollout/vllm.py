@@ -205,7 +205,8 @@ def longest_of(policy: Policy, longest: int) -> int:
 def environment_of(device: torch.device) -> dict[str, str]:
     """Variables that let vLLM compute where the policy does."""
     if device.type == "cpu":
-        return {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+        # Without compiling, which takes longer than it saves, and a compiler of C++.
+        return {"OMP_NUM_THREADS": str(torch.get_num_threads()), "TORCHDYNAMO_DISABLE": "1"}
     index = torch.cuda.current_device() if device.index is None else device.index
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     return {"CUDA_VISIBLE_DEVICES": seen.split(",")[index] if seen else str(index)}
