@@ -32,7 +32,7 @@ def problems_between_keys(config: EvalConfig) -> list[str]:
     problems = time_problems(config) + dataset_problems(config) + reward_problems(config) + eval_problems(config)
     problems += sampler_problems(config)
     if isinstance(config, TrainConfig):
-        problems += engine_problems(config) + batch_problems(config)
+        problems += source_of_rollouts_problems(config) + engine_problems(config) + batch_problems(config)
         problems += objective_problems(config) + lora_problems(config)
     return problems
 
@@ -156,6 +156,21 @@ def sampler_problems(config: EvalConfig) -> list[str]:
             " model.quantize=none, or rollout=native"
         )
     return problems
+
+
+def source_of_rollouts_problems(config: TrainConfig) -> list[str]:
+    """What cannot be while updates are made."""
+    rollout, kl = config.rollout, config.objective.kl
+    if rollout.source == "in_order":
+        return []
+    needs = {
+        "rollout=vllm, which has weights of its own": rollout.kind == "vllm",
+        "rollout.staleness=1 or more": rollout.staleness > 0,
+        "engine=single": config.engine.kind == "single",
+        "objective.experience=rollout": config.objective.experience == "rollout",
+        "objective.kl.place=loss": kl.coef == 0 or kl.place == "loss",
+    }
+    return [f"rollout.source=overlapped: needs {need}" for need, given in needs.items() if not given]
 
 
 def engine_problems(config: TrainConfig) -> list[str]:

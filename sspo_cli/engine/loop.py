@@ -23,7 +23,7 @@ from sspo_cli.guards import GuardStop
 from sspo_cli.metrics import metric
 from sspo_cli.rollout.collect import collect_step, problems_from
 from sspo_cli.rollout.probe import TOLERANCE
-from sspo_cli.rollout.source import Rollout, Source
+from sspo_cli.rollout.source import OverlappedSource, Rollout, Source
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
 from sspo_cli.runs.eval_rows import append_evaluation
@@ -54,7 +54,10 @@ class Loop:
         self.updater = make_updater(parts.policy, parts.objective, config, world)
         self.optimizer = self.updater.optimizer
         self.collector = parts.collector(config, world)
-        self.source = Source(self.collect, config.rollout.staleness, config.train.steps)
+        ahead, last = config.rollout.staleness, config.train.steps
+        self.source = Source(self.collect, ahead, last)
+        if config.rollout.source == "overlapped":
+            self.source = OverlappedSource(self.collect, ahead, last, self.sync)
         self.progress = Progress()
         self.rows: list[dict[str, Any]] = []
         self.told: set[str] = set()
@@ -129,9 +132,15 @@ class Loop:
         watch = Stopwatch()
         with watch.running():
             with phase("rollout"):
-                rollout, sampled = self.source.take(step)
-            with phase("update"):
-                metrics = self.update(rollout, step)
+                rollout = self.source.take(step)
+            try:
+                with phase("update"):
+                    metrics = self.update(rollout, step)
+                with phase("rollout"):
+                    sampled = self.source.settle()
+            except BaseException:
+                self.source.drop()
+                raise
         self.progress.tokens += sampled
         self.progress.prompts = self.source.prompts
         self.progress.step = step
@@ -190,11 +199,20 @@ class Loop:
             self.config,
             step,
             first_problem,
-            lambda done, total: self.observer.phase("rollout", done, total),
+            self.collected,
         )
         rollout = to_rollout(collected, self.parts.reference, self.config)
         self.check_scored(step, rollout)
+        if isinstance(self.source, OverlappedSource):
+            return rollout  # the trainer's weights are others already
         return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
+
+    def collected(self, done: int, total: int) -> None:
+        """Told of every scored response; where updates are made meanwhile, these are what is shown."""
+        if isinstance(self.source, OverlappedSource):
+            self.source.check()
+        else:
+            self.observer.phase("rollout", done, total)
 
     def sync(self) -> None:
         """Let the sampler have the weights of now."""

@@ -118,6 +118,29 @@ def test_adapters_ranks_and_cells(tmp_path: Path) -> None:
 
 
 @pytest.mark.vllm
+def test_overlapped_rollouts_are_those_in_order_and_a_killed_run_reaches_the_same_end(tmp_path: Path) -> None:
+    stale = [*RUN, "rollout.staleness=1", "-q"]
+    overlapped = [*stale, "rollout.source=overlapped"]
+    for name, words in (("in_order", stale), ("whole", overlapped)):
+        done = run_fresh([*words, "--name", name], tmp_path)
+        assert done.returncode == 0, done.stderr
+    running = begin([*overlapped, "--name", "killed"], tmp_path)
+    folder = tmp_path / "outputs/train/killed"
+    late = time.monotonic() + EARLY_S
+    while len(metrics(folder)) < 6 and time.monotonic() < late:
+        time.sleep(0.02)
+    running.kill()
+    running.communicate(timeout=EARLY_S)
+    assert 6 <= len(metrics(folder)) < 13
+    done = run_fresh(["train", "--resume", "outputs/train/killed", "-q"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("samples.jsonl", "eval.jsonl"):
+        expected = (tmp_path / "outputs/train/in_order" / name).read_bytes()
+        for other in ("whole", "killed"):
+            assert (tmp_path / "outputs/train" / other / name).read_bytes() == expected
+
+
+@pytest.mark.vllm
 def test_smollm2_trains(tmp_path: Path) -> None:
     words = ["model=local", f"model.path={smollm2()}", "reward.answer_after=null", "engine.tokens_per_generation=4096"]
     small = ["train.steps=2", "batch.prompts=2", "batch.minibatches=2", "eval.problems=2"]
@@ -173,6 +196,15 @@ def test_what_vllm_cannot_do_is_refused_with_a_way_out(sspo: Sspo, tmp_path: Pat
         "eval.temperature=0.001", "rollout.temperature=0.005", "model.quantize=nf4",
     ]  # fmt: skip
     assert all("rollout=native" in line for line in refused.stderr.splitlines())
+
+
+def test_rollouts_during_updates_need_a_sampler_with_weights_of_its_own(sspo: Sspo, tmp_path: Path) -> None:
+    refused = sspo("train", "rollout.source=overlapped", "objective.kl.coef=0.1", "objective.kl.place=reward")
+    assert refused.returncode == 2 and not (tmp_path / "outputs").exists()
+    needs = [line.partition("needs ")[2] for line in refused.stderr.splitlines()]
+    assert needs == [
+        "rollout=vllm, which has weights of its own", "rollout.staleness=1 or more", "objective.kl.place=loss",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -63,6 +63,7 @@ class RolloutSection(SamplerSection):
     max_response_length: Count
     temperature: Positive
     staleness: Whole
+    source: Literal["in_order", "overlapped"] = "in_order"  # see earlier.py
 
 
 @section
