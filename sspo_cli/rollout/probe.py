@@ -37,4 +37,5 @@ def logp_of(policy: Policy, tokens: list[int]) -> Tensor:
     with policy.autocast():
         logits_LV = policy.model(input_ids=token_1L, use_cache=False).logits[0, :-1]
     logp_LV = logits_LV.to(at_least_float32(logits_LV.dtype)).log_softmax(-1)
-    return logp_LV.gather(1, token_1L[0, 1:, None]).squeeze(1).cpu()
+    logp_L: Tensor = logp_LV.gather(1, token_1L[0, 1:, None]).squeeze(1)
+    return logp_L.cpu()

@@ -64,7 +64,7 @@ def test_a_killed_worker_ends_the_run_in_one_line_and_it_goes_on_to_the_same_end
     running = begin([*RUN, "--name", "killed", "-q"], home)
     folder = home / "outputs/train/killed"
     late = time.monotonic() + EARLY_S
-    while len(metrics(folder)) < 4 and time.monotonic() < late:
+    while len(metrics(folder)) < 4 and running.poll() is None and time.monotonic() < late:
         time.sleep(0.02)
     (worker,) = workers(home / "tmp")
     os.kill(worker, signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_a_killed_worker_ends_the_run_in_one_line_and_it_goes_on_to_the_same_end
 def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
     running = begin([*RUN, "train.steps=500", "--name", "gone", "-q"], tmp_path)
     late = time.monotonic() + EARLY_S
-    while len(metrics(tmp_path / "outputs/train/gone")) < 2 and time.monotonic() < late:
+    while len(metrics(tmp_path / "outputs/train/gone")) < 2 and running.poll() is None and time.monotonic() < late:
         time.sleep(0.02)
     found = workers(tmp_path)
     running.kill()
@@ -127,7 +127,7 @@ def test_overlapped_rollouts_are_those_in_order_and_a_killed_run_reaches_the_sam
     running = begin([*overlapped, "--name", "killed"], tmp_path)
     folder = tmp_path / "outputs/train/killed"
     late = time.monotonic() + EARLY_S
-    while len(metrics(folder)) < 6 and time.monotonic() < late:
+    while len(metrics(folder)) < 6 and running.poll() is None and time.monotonic() < late:
         time.sleep(0.02)
     running.kill()
     running.communicate(timeout=EARLY_S)

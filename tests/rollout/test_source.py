@@ -110,11 +110,14 @@ def test_overlapped_rollouts_are_those_of_the_source_in_order(staleness: int) ->
 
 
 def test_what_fails_in_the_thread_is_raised_and_a_run_that_ends_waits_for_no_rollout() -> None:
-    source = OverlappedSource(
-        lambda number, first: rollout(number, first) if number < 2 else 1 / 0, 1, LAST, lambda: None
-    )
+    def failing(number: int, first: int) -> Rollout:
+        if number > 1:
+            raise ValueError("no more problems")
+        return rollout(number, first)
+
+    source = OverlappedSource(failing, 1, LAST, lambda: None)
     source.take(1)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ValueError, match="no more problems"):
         source.settle()
     overlapped = Overlapped(1)
     source = overlapped.source
