@@ -4,19 +4,20 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+VLLM := .venv-vllm
 UV := .venv-lock/bin/uv
 STAMP := $(VENV)/.installed
 # One thread a worker; where a test takes two, they sleep while they wait instead of spinning beside the other worker.
 QUIET := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: train train-real test-fast test test-long test-real check docs reference peers bench lock install
+.PHONY: train train-real vllm test-fast test test-long test-real test-vllm check docs reference peers bench lock install
 
 train: install
 	$(VENV)/bin/sspo train objective=sspo $(ARGS)
 
 # All that trains nothing and takes no seconds by itself.
 test-fast: install
-	$(QUIET) $(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow and not real and not long" $(ARGS)
+	$(QUIET) $(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow and not real and not long and not vllm" $(ARGS)
 
 test: install
 	$(QUIET) $(VENV)/bin/pytest -n 2 --dist worksteal $(ARGS)
@@ -41,6 +42,20 @@ train-real: $(SMOLLM2)
 # Tests that need that file.
 test-real: $(SMOLLM2)
 	$(QUIET) $(VENV)/bin/pytest -m real $(ARGS)
+
+# vLLM for CPUs, which rollout=vllm runs in an environment of its own: 2.5 GB. What it needs is pinned as a whole, so
+# that nothing comes along that only other accelerators need. Run it anew after a change of vllm.txt.
+vllm: $(VLLM)/.installed
+
+$(VLLM)/.installed: vllm.txt
+	$(PYTHON) -m venv --clear $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement vllm.txt
+	@touch $@
+
+# Tests that need it, and SmolLM2.
+test-vllm: vllm $(SMOLLM2)
+	$(QUIET) $(VENV)/bin/pytest -m vllm $(ARGS)
 
 check: install
 	$(VENV)/bin/ruff check .

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Literal
 
 import torch
 import transformers
@@ -27,11 +28,11 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from benchmarks.small import SWITCH, VARIANTS, WINDOW, build, small
 from sspo_cli.build import sampler_of
 from sspo_cli.config.errors import ConfigError
-from sspo_cli.config.schema import SamplerKind
-from sspo_cli.engine.agreement import TOLERANCE, check_agreement
+from sspo_cli.engine.agreement import check_agreement
 from sspo_cli.engine.logprobs import token_logprobs
 from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.models.policy import Policy
+from sspo_cli.rollout.probe import TOLERANCE
 from tests.sampling import decoding_of, in_order, requests_of
 from tests.steps import context_of, response_of, sampled_logp, trajectory
 
@@ -43,7 +44,7 @@ SAME = 1e-4  # nats; a gap beyond it that the check's tolerance allows is shown
 
 
 @torch.no_grad()
-def gaps_by_prefixes(policy: Policy, kind: SamplerKind = "native") -> tuple[float, float]:
+def gaps_by_prefixes(policy: Policy, kind: Literal["native", "generate"] = "native") -> tuple[float, float]:
     """The largest distances in nats of sampler and trainer from forward passes of each prefix alone, over greedy
     responses; by how much the sampler missed the likeliest token counts too."""
     generator = torch.Generator().manual_seed(1)

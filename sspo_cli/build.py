@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sspo_cli.config.compose import load_config
 from sspo_cli.config.errors import ConfigError
+from sspo_cli.config.paths import vllm_problems
 from sspo_cli.config.rules import objective_problems
 from sspo_cli.config.schema import (
     CapGateSection,
@@ -27,7 +28,6 @@ from sspo_cli.config.schema import (
     PythonReward,
     PythonRewardSection,
     RewardConfig,
-    SamplerKind,
     SoftGateSection,
     TaskReward,
     TrainConfig,
@@ -216,16 +216,32 @@ def function_reward(function: Callable[..., Any], config: FunctionRewardSection)
     return InProcessRewarder(call, Judge(config.correct, config.on_error, key="correct"))
 
 
-def build_sampler(config: EvalConfig, policy: Policy) -> Sampler:
-    """A sampler of `policy` within the memory that `config.engine` allows."""
+def build_sampler(config: EvalConfig, policy: Policy, longest: int) -> Sampler:
+    """A sampler of `policy` within the memory that `config.engine` allows; whoever builds one closes it. longest:
+    tokens of the longest prompt with its response.
+
+    Raises:
+        ConfigError: for vLLM that is not there, does not start, or does not serve the model.
+    """
     from sspo_cli.models.size import generation_tokens
 
     tokens = generation_tokens(config.engine, policy.model.config, policy.device, policy.precision.itemsize)
-    return sampler_of(config.rollout.kind, policy, config.seed, tokens)
+    if config.rollout.kind != "vllm":
+        return sampler_of(config.rollout.kind, policy, config.seed, tokens)
+    from sspo_cli.guards import SamplerLost
+    from sspo_cli.rollout.vllm import VllmSampler
+
+    if problems := vllm_problems(config.rollout):
+        raise ConfigError(problems)
+    try:
+        return VllmSampler(policy, config.seed, tokens, config.rollout.python, longest)
+    except SamplerLost as lost:
+        model_type = policy.model.config.model_type
+        raise ConfigError([f"rollout=vllm: a model of type {model_type}: {lost}; set rollout=native"]) from lost
 
 
-def sampler_of(kind: SamplerKind, policy: Policy, seed: int, tokens_in_flight: int) -> Sampler:
-    """The sampler that `rollout=` names. tokens_in_flight: tokens of key/value cache that it may hold."""
+def sampler_of(kind: Literal["native", "generate"], policy: Policy, seed: int, tokens_in_flight: int) -> Sampler:
+    """The sampler of that kind. tokens_in_flight: tokens of key/value cache that it may hold."""
     if kind == "generate":
         from sspo_cli.rollout.generate import GenerateSampler
 

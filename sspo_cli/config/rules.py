@@ -24,15 +24,16 @@ from sspo_cli.config.schema import (
 from sspo_cli.config.template import template_problems
 
 COLDEST = 1e-4
+COLDEST_OF_VLLM = 0.01  # above 0
 GROUP_ADVANTAGES = ("group_zscore", "group_mean", "leave_one_out", "group_mean_rescaled")
 
 
 def problems_between_keys(config: EvalConfig) -> list[str]:
     """Every rule that `config` breaks, as lines for a person."""
     problems = time_problems(config) + dataset_problems(config) + reward_problems(config) + eval_problems(config)
-    problems += temperature_problems(config)
+    problems += temperature_problems(config) + sampler_problems(config)
     if isinstance(config, TrainConfig):
-        problems += engine_problems(config) + batch_problems(config)
+        problems += source_of_rollouts_problems(config) + engine_problems(config) + batch_problems(config)
         problems += objective_problems(config) + lora_problems(config)
     return problems
 
@@ -46,11 +47,16 @@ def time_problems(config: EvalConfig) -> list[str]:
 
 
 def temperature_problems(config: EvalConfig) -> list[str]:
-    """Logits divided by less are no numbers in float32."""
+    """Logits divided by less are no numbers in float32, and vLLM draws at its coldest instead."""
     values = {"eval.temperature": config.eval.temperature}
     if isinstance(config, TrainConfig):
         values["rollout.temperature"] = config.rollout.temperature
-    return [f"{key}={value}: must be {COLDEST} or more" for key, value in values.items() if 0 < value < COLDEST]
+    coldest, way_out = (COLDEST_OF_VLLM, ", or rollout=native") if config.rollout.kind == "vllm" else (COLDEST, "")
+    return [
+        f"{key}={value:g}: must be 0, or {coldest:g} or more{way_out}"
+        for key, value in values.items()
+        if 0 < value < coldest
+    ]
 
 
 def dataset_problems(config: EvalConfig) -> list[str]:
@@ -144,6 +150,31 @@ def eval_problems(config: EvalConfig) -> list[str]:
             " greedy decoding gives the same response every time"
         ]
     return []
+
+
+def sampler_problems(config: EvalConfig) -> list[str]:
+    """What vLLM cannot do."""
+    if config.rollout.kind != "vllm" or config.model.quantize == "none":
+        return []
+    return [
+        f"model.quantize={config.model.quantize}: weights of 4 bits are not handed over to vLLM; use"
+        " model.quantize=none, or rollout=native"
+    ]
+
+
+def source_of_rollouts_problems(config: TrainConfig) -> list[str]:
+    """What cannot be while updates are made."""
+    rollout, kl = config.rollout, config.objective.kl
+    if rollout.source == "in_order":
+        return []
+    needs = {
+        "rollout=vllm, which has weights of its own": rollout.kind == "vllm",
+        "rollout.staleness=1 or more": rollout.staleness > 0,
+        "engine=single": config.engine.kind == "single",
+        "objective.experience=rollout": config.objective.experience == "rollout",
+        "objective.kl.place=loss": kl.coef == 0 or kl.place == "loss",
+    }
+    return [f"rollout.source=overlapped: needs {need}" for need, given in needs.items() if not given]
 
 
 def engine_problems(config: TrainConfig) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,11 @@ from sspo_cli.engine.microbatch import to_microbatch
 from sspo_cli.guards import is_out_of_memory
 from sspo_cli.models.head import at_least_float32
 from sspo_cli.models.policy import Policy
+from sspo_cli.rollout.base import Sampler
+from sspo_cli.rollout.probe import TOLERANCE, plain_tokens
 from sspo_cli.types import Decoding, Key, Request, Trajectory, single_turn
 
-# Nats of log pi of one token, by the precision of matrix products.
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.25}
+Make = Callable[[int], Sampler]  # from tokens of key/value cache to a sampler that may hold so many
 
 # The probe: few short samples that pass through fewer slots, so that rows enter beside others and leave before them.
 PROMPT_LENGTHS = (1, 2, 5, 9)
@@ -34,6 +35,11 @@ BEFORE_A_SWITCH = RESPONSE_LENGTH // 2
 # Frequencies of these do not depend on how long a sequence is.
 STEADY_ROPE = ("default", "linear", "yarn", "llama3", "proportional")
 TOKENS_SCORED = 1024  # of a rollout, in one micro-batch
+# The sampler to try where one disagrees, and how to name it.
+OTHERS: Mapping[SamplerKind, tuple[SamplerKind, str]] = {
+    "native": ("generate", "set rollout=generate, which is slower"),
+    "vllm": ("native", "set rollout=native"),
+}
 LIKELY_CAUSE = (
     "the model computes something else with its cache than without, or in a batch than alone (positions scaled by the"
     " longest row, a state outside the cache)"
@@ -59,30 +65,41 @@ class Disagreement(Exception):
         self.held = held
 
 
-def check_agreement(policy: Policy, longest: int, kind: SamplerKind = "native", *, trained: bool) -> None:
+def check_agreement(
+    policy: Policy, longest: int, kind: SamplerKind = "native", *, trained: bool, sampler: Sampler | None = None
+) -> None:
     """Compare sampling, and micro-batches if the policy is trained, with plain forward passes of single sequences.
 
     longest: tokens of the longest prompt with its response, which is tried beside a short one. Where the model computes
     something else beyond some length (a sliding window, rotary frequencies that change), and `longest` exceeds it,
-    both sides of it are tried. kind: of the sampler.
+    both sides of it are tried. kind: of the sampler. sampler: that of the run, which is tried itself where kind is
+    vllm; others are made anew, with less memory.
 
     Raises:
         ConfigError: naming the model's type, which of the two halves fails, and by how much.
     """
     try:
-        compare(policy, longest, kind, trained=trained)
+        compare(policy, longest, maker(policy, kind, sampler), trained=trained)
     except Disagreement as found:
         if broken := [name for name, weight in policy.model.named_parameters() if not is_finite(weight)]:
             raise ConfigError(
                 [f"model: {len(broken)} of its weights hold NaN or infinity, the first is {broken[0]}; use another one"]
             ) from found
         ways = [f"keep each prompt with its response within {found.held} tokens"] if found.held else []
-        if found.half == "sampling" and kind == "native" and agrees(policy, longest, "generate", trained=trained):
-            ways.append("set rollout=generate, which is slower")
+        other, words = OTHERS.get(kind, (None, ""))
+        if found.half == "sampling" and other and agrees(policy, longest, other, trained=trained):
+            ways.append(words)
         model_type = policy.model.config.get_text_config().model_type
         how = " ".join(found.how.split())
         way_out = ", or ".join(ways) or "use a model of another type"
         raise ConfigError([f"model: of type {model_type}: {found.half} {how}; {way_out}"]) from found
+
+
+def maker(policy: Policy, kind: SamplerKind, sampler: Sampler | None) -> Make:
+    if kind == "vllm":
+        assert sampler is not None
+        return lambda tokens: sampler
+    return lambda tokens: sampler_of(kind, policy, seed=0, tokens_in_flight=tokens)
 
 
 def is_finite(weight: Tensor) -> bool:
@@ -91,15 +108,15 @@ def is_finite(weight: Tensor) -> bool:
 
 def agrees(policy: Policy, longest: int, kind: SamplerKind, *, trained: bool) -> bool:
     try:
-        compare(policy, longest, kind, trained=trained)
+        compare(policy, longest, maker(policy, kind, None), trained=trained)
     except Disagreement:
         return False
     return True
 
 
-def compare(policy: Policy, longest: int, kind: SamplerKind, *, trained: bool) -> None:
+def compare(policy: Policy, longest: int, make: Make, *, trained: bool) -> None:
     """`check_agreement`, raising a Disagreement."""
-    check = partial(compare_lengths, policy, kind, trained=trained)
+    check = partial(compare_lengths, policy, make, trained=trained)
     longest_prompt = max(1, longest - RESPONSE_LENGTH)
     check([min(length, longest_prompt) for length in PROMPT_LENGTHS], OFTEN, 0)
     held = max(PROMPT_LENGTHS) + RESPONSE_LENGTH
@@ -112,11 +129,11 @@ def compare(policy: Policy, longest: int, kind: SamplerKind, *, trained: bool) -
 
 
 def compare_lengths(
-    policy: Policy, kind: SamplerKind, lengths: Sequence[int], stop_every: int, held: int, *, trained: bool
+    policy: Policy, make: Make, lengths: Sequence[int], stop_every: int, held: int, *, trained: bool
 ) -> None:
     """`compare` on prompts of these lengths; the model is known to hold for sequences of `held` tokens."""
     with disagreeing("sampling", held):
-        drawn = drawn_by_the_sampler(policy, kind, lengths, stop_every)
+        drawn = drawn_by_the_sampler(policy, make, lengths, stop_every)
         alone = [plain_logprobs(policy, item) for item in drawn]
     check_gap(policy, "sampling", gap_of([sampled_logp(item) for item in drawn], alone), held)
     if not trained:
@@ -149,27 +166,18 @@ def check_gap(policy: Policy, half: str, gap: Gap, held: int) -> None:
         raise Disagreement(half, how, held)
 
 
-def drawn_by_the_sampler(
-    policy: Policy, kind: SamplerKind, lengths: Sequence[int], stop_every: int
-) -> list[Trajectory]:
+def drawn_by_the_sampler(policy: Policy, make: Make, lengths: Sequence[int], stop_every: int) -> list[Trajectory]:
     """Responses to random prompts of `lengths` tokens, drawn as in a run."""
     generator = torch.Generator().manual_seed(0)
     plain = plain_tokens(policy)
     prompts = [[plain[i] for i in torch.randint(len(plain), (length,), generator=generator)] for length in lengths]
     decoding = Decoding(1.0, RESPONSE_LENGTH, tuple(plain[::stop_every]))
-    sampler = sampler_of(kind, policy, seed=0, tokens_in_flight=SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
+    sampler = make(SLOTS * (max(lengths) + 2 * RESPONSE_LENGTH))
     requests = [
         Request(Key("eval", 0, p, k), prompt, decoding) for p, prompt in enumerate(prompts) for k in range(SAMPLES)
     ]
     drawn = sorted(sampler.sample(iter(requests)), key=lambda item: item.key)
     return [single_turn(item.key, prompts[item.key.problem], item.token_T, item.logp_T) for item in drawn]
-
-
-def plain_tokens(policy: Policy) -> list[int]:
-    """Ids that the tokenizer has a token for and the model an output, without special tokens."""
-    vocabulary = policy.model.get_output_embeddings().weight.shape[0]
-    special = set(policy.tokenizer.all_special_ids)
-    return sorted(t for t in policy.tokenizer.get_vocab().values() if t < vocabulary and t not in special)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from sspo_cli.engine.signals import stop_request
 from sspo_cli.engine.world import OneProcess
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.evaluation.target import run_of
-from sspo_cli.guards import GuardStop, OutOfMemory
+from sspo_cli.guards import GuardStop, OutOfMemory, SamplerLost
 from sspo_cli.rewards.base import RewardError
 from sspo_cli.runs import folder as runs
 from sspo_cli.runs.alarms import evaluation_alarms
@@ -68,7 +68,7 @@ def run_evaluation(
             except RewardError as error:
                 runs.write_reward_error(folder, error.to_json())
                 status = f"failed: {error}"
-            except OutOfMemory as error:
+            except (OutOfMemory, SamplerLost) as error:
                 status = f"failed: {error}"
             except GuardStop as stopped:
                 code, status = GUARDED, f"failed: {stopped}"

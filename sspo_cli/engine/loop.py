@@ -9,7 +9,7 @@ from typing import Any
 
 from sspo_cli.config.schema import TrainConfig
 from sspo_cli.data.encode import Encoder
-from sspo_cli.engine.agreement import LIKELY_CAUSE, TOLERANCE, sampled_gap
+from sspo_cli.engine.agreement import LIKELY_CAUSE, sampled_gap
 from sspo_cli.engine.checkpoint import Progress, restore, save_checkpoint
 from sspo_cli.engine.credit import reference_solutions, to_rollout, with_logprobs
 from sspo_cli.engine.observer import Observer
@@ -17,13 +17,14 @@ from sspo_cli.engine.optimizer import learning_rate
 from sspo_cli.engine.parts import TrainParts
 from sspo_cli.engine.signals import StopRequest
 from sspo_cli.engine.update import make_updater, minibatches
-from sspo_cli.engine.world import World
+from sspo_cli.engine.world import World, agreed
 from sspo_cli.evaluation.evaluate import evaluate
 from sspo_cli.guards import GuardStop
 from sspo_cli.metrics import metric
 from sspo_cli.models.shards import whole
 from sspo_cli.rollout.collect import collect_step, problems_from
-from sspo_cli.rollout.source import Rollout, Source
+from sspo_cli.rollout.probe import TOLERANCE
+from sspo_cli.rollout.source import OverlappedSource, Rollout, Source
 from sspo_cli.runs import jsonl
 from sspo_cli.runs.alarms import EFFECTIVE_RATIO, FIRST_EFFECTIVE_RATIO, evaluation_alarms, training_alarms
 from sspo_cli.runs.eval_rows import append_evaluation
@@ -56,7 +57,10 @@ class Loop:
         self.updater = make_updater(parts.policy, parts.objective, config, world)
         self.optimizer = self.updater.optimizer
         self.collector = parts.collector(config, world)
-        self.source = Source(self.collect, config.rollout.staleness, config.train.steps)
+        ahead, last = config.rollout.staleness, config.train.steps
+        self.source = Source(self.collect, ahead, last)
+        if config.rollout.source == "overlapped":
+            self.source = OverlappedSource(self.collect, ahead, last, self.sync)
         self.progress = Progress()
         self.rows: list[dict[str, Any]] = []
         self.told: set[str] = set()
@@ -137,9 +141,15 @@ class Loop:
         watch = Stopwatch()
         with watch.running():
             with phase("rollout"):
-                rollout, sampled = self.source.take(step)
-            with phase("update"):
-                metrics = self.update(rollout, step)
+                rollout = self.source.take(step)
+            try:
+                with phase("update"):
+                    metrics = self.update(rollout, step)
+                with phase("rollout"):
+                    sampled = self.source.settle()
+            except BaseException:
+                self.source.drop()
+                raise
         self.progress.tokens += sampled
         self.progress.prompts = self.source.prompts
         self.progress.step = step
@@ -192,18 +202,26 @@ class Loop:
             problems = problems_from(self.parts.dataset, first_problem, self.config.batch.prompts)
             return reference_solutions(encoder, problems, step)
         with whole(self.parts.policy.model):
-            self.parts.sampler.sync(self.parts.policy, self.progress.step)
+            self.sync()
             collected = collect_step(
-                self.collector,
-                self.parts.dataset,
-                self.config,
-                step,
-                first_problem,
-                lambda done, total: self.observer.phase("rollout", done, total),
+                self.collector, self.parts.dataset, self.config, step, first_problem, self.collected
             )
         rollout = to_rollout(collected, self.parts.reference, self.config)
         self.check_scored(step, rollout)
+        if isinstance(self.source, OverlappedSource):
+            return rollout  # the trainer's weights are others already
         return replace(rollout, metrics={**rollout.metrics, **self.check_agreement(step, rollout)})
+
+    def collected(self, done: int, total: int) -> None:
+        """Told of every scored response; where updates are made meanwhile, these are what is shown."""
+        if isinstance(self.source, OverlappedSource):
+            self.source.check()
+        else:
+            self.observer.phase("rollout", done, total)
+
+    def sync(self) -> None:
+        """Let the sampler have the weights of now."""
+        agreed(self.world, lambda: self.parts.sampler.sync(self.parts.policy, self.progress.step))
 
     def check_scored(self, step: int, rollout: Rollout) -> None:
         """Warn of a rollout in which no reward could be scored; several in a row stop the run.
@@ -257,7 +275,7 @@ class Loop:
 
     def evaluate(self, step: int) -> dict[str, float]:
         with phase("evaluation"), whole(self.parts.policy.model):
-            self.parts.sampler.sync(self.parts.policy, step)
+            self.sync()
             result = evaluate(self.collector, self.parts.dataset.evaluation, self.config, self.evaluated, step=step)
         if self.world.rank == 0:
             append_evaluation(self.folder, result.rows)

@@ -144,8 +144,10 @@ def load_parts(
             policy = with_adapters(policy, config.lora, config.seed, base)
         if config.engine.gradient_checkpointing:
             check_recomputing(policy.model)
-        sampler = build_sampler(config, policy)
-        check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=True)
+        longest = prompts.longest + response
+        sampler = build_sampler(config, policy, longest)
+        undo.callback(sampler.close)
+        check_agreement(policy, longest, config.rollout.kind, trained=True, sampler=sampler)
         reference = None
         if config.objective.reads_reference:
             assert base is not None
@@ -177,6 +179,10 @@ def load_evaluation(config: EvalConfig, progress: Callable[[int, int], None] = l
     response = config.eval.max_response_length
     encoder = Encoder(policy.tokenizer, config.prompt_time)
     dataset, prompts, left_out = that_fit(dataset, config.dataset, policy, encoder, response, progress)
-    sampler = build_sampler(config, policy)
-    check_agreement(policy, prompts.longest + response, config.rollout.kind, trained=False)
+    longest = prompts.longest + response
+    with ExitStack() as undo:
+        sampler = build_sampler(config, policy, longest)
+        undo.callback(sampler.close)
+        check_agreement(policy, longest, config.rollout.kind, trained=False, sampler=sampler)
+        undo.pop_all()
     return Parts(policy, dataset, rewarder, sampler, [*dataset.notes, *fewer, *left_out, *prompts.notes])

@@ -32,7 +32,7 @@ from sspo_cli.engine.parts import Beginning, TrainParts, load_parts
 from sspo_cli.engine.signals import stop_request
 from sspo_cli.engine.world import OneProcess, World, agreed, lost_ranks_told
 from sspo_cli.evaluation.evaluate import metric_names
-from sspo_cli.guards import GuardStop, OutOfMemory, RankLost
+from sspo_cli.guards import GuardStop, OutOfMemory, RankLost, SamplerLost
 from sspo_cli.metrics import metric
 from sspo_cli.models.base import to_json
 from sspo_cli.models.source import resolved, settle
@@ -301,7 +301,7 @@ class Session:
             code, status = FAILED, f"failed: {error}"
             if self.writes:
                 runs.write_reward_error(self.folder, error.to_json())
-        except (OutOfMemory, RankLost) as error:
+        except (OutOfMemory, RankLost, SamplerLost) as error:
             code, status = FAILED, f"failed: {error}"
             if loop is not None:
                 loop.free()

@@ -38,10 +38,12 @@ def checkpoint_bytes(architecture: PretrainedConfig, lora: LoraSection) -> int:
 
 def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device: torch.device) -> dict[str, int]:
     """Bytes by purpose on `device`, without the activations, in float32 but for weights that are not trained: weights,
-    gradients and AdamW's two moments; a second model as reference policy; keys and values of the tokens held while
-    sampling; logits, and their exponentials, of the positions that the output layer takes at once.
+    gradients and AdamW's two moments; a second model as reference policy; the weights that the process of vLLM holds;
+    keys and values of the tokens held while sampling; logits, and their exponentials, of the positions that the output
+    layer takes at once.
 
-    With engine=fsdp, of one of engine.processes ranks: its share of the first four, and all weights while it samples.
+    With engine=fsdp, of one of engine.processes ranks: its share of weights, reference, gradients and moments, and all
+    weights while it samples.
     """
     parameters, trained = parameter_count(architecture), trained_count(architecture, config.lora)
     second_model = config.objective.reads_reference and not config.lora.rank
@@ -58,6 +60,8 @@ def memory_estimate(architecture: PretrainedConfig, config: TrainConfig, device:
     if config.engine.kind == "fsdp":
         held = {name: -(-size // config.engine.processes) for name, size in held.items()}
         held["weights gathered to sample"] = weights
+    if config.rollout.kind == "vllm":
+        held["weights in vLLM"] = FLOAT32 * parameters
     return {
         **held,
         "key/value cache": tokens * cache_per_token(architecture, FLOAT32),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import torch
+from numpy.random import Generator
 from torch import Tensor
 
 from sspo_cli.models.policy import Policy
@@ -25,7 +26,12 @@ class Sampler(Protocol):
         ...
 
     def sync(self, policy: Policy, version: int) -> None:
-        """Sample with the weights of `policy` from now on; `version` is what completions tell about them."""
+        """Sample with the weights of `policy` from now on; `version` is what completions tell about them, and another
+        one if they have changed.
+
+        Raises:
+            GuardStop: if a sampler with weights of its own does not compute what the policy computes.
+        """
         ...
 
     def close(self) -> None:
@@ -34,10 +40,16 @@ class Sampler(Protocol):
 
 
 def uniforms(seed: int, key: Key, length: int) -> Tensor:
-    """The numbers in [0, 1) that draw the first `length` tokens of a sample, float64: [length].
+    """The numbers in [0, 1) that draw the first `length` tokens of a sample, float64: [length]."""
+    return torch.from_numpy(random_of(seed, key).random(length))
 
-    The samples of an evaluation are drawn with the same numbers at every step.
-    """
+
+def own_seed(seed: int, key: Key) -> int:
+    """The seed of a sample, for engines with random numbers of their own."""
+    return int(random_of(seed, key).integers(2**63))
+
+
+def random_of(seed: int, key: Key) -> Generator:
+    """What draws a sample. The samples of an evaluation are drawn with the same numbers at every step."""
     place = (key.problem, key.sample)
-    random = stream(seed, "rollout", key.step, *place) if key.stream == "train" else stream(seed, "evaluation", *place)
-    return torch.from_numpy(random.random(length))
+    return stream(seed, "rollout", key.step, *place) if key.stream == "train" else stream(seed, "evaluation", *place)

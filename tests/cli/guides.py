@@ -17,7 +17,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NEEDS = ("needs a GPU", "needs the network", "needs a cluster", "needs an account")
+NEEDS = ("needs a GPU", "needs the network", "needs a cluster", "needs an account", "needs vLLM")
 BLOCK = re.compile(
     r"(?:^<!-- test: (?P<words>[^\n]*?) -->\n\n?)?"
     r'^```(?P<kind>\w+)(?: title="(?P<title>[^"\n]*)")?\n(?P<text>.*?)^```$',

@@ -35,18 +35,19 @@ def test_both_samplers_make_one_run_and_an_older_run_is_one_of_the_native(sspo: 
     assert done.returncode == 0, done.stderr
     again = tmp_path / "outputs/eval/again"
     assert responses(again, "eval") == responses(one, "eval", step=1)
-    assert yaml.safe_load((again / "config.yaml").read_text())["rollout"] == {"kind": "generate", "stop": []}
+    evaluated = yaml.safe_load((again / "config.yaml").read_text())["rollout"]
+    assert evaluated == {"kind": "generate", "stop": [], "python": ".venv-vllm/bin/python"}
 
 
 @pytest.mark.parametrize(
     ("words", "word"),
-    [(SMOKE, "rollout=nosuch"), (["eval", "tiny"], "rollout=nativ"), (["compare", "--dry-run"], "rollout.kind=vllm")],
+    [(SMOKE, "rollout=nosuch"), (["eval", "tiny"], "rollout=nativ"), (["compare", "--dry-run"], "rollout.kind=sglang")],
 )
 def test_an_unknown_sampler_is_one_line(words: list[str], word: str, sspo: Sspo, tmp_path: Path) -> None:
     refused = sspo(*words, word)
     assert refused.returncode == 2 and refused.stdout == "" and not (tmp_path / "outputs").exists()
     (line,) = refused.stderr.splitlines()
-    assert line.startswith(f"sspo: {word}: ") and "native" in line and "generate" in line
+    assert line.startswith(f"sspo: {word}: ") and "native" in line and "vllm" in line
 
 
 def test_the_samplers_are_listed(sspo: Sspo) -> None:

@@ -88,7 +88,7 @@ def test_a_sampler_is_chosen_without_touching_the_other_keys_of_its_section(tmp_
     assert (swapped.rollout.kind, swapped.rollout.temperature, swapped.rollout.staleness) == ("generate", 0.7, 2)
     assert swapped.choices["rollout"] == "generate"
     evaluated = load_config(EvalConfig, ["rollout=generate"], base=base)
-    assert to_dict(evaluated)["rollout"] == {"kind": "generate", "stop": ["Q:"]}
+    assert to_dict(evaluated)["rollout"] == {"kind": "generate", "stop": ["Q:"], "python": ".venv-vllm/bin/python"}
     assert load_config(EvalConfig, [], base=base).rollout.kind == "native"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from sspo_cli.rollout.source import Rollout, Source
+from sspo_cli.rollout.source import Dropped, OverlappedSource, Rollout, Source
 from tests.steps import trajectory
 
 LAST = 6
@@ -30,7 +32,8 @@ class Recorded:
     def steps(self, source: Source, begin: int, end: int) -> list[tuple[Rollout, int]]:
         found = []
         for self.now in range(begin, end + 1):
-            found.append(source.take(self.now))
+            taken = source.take(self.now)
+            found.append((taken, source.settle()))
         return found
 
 
@@ -58,3 +61,71 @@ def test_a_source_goes_on_from_what_a_checkpoint_keeps(staleness: int, stopped: 
     again.restore(first.prompts, list(first.waiting))
     assert found + after.steps(again, stopped + 1, LAST) == expected
     assert before.asked + after.asked == whole.asked and again.prompts == 2 + 3 + 4 + 5 + 6 + 7
+
+
+class Overlapped(Recorded):
+    """Collects for an `OverlappedSource`, and remembers what the sampler's weights were, and whether steps waited."""
+
+    def __init__(self, staleness: int) -> None:
+        super().__init__()
+        self.weights = self.held = 0
+        self.drawn: list[tuple[int, int]] = []
+        self.going = threading.Event()
+        self.going.set()
+        self.source = OverlappedSource(self, staleness, LAST, self.sync)
+
+    def sync(self) -> None:
+        self.held = self.weights
+
+    def __call__(self, number: int, first: int) -> Rollout:
+        assert self.going.wait(10)
+        self.source.check()
+        self.drawn.append((self.held, number))
+        return super().__call__(number, first)
+
+    def steps(self, source: Source, begin: int, end: int) -> list[tuple[Rollout, int]]:
+        """Nothing is collected during `take` but what that step needs."""
+        found = []
+        for self.now in range(begin, end + 1):
+            if source.waiting:
+                self.going.clear()
+            taken = source.take(self.now)
+            self.weights = self.now  # an update
+            self.going.set()
+            found.append((taken, source.settle()))
+        return found
+
+
+@pytest.mark.parametrize("staleness", [1, 2, 9])
+def test_overlapped_rollouts_are_those_of_the_source_in_order(staleness: int) -> None:
+    plain, overlapped = Recorded(), Overlapped(staleness)
+    expected = plain.steps(Source(plain, staleness, LAST), 1, LAST)
+    assert overlapped.steps(overlapped.source, 1, 2) == expected[:2]
+    again = Overlapped(staleness)
+    again.weights = 2
+    again.source.restore(overlapped.source.prompts, list(overlapped.source.waiting))
+    assert again.steps(again.source, 3, LAST) == expected[2:]
+    assert overlapped.asked + again.asked == plain.asked
+    assert all(held == max(0, number - 1 - staleness) for held, number in overlapped.drawn + again.drawn)
+
+
+def test_what_fails_in_the_thread_is_raised_and_a_run_that_ends_waits_for_no_rollout() -> None:
+    def failing(number: int, first: int) -> Rollout:
+        if number > 1:
+            raise ValueError("no more problems")
+        return rollout(number, first)
+
+    source = OverlappedSource(failing, 1, LAST, lambda: None)
+    source.take(1)
+    with pytest.raises(ValueError, match="no more problems"):
+        source.settle()
+    overlapped = Overlapped(1)
+    source = overlapped.source
+    source.take(1)
+    source.settle()
+    overlapped.going.clear()
+    source.take(2)
+    source.dropped = True
+    overlapped.going.set()
+    source.drop()
+    assert isinstance(source.failure, Dropped) and source.thread is None

@@ -111,7 +111,8 @@ SETTINGS = table(
     ("bf16 mixed_precision amp torch_dtype autocast", "engine.precision=bfloat16"),
     ("fp16 float16 half", "engine.precision=bfloat16; float16 is not supported"),
     ("engine.dtype trainer.precision", "engine.precision={}"),
-    ("use_vllm vllm sampler backend", "rollout=native, which samples in this process"),
+    ("use_vllm vllm", "rollout=vllm"),
+    ("sampler backend", "rollout={}"),
     # the run
     ("run_name experiment experiment_name exp_name job_name id exp", "name={}"),
     (
@@ -165,7 +166,7 @@ CHOICES: Mapping[str, Table] = {
         ("false no off null disabled", "tracker=none"),
     ),
     "rollout": table(
-        ("vllm sglang", "rollout=native, which samples in this process"),
+        ("sglang", "rollout=vllm, or rollout=native, which samples in this process"),
         ("hf transformers", "rollout=generate"),
     ),
     "engine": table(

@@ -47,12 +47,14 @@ class OptimSection:
     max_grad_norm: Positive
 
 
-SamplerKind = Literal["native", "generate"]
+SamplerKind = Literal["native", "generate", "vllm"]
+OF_VLLM = ".venv-vllm/bin/python"
 
 
 @section
 class SamplerSection:
-    kind: SamplerKind = "native"  # see earlier.py, for both
+    kind: SamplerKind = "native"  # see earlier.py, for all
+    python: Text = OF_VLLM
     stop: list[Text] = field(default_factory=list)
 
 
@@ -61,6 +63,7 @@ class RolloutSection(SamplerSection):
     max_response_length: Count
     temperature: Positive
     staleness: Whole
+    source: Literal["in_order", "overlapped"] = "in_order"  # see earlier.py
 
 
 @section
