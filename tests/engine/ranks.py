@@ -34,7 +34,7 @@ from tests.steps import rollout_of
 from tests.tiny_models import random_policy
 
 OBJECTIVES = ("sspo", "grpo", "gspo", "gmpo", "dapo")
-METRICS = ("loss", "grad/norm", "policy/kl", "weight/mean")
+METRICS = ("loss", "grad/norm", "policy/kl", "policy/entropy", "weight/mean")
 # Responses of ten updates: mostly odd numbers, so that ranks have different shares, and 1 at last, where one has none.
 SIZES = (7, 7, 5, 3, 11, 2, 9, 1, 1, 1)
 SMOKE = ("preset=smoke", "engine.device=cpu", "batch.prompts=6")
