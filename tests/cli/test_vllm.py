@@ -15,10 +15,12 @@ import pytest
 from sspo_cli.config.paths import vllm_problem
 from sspo_cli.runs import jsonl
 from tests.cli.conftest import Sspo, environment, run_fresh
+from tests.cli.guides import blocks_of
 from tests.smollm2 import smollm2
 from tests.vllm_env import PYTHON, workers
 
 RUN = ["train", "rollout=vllm", f"rollout.python={PYTHON}", "preset=smoke", "train.steps=12", "train.save_every=2"]
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "vllm.md"
 EARLY_S = 300.0
 PLAIN, NOWHERE = sys.executable, "no such file (looked for "
 
@@ -96,8 +98,8 @@ def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.vllm
-def test_adapters_ranks_and_cells(tmp_path: Path) -> None:
-    """Adapters are part of the weights that vLLM gets; two ranks draw what one draws; cells of a grid are runs."""
+def test_adapters_and_ranks(tmp_path: Path) -> None:
+    """Adapters are part of the weights that vLLM gets; two ranks draw what one draws."""
     short = [*RUN, "train.steps=2"]
     for name, words in (
         ("one", []),
@@ -110,11 +112,20 @@ def test_adapters_ranks_and_cells(tmp_path: Path) -> None:
         assert len(rows) == 3 and all(row["rollout/logp_gap_max"] < 1e-4 for row in rows[1:])
     one, two = ((tmp_path / "outputs/train" / name / "samples.jsonl").read_bytes() for name in ("one", "two"))
     assert one == two
-    words = ["objective=grpo,sspo", "seed=0", "--name", "both", "-q"]
-    done = run_fresh(["compare", *short[1:], *words], tmp_path)
-    assert done.returncode == 0, done.stderr
-    for cell in ("grpo", "sspo"):
-        assert len(metrics(tmp_path / f"outputs/compare/both/cells/{cell}/seed_0")) == 3
+
+
+@pytest.mark.vllm
+def test_the_commands_of_the_guide_run(tmp_path: Path) -> None:
+    """In the order of the page; among them an evaluation and a comparison."""
+    (tmp_path / ".venv-vllm").symlink_to(Path(PYTHON).parents[1])
+    commands = [command for block in blocks_of(GUIDE) if block.kind == "bash" for command in block.commands()]
+    ours = [command for command in commands if command.words[0] == "sspo"]
+    assert len(ours) >= 4 and all(command.needs == "needs vLLM" for command in ours)
+    for command in ours:
+        done = run_fresh([*command.words[1:], "--quiet"], tmp_path)
+        assert done.returncode == command.exit_code == 0, done.stderr
+    (compared,) = (tmp_path / "outputs/compare").iterdir()
+    assert len(list(compared.glob("cells/*/seed_0/metrics.jsonl"))) == 2
 
 
 @pytest.mark.vllm
@@ -142,8 +153,15 @@ def test_overlapped_rollouts_are_those_in_order_and_a_killed_run_reaches_the_sam
 
 @pytest.mark.vllm
 def test_smollm2_trains(tmp_path: Path) -> None:
-    words = ["model=local", f"model.path={smollm2()}", "reward.answer_after=null", "engine.tokens_per_generation=4096"]
-    small = ["train.steps=2", "batch.prompts=2", "batch.minibatches=2", "eval.problems=2"]
+    (tmp_path / "letters.py").write_text("def reward(prompt, response, answer):\n    return len(set(response)) / 10\n")
+    words = ["model=local", f"model.path={smollm2()}", "reward=python", "reward.path=letters.py", "optim.lr=1e-4"]
+    small = [
+        "engine.tokens_per_generation=4096",
+        "train.steps=2",
+        "batch.prompts=2",
+        "batch.minibatches=2",
+        "eval.problems=2",
+    ]
     limits = ["rollout.max_response_length=12", "--name", "real", "-q"]
     done = run_fresh([*RUN, *words, *small, *limits], tmp_path)
     assert done.returncode == 0, done.stderr
