@@ -71,8 +71,7 @@ def solved(config: TrainConfig) -> list[str]:
 
 
 def size(config: TrainConfig) -> tuple[int | None, int | None, dict[str, int], int | None]:
-    """Parameters, those that are trained, bytes of memory by purpose, and of a checkpoint; unknown for a model of the
-    hub that is not on this machine yet."""
+    """Parameters, trained ones, bytes of memory by purpose and of a checkpoint; unknown of a hub model not here."""
     try:
         shape = architecture(config.model)
     except NotCached:

@@ -288,9 +288,7 @@ def test_a_dry_run_tells_cells_cost_and_power_and_runs_nothing(home: Path) -> No
 
     unknown = run(home, *words, "batch.minibatches=1").stdout.splitlines()
     assert unknown[0].endswith(": 2 objectives x 3 seeds") and unknown[1].startswith("each cell: 3 steps; one step = ")
-    assert unknown[2].startswith("cost: 6 runs, 2 at once") and unknown[2].endswith(
-        "--probe takes two steps to find out"
-    )
+    assert unknown[2].startswith("cost: 6 runs, 2 at once") and unknown[2].endswith("--probe measures two steps")
     assert unknown[3].endswith("You have 3.") and "sspo        0, 1, 2" in unknown
     shown = run(home, *words, "batch.minibatches=1", "--probe")
     assert shown.returncode == 0, shown.stderr

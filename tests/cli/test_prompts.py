@@ -182,7 +182,7 @@ def test_a_reward_reads_special_tokens_where_it_should(sspo: Sspo, data: Path, t
     words = ["model.path=chat", "rollout.temperature=9", f"reward.special_tokens={'keep' if kept else 'strip'}"]
     done = sspo(*SMOKE, *words, *RECORDED, "eval.problems=1", "eval.samples=1")
     assert done.returncode == 0, done.stderr
-    seen = [response for _, response in jsonl.read(tmp_path / "seen.jsonl")]
+    seen = [json.loads(line)[1] for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
     rows = jsonl.read(run_folder(tmp_path) / "samples.jsonl")
     assert {row["response"] for row in rows} <= set(seen)
     assert any("<|im_start|>" in response for response in seen) == kept

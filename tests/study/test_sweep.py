@@ -145,7 +145,7 @@ def test_what_each_objective_loses_off_policy_comes_first(tmp_path: Path) -> Non
         ("staleness", "grpo"): -2,
     }
     first, second = summary["words"][:2]
-    assert first.startswith("From 1 to 4 updates per rollout, eval/accuracy changes: sspo by -4.2 points (")
+    assert first.startswith("From 1 to 4 updates per rollout, held-out accuracy changes: sspo by -4.2 points (")
     assert " and grpo by -16.7 points (" in first
     assert second.startswith("From 0 to 2 rollouts between sampling and learning")
 

@@ -34,7 +34,15 @@ def run_folder(folder: Path) -> Path:
     folder.mkdir()
     rows = [{"step": step, "eval/accuracy": 0.1 * step, "reward/mean": 0.2 * step} for step in range(4)]
     jsonl.append(folder / "metrics.jsonl", rows)
-    sample = {"prompt": "1+1=", "response": "<script>alert(1)</script>", "reward": None, "advantage": 0.0}
+    sample = {
+        "problem": "p",
+        "prompt": "1+1=",
+        "response": "<script>alert(1)</script>",
+        "reward": None,
+        "advantage": 0.0,
+        "length": 9,
+        "truncated": False,
+    }
     jsonl.append(folder / "samples.jsonl", [{"step": 1, **sample, "response": "an old one"}, {"step": 3, **sample}])
     (folder / "command.sh").write_text("#!/bin/sh\nsspo train 'seed=7'\n")
     (folder / "config.yaml").write_text("seed: 7\n")
