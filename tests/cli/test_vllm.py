@@ -153,7 +153,7 @@ def test_overlapped_rollouts_are_those_in_order_and_a_killed_run_reaches_the_sam
 
 @pytest.mark.vllm
 def test_smollm2_trains(tmp_path: Path) -> None:
-    (tmp_path / "letters.py").write_text("def reward(prompt, response, answer):\n    return len(set(response)) / 10\n")
+    (tmp_path / "letters.py").write_text("def score(prompt, response, answer):\n    return len(set(response)) / 10\n")
     words = ["model=local", f"model.path={smollm2()}", "reward=python", "reward.path=letters.py", "optim.lr=1e-4"]
     small = [
         "engine.tokens_per_generation=4096",
