@@ -24,6 +24,7 @@ from sspo_cli.config.schema import EngineSection
 from sspo_cli.guards import RankLost
 from sspo_cli.models.policy import Policy
 from sspo_cli.models.shards import shard
+from sspo_cli.ranks import under_torchrun
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -158,8 +159,14 @@ def own_gpu() -> int:
 
 @contextmanager
 def world_of(config: EngineSection) -> Iterator[World]:
-    """The world that `engine` names: of one process, or of the ranks that torchrun started this one among."""
+    """The world that `engine` names: of one process, or of the ranks that torchrun started this one among.
+
+    Raises:
+        ConfigError: if torchrun started several processes of a run that is one.
+    """
     if config.kind == "single":
+        if under_torchrun() and int(os.environ["WORLD_SIZE"]) > 1:
+            raise ConfigError(["engine=single: torchrun started several processes; write engine=ddp or engine=fsdp"])
         yield OneProcess()
         return
     if torch.cuda.is_available() and config.device != "cpu":

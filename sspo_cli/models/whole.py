@@ -17,13 +17,18 @@ def save_whole(policy: Policy, folder: Path, dtype: torch.dtype) -> None:
     """Write the model into `folder` as transformers does, with adapters as part of the weights, in `dtype`; on every
     rank that calls it."""
     model: Any = policy.model.get_base_model() if policy.adapted else policy.model
-    weights = merged(model) if policy.adapted else model.state_dict()
+    weights = merged(model) if policy.adapted else weights_of(model)
     cast = {name: weight.to(dtype) if weight.is_floating_point() else weight for name, weight in weights.items()}
     model.should_save_on_this_rank = lambda is_main_process: True  # transformers leaves it to rank 0
     try:
         model.save_pretrained(folder, state_dict=cast)
     finally:
         del model.should_save_on_this_rank
+
+
+def weights_of(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The weights of `model` by their names. `state_dict` would give back what FSDP has gathered."""
+    return {name: weight.detach() for name, weight in model.named_parameters(remove_duplicate=False)}
 
 
 @torch.no_grad()
@@ -39,7 +44,7 @@ def merged(model: torch.nn.Module) -> dict[str, Tensor]:
         if isinstance(module, LoraLayer):
             (adapter,) = module.active_adapters
             added[f"{name}.weight"] = module.get_delta_weight(adapter)
-    for name, weight in model.state_dict().items():
+    for name, weight in weights_of(model).items():
         if ".lora_" not in name:
             own[name.replace(BASE_LAYER, "")] = weight
     return own | {name: own[name] + delta for name, delta in added.items()}

@@ -118,3 +118,5 @@ def test_counts_of_ranks_that_cannot_be_are_one_line(sspo: Sspo) -> None:
     for engine in ("ddp", "fsdp"):
         grid = sspo("compare", "objective=grpo,sspo", "seed=0,1", f"engine={engine}")
         assert grid.returncode == 2 and f"engine={engine}: every cell of a grid is one process" in grid.stderr
+    lost = sspo("train", "preset=smoke", TORCHELASTIC_RUN_ID="1", WORLD_SIZE="2", RANK="0")
+    assert lost.returncode == 2 and "engine=single: torchrun started several processes" in lost.stderr
