@@ -93,12 +93,13 @@ def test_a_response_of_negative_advantage_far_from_its_sampler_is_left_out(
 
 
 def test_the_share_of_each_part_is_told() -> None:
-    """Weights 1, 2, 3, 3: two of four are cut; of ratios 1, 2, 4, 8 two are outside of [1/2, 2]."""
+    """Of ratios 1, 2, 4, 8 the cap 5 cuts one to weights 1, 2, 4, 5, and three are at most 4; of their inverses one is
+    below 0.2."""
     batch = batch_of([0, LN2, 2 * LN2, 3 * LN2])
-    assert numbers(Correction(Weight("token", 0.0, 3.0)), batch) == {"correction/mean": 2.25, "correction/capped": 0.5}
-    assert numbers(Correction(mask=Mask("token", 0.5, 2.01)), batch) == {"correction/masked": 0.5}
+    assert numbers(Correction(Weight("token", 0.0, 5.0)), batch) == {"correction/mean": 3, "correction/capped": 0.25}
+    assert numbers(Correction(mask=Mask("token", 0.5, 4.01)), batch) == {"correction/masked": 0.25}
     low = batch_of([0, -LN2, -2 * LN2, -3 * LN2])
-    assert numbers(Correction(Weight("token", 0.3, 3.0)), low)["correction/floored"] == 0.5
+    assert numbers(Correction(Weight("token", 0.2, 3.0)), low)["correction/floored"] == 0.25
     assert numbers(Correction(negatives=NegativeMask(0.2, "old_logp_BT")), batch) == {"correction/dropped": 0}
 
 
