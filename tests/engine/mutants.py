@@ -214,7 +214,6 @@ EDITS = {
         ("shared update: weights of before the step", "        rest(self.policy.model)\n", ""),
         ("shared update: no empty passes counted", "if group:\n                parts.append(", "if True:\n                parts.append("),
         ("shared update: an empty pass learns", ".loss * bool(group)", ".loss"),
-        ("shared update: clipped by the norm of one rank", "norm.full_tensor() if", "norm.to_local() if"),
         ("counts of all tokens", "sum(item.trained for item in trajectories), self", "sum(item.tokens for item in trajectories), self"),
         ("still responses left out", "((moving, True), (still, not moving))", "((moving, True),)"),
         ("still responses moved", "(still, not moving)", "(still, True)"),

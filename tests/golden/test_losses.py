@@ -33,7 +33,11 @@ def test_losses_are_those_of_the_plain_engine(objective: str) -> None:
 
 @pytest.mark.parametrize(
     "overrides",
-    [["engine.tokens_per_microbatch=64"], ["engine.tokens_per_generation=1100"], ["engine.threads=2"]],
+    [
+        ["engine.tokens_per_microbatch=64"],
+        ["engine.tokens_per_generation=1100"],
+        pytest.param(["engine.threads=2"], marks=pytest.mark.long),
+    ],
 )
 def test_no_setting_of_the_engine_changes_them(overrides: list[str]) -> None:
     assert_same(first_updates("sspo", *overrides), GOLDEN["updates"]["sspo"])
