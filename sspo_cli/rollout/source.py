@@ -110,7 +110,7 @@ class OverlappedSource(Source):
         try:
             for number in numbers:
                 self.add(number)
-        except BaseException as error:  # who waits for the thread has to hear of it
+        except BaseException as error:  # raised again by `settle`, in the main thread
             self.failure = error
 
     def settle(self) -> int:

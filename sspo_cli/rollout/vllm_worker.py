@@ -36,7 +36,7 @@ def main(orders: int, answers: int, folder: Path) -> None:
 
 
 def listen(orders: int, read: SimpleQueue[dict[str, Any]], folder: Path) -> None:
-    """Read orders as they come, so that who writes them never waits; their end is the end of this process."""
+    """Read orders as they come, so that the writer never waits. The process ends when they end."""
     with open(orders, encoding="utf-8") as lines:
         for line in lines:
             if line.endswith("\n"):
@@ -129,7 +129,7 @@ class Engine:
         self.engine.add_request(str(order["number"]), {"prompt_token_ids": order["prompt"]}, params)
 
     def step(self) -> list[Mapping[str, Any]]:
-        """Draw the next tokens. What there is to tell: tokens of finished requests, and of those told at once."""
+        """Draw the next tokens. Returns the tokens of finished requests, and new tokens of requests with `at_once`."""
         return [told(output) for output in self.engine.step()] if self.busy else []
 
 
